@@ -1,0 +1,227 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MODE_UNSPECIFIED: _ClassVar[Mode]
+    MODE_PROOF: _ClassVar[Mode]
+
+class Rule(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RULE_UNSPECIFIED: _ClassVar[Rule]
+    RULE_OTHER: _ClassVar[Rule]
+    RULE_HEADER_FIELDS: _ClassVar[Rule]
+    RULE_NUMBER: _ClassVar[Rule]
+    RULE_TIMESTAMP: _ClassVar[Rule]
+    RULE_GAS_LIMIT: _ClassVar[Rule]
+    RULE_GAS_USED: _ClassVar[Rule]
+    RULE_BASE_FEE: _ClassVar[Rule]
+    RULE_EXTRA_DATA: _ClassVar[Rule]
+    RULE_DIFFICULTY: _ClassVar[Rule]
+    RULE_NONCE: _ClassVar[Rule]
+    RULE_UNCLES_HASH: _ClassVar[Rule]
+    RULE_EXCESS_BLOB_GAS: _ClassVar[Rule]
+    RULE_BLOB_GAS_USED: _ClassVar[Rule]
+    RULE_PROOF_OF_WORK: _ClassVar[Rule]
+    RULE_BLOCK_ENCODING: _ClassVar[Rule]
+    RULE_BLOCK_SIZE: _ClassVar[Rule]
+    RULE_TRANSACTIONS_ROOT: _ClassVar[Rule]
+    RULE_WITHDRAWALS_ROOT: _ClassVar[Rule]
+    RULE_UNCLES: _ClassVar[Rule]
+    RULE_TRANSACTION: _ClassVar[Rule]
+    RULE_BLOCK_GAS: _ClassVar[Rule]
+    RULE_SYSTEM_CONTRACT: _ClassVar[Rule]
+    RULE_DEPOSIT_REQUESTS: _ClassVar[Rule]
+
+class AbstentionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ABSTENTION_REASON_UNSPECIFIED: _ClassVar[AbstentionReason]
+    ABSTENTION_REASON_WITNESS_INSUFFICIENT: _ClassVar[AbstentionReason]
+    ABSTENTION_REASON_UNSUPPORTED_FORK: _ClassVar[AbstentionReason]
+    ABSTENTION_REASON_TIMEOUT: _ClassVar[AbstentionReason]
+    ABSTENTION_REASON_CRASHED: _ClassVar[AbstentionReason]
+    ABSTENTION_REASON_REFUSED: _ClassVar[AbstentionReason]
+MODE_UNSPECIFIED: Mode
+MODE_PROOF: Mode
+RULE_UNSPECIFIED: Rule
+RULE_OTHER: Rule
+RULE_HEADER_FIELDS: Rule
+RULE_NUMBER: Rule
+RULE_TIMESTAMP: Rule
+RULE_GAS_LIMIT: Rule
+RULE_GAS_USED: Rule
+RULE_BASE_FEE: Rule
+RULE_EXTRA_DATA: Rule
+RULE_DIFFICULTY: Rule
+RULE_NONCE: Rule
+RULE_UNCLES_HASH: Rule
+RULE_EXCESS_BLOB_GAS: Rule
+RULE_BLOB_GAS_USED: Rule
+RULE_PROOF_OF_WORK: Rule
+RULE_BLOCK_ENCODING: Rule
+RULE_BLOCK_SIZE: Rule
+RULE_TRANSACTIONS_ROOT: Rule
+RULE_WITHDRAWALS_ROOT: Rule
+RULE_UNCLES: Rule
+RULE_TRANSACTION: Rule
+RULE_BLOCK_GAS: Rule
+RULE_SYSTEM_CONTRACT: Rule
+RULE_DEPOSIT_REQUESTS: Rule
+ABSTENTION_REASON_UNSPECIFIED: AbstentionReason
+ABSTENTION_REASON_WITNESS_INSUFFICIENT: AbstentionReason
+ABSTENTION_REASON_UNSUPPORTED_FORK: AbstentionReason
+ABSTENTION_REASON_TIMEOUT: AbstentionReason
+ABSTENTION_REASON_CRASHED: AbstentionReason
+ABSTENTION_REASON_REFUSED: AbstentionReason
+
+class DescribeRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DescribeResponse(_message.Message):
+    __slots__ = ("client_name", "client_version", "adapter_version", "lineage", "forks", "modes", "unchecked_rules", "max_concurrent_requests", "contract_version")
+    CLIENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ADAPTER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    LINEAGE_FIELD_NUMBER: _ClassVar[int]
+    FORKS_FIELD_NUMBER: _ClassVar[int]
+    MODES_FIELD_NUMBER: _ClassVar[int]
+    UNCHECKED_RULES_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENT_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    CONTRACT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    client_name: str
+    client_version: str
+    adapter_version: str
+    lineage: str
+    forks: _containers.RepeatedScalarFieldContainer[str]
+    modes: _containers.RepeatedScalarFieldContainer[Mode]
+    unchecked_rules: _containers.RepeatedScalarFieldContainer[Rule]
+    max_concurrent_requests: int
+    contract_version: int
+    def __init__(self, client_name: _Optional[str] = ..., client_version: _Optional[str] = ..., adapter_version: _Optional[str] = ..., lineage: _Optional[str] = ..., forks: _Optional[_Iterable[str]] = ..., modes: _Optional[_Iterable[_Union[Mode, str]]] = ..., unchecked_rules: _Optional[_Iterable[_Union[Rule, str]]] = ..., max_concurrent_requests: _Optional[int] = ..., contract_version: _Optional[int] = ...) -> None: ...
+
+class ExecuteRequest(_message.Message):
+    __slots__ = ("path", "content", "block_hash", "pre_state_root", "mode", "chain_config", "parent_header_optional")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_HASH_FIELD_NUMBER: _ClassVar[int]
+    PRE_STATE_ROOT_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_CONFIG_FIELD_NUMBER: _ClassVar[int]
+    PARENT_HEADER_OPTIONAL_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    content: bytes
+    block_hash: bytes
+    pre_state_root: bytes
+    mode: Mode
+    chain_config: bytes
+    parent_header_optional: bool
+    def __init__(self, path: _Optional[str] = ..., content: _Optional[bytes] = ..., block_hash: _Optional[bytes] = ..., pre_state_root: _Optional[bytes] = ..., mode: _Optional[_Union[Mode, str]] = ..., chain_config: _Optional[bytes] = ..., parent_header_optional: _Optional[bool] = ...) -> None: ...
+
+class ExecuteResponse(_message.Message):
+    __slots__ = ("computed", "broken_rule", "abstention", "timings")
+    COMPUTED_FIELD_NUMBER: _ClassVar[int]
+    BROKEN_RULE_FIELD_NUMBER: _ClassVar[int]
+    ABSTENTION_FIELD_NUMBER: _ClassVar[int]
+    TIMINGS_FIELD_NUMBER: _ClassVar[int]
+    computed: Computed
+    broken_rule: BrokenRule
+    abstention: Abstention
+    timings: Timings
+    def __init__(self, computed: _Optional[_Union[Computed, _Mapping]] = ..., broken_rule: _Optional[_Union[BrokenRule, _Mapping]] = ..., abstention: _Optional[_Union[Abstention, _Mapping]] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ...) -> None: ...
+
+class Computed(_message.Message):
+    __slots__ = ("state_root", "receipts_root", "logs_bloom", "gas_used", "transactions_root", "blob_gas_used", "withdrawals_root", "requests_hash", "block_access_list_hash", "receipts", "unchecked_rules")
+    STATE_ROOT_FIELD_NUMBER: _ClassVar[int]
+    RECEIPTS_ROOT_FIELD_NUMBER: _ClassVar[int]
+    LOGS_BLOOM_FIELD_NUMBER: _ClassVar[int]
+    GAS_USED_FIELD_NUMBER: _ClassVar[int]
+    TRANSACTIONS_ROOT_FIELD_NUMBER: _ClassVar[int]
+    BLOB_GAS_USED_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWALS_ROOT_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_HASH_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_ACCESS_LIST_HASH_FIELD_NUMBER: _ClassVar[int]
+    RECEIPTS_FIELD_NUMBER: _ClassVar[int]
+    UNCHECKED_RULES_FIELD_NUMBER: _ClassVar[int]
+    state_root: bytes
+    receipts_root: bytes
+    logs_bloom: bytes
+    gas_used: int
+    transactions_root: bytes
+    blob_gas_used: int
+    withdrawals_root: bytes
+    requests_hash: bytes
+    block_access_list_hash: bytes
+    receipts: _containers.RepeatedCompositeFieldContainer[Receipt]
+    unchecked_rules: _containers.RepeatedScalarFieldContainer[Rule]
+    def __init__(self, state_root: _Optional[bytes] = ..., receipts_root: _Optional[bytes] = ..., logs_bloom: _Optional[bytes] = ..., gas_used: _Optional[int] = ..., transactions_root: _Optional[bytes] = ..., blob_gas_used: _Optional[int] = ..., withdrawals_root: _Optional[bytes] = ..., requests_hash: _Optional[bytes] = ..., block_access_list_hash: _Optional[bytes] = ..., receipts: _Optional[_Iterable[_Union[Receipt, _Mapping]]] = ..., unchecked_rules: _Optional[_Iterable[_Union[Rule, str]]] = ...) -> None: ...
+
+class Receipt(_message.Message):
+    __slots__ = ("succeeded", "post_state", "cumulative_gas_used", "logs_hash")
+    SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
+    POST_STATE_FIELD_NUMBER: _ClassVar[int]
+    CUMULATIVE_GAS_USED_FIELD_NUMBER: _ClassVar[int]
+    LOGS_HASH_FIELD_NUMBER: _ClassVar[int]
+    succeeded: bool
+    post_state: bytes
+    cumulative_gas_used: int
+    logs_hash: bytes
+    def __init__(self, succeeded: _Optional[bool] = ..., post_state: _Optional[bytes] = ..., cumulative_gas_used: _Optional[int] = ..., logs_hash: _Optional[bytes] = ...) -> None: ...
+
+class BrokenRule(_message.Message):
+    __slots__ = ("rule", "detail")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    rule: Rule
+    detail: str
+    def __init__(self, rule: _Optional[_Union[Rule, str]] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class Abstention(_message.Message):
+    __slots__ = ("reason", "detail", "missing")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    reason: AbstentionReason
+    detail: str
+    missing: _containers.RepeatedCompositeFieldContainer[Missing]
+    def __init__(self, reason: _Optional[_Union[AbstentionReason, str]] = ..., detail: _Optional[str] = ..., missing: _Optional[_Iterable[_Union[Missing, _Mapping]]] = ...) -> None: ...
+
+class Missing(_message.Message):
+    __slots__ = ("kind", "hash", "number", "where")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        KIND_UNSPECIFIED: _ClassVar[Missing.Kind]
+        KIND_NODE: _ClassVar[Missing.Kind]
+        KIND_CODE: _ClassVar[Missing.Kind]
+        KIND_HEADER: _ClassVar[Missing.Kind]
+    KIND_UNSPECIFIED: Missing.Kind
+    KIND_NODE: Missing.Kind
+    KIND_CODE: Missing.Kind
+    KIND_HEADER: Missing.Kind
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    kind: Missing.Kind
+    hash: bytes
+    number: int
+    where: str
+    def __init__(self, kind: _Optional[_Union[Missing.Kind, str]] = ..., hash: _Optional[bytes] = ..., number: _Optional[int] = ..., where: _Optional[str] = ...) -> None: ...
+
+class Timings(_message.Message):
+    __slots__ = ("decode_us", "execute_us", "root_us", "total_us")
+    DECODE_US_FIELD_NUMBER: _ClassVar[int]
+    EXECUTE_US_FIELD_NUMBER: _ClassVar[int]
+    ROOT_US_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_US_FIELD_NUMBER: _ClassVar[int]
+    decode_us: int
+    execute_us: int
+    root_us: int
+    total_us: int
+    def __init__(self, decode_us: _Optional[int] = ..., execute_us: _Optional[int] = ..., root_us: _Optional[int] = ..., total_us: _Optional[int] = ...) -> None: ...
