@@ -1,0 +1,93 @@
+"""What an adapter can say about a block: what it computed, the rule the block broke, or why it cannot tell.
+
+The same three outcomes as `ExecuteResponse` in proto/verifier/rpc/v1/executor.proto, as values of the core.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One transaction's receipt. succeeded from Byzantium on (EIP-658), post_state (32 bytes) before it."""
+
+    cumulative_gas_used: int
+    logs_hash: bytes
+    succeeded: bool | None = None
+    post_state: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What the client computed; None where its fork has no such field. Hashes 32 bytes, bloom 256, gas in gas."""
+
+    state_root: bytes
+    receipts_root: bytes
+    logs_bloom: bytes
+    gas_used: int
+    transactions_root: bytes
+    blob_gas_used: int | None = None
+    withdrawals_root: bytes | None = None
+    requests_hash: bytes | None = None
+    block_access_list_hash: bytes | None = None
+    receipts: tuple[Receipt, ...] = ()
+    unchecked_rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRule:
+    """The rule of the protocol that the block breaks, in the contract's words ("base_fee"), and one line on it."""
+
+    rule: str
+    detail: str
+
+
+class AbstentionReason(StrEnum):
+    """Why an adapter, or the verifier on its behalf, says nothing about a block."""
+
+    WITNESS_INSUFFICIENT = "witness_insufficient"
+    UNSUPPORTED_FORK = "unsupported_fork"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    REFUSED = "refused"
+    UNAVAILABLE = "unavailable"  # not built, toolchain or packages missing: it never ran
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that the witness lacks: kind "node", "code" or "header"; hash, or number where no hash is known."""
+
+    kind: str
+    hash: bytes = b""
+    number: int = 0
+    where: str = ""
+
+    def __str__(self) -> str:
+        name = f"0x{self.hash.hex()}" if self.hash else f"number {self.number}"
+        return f"{self.kind} {name}" + (f" ({self.where})" if self.where else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Abstention:
+    """No statement about the block, and why, in one line."""
+
+    reason: AbstentionReason
+    detail: str = ""
+    missing: tuple[Missing, ...] = ()
+
+
+Outcome = Computed | BrokenRule | Abstention
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One adapter's outcome for one block. Times in milliseconds.
+
+    elapsed_ms: from sending the request to having the answer, as the verifier saw it; adapter_ms: the adapter's own.
+    """
+
+    adapter: str
+    lineage: str
+    outcome: Outcome
+    elapsed_ms: float = 0.0
+    adapter_ms: float | None = None

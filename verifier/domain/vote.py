@@ -1,0 +1,110 @@
+"""The verifier's reading of one result: every value against the header, field by field (design: rule 3).
+
+A client's own "valid" does not exist here: VALID is only ever concluded from equal values.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from witness.model import Header
+
+from .result import Abstention, AbstentionReason, BrokenRule, Computed, Outcome, Result
+
+# Header fields that execution determines. Those that a fork lacks are None in the header.
+COMPARED_FIELDS = (
+    "state_root",
+    "receipts_root",
+    "logs_bloom",
+    "gas_used",
+    "transactions_root",
+    "withdrawals_root",
+    "blob_gas_used",
+    "requests_hash",
+    "block_access_list_hash",
+)
+
+
+class VoteKind(StrEnum):
+    """VALID and INVALID are statements about the block; ABSTAIN is none."""
+
+    VALID = "VALID"
+    INVALID = "INVALID"
+    ABSTAIN = "ABSTAIN"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A header field whose value is not the computed one; "0x…" strings, as in JSON-RPC."""
+
+    field: str
+    header: str
+    computed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One adapter's vote. reason: "code: detail", None for a VALID without reservations."""
+
+    adapter: str
+    lineage: str
+    kind: VoteKind
+    reason: str | None = None
+    differences: tuple[Difference, ...] = ()
+    elapsed_ms: float = 0.0
+
+
+def cast_vote(header: Header, result: Result) -> Vote:
+    """The vote that follows from `result` for the block with this header."""
+    kind, reason, differences = _read(header, result.outcome)
+    return Vote(result.adapter, result.lineage, kind, reason, differences, result.elapsed_ms)
+
+
+def withhold(vote: Vote, why: str) -> Vote:
+    """The vote without its VALID: an abstention where it was one, otherwise unchanged."""
+    if vote.kind is not VoteKind.VALID:
+        return vote
+    return Vote(vote.adapter, vote.lineage, VoteKind.ABSTAIN, f"{AbstentionReason.REFUSED}: {why}", (), vote.elapsed_ms)
+
+
+def _read(header: Header, outcome: Outcome) -> tuple[VoteKind, str | None, tuple[Difference, ...]]:
+    match outcome:
+        case Abstention():
+            missing = ", ".join(str(item) for item in outcome.missing)
+            detail = "; ".join(text for text in (outcome.detail, f"missing {missing}" if missing else "") if text)
+            return VoteKind.ABSTAIN, f"{outcome.reason}: {detail}" if detail else str(outcome.reason), ()
+        case BrokenRule():
+            return VoteKind.INVALID, f"broken_rule: {outcome.rule}: {outcome.detail}", ()
+        case Computed():
+            return _compare(header, outcome)
+
+
+def _compare(header: Header, computed: Computed) -> tuple[VoteKind, str | None, tuple[Difference, ...]]:
+    differences, absent, superfluous = [], [], []
+    for field in COMPARED_FIELDS:
+        claimed, value = getattr(header, field), getattr(computed, field)
+        if claimed is None:
+            if value is not None:
+                superfluous.append(field)
+        elif value is None:
+            absent.append(field)
+        elif claimed != value:
+            differences.append(Difference(field, _hexadecimal(claimed), _hexadecimal(value)))
+    if differences:
+        fields = ", ".join(difference.field for difference in differences)
+        return VoteKind.INVALID, f"differs: {fields}", tuple(differences)
+    # From here on every value that could be compared is equal. What could not be compared must not pass as VALID.
+    if absent:
+        return VoteKind.ABSTAIN, f"{AbstentionReason.REFUSED}: did not compute {', '.join(absent)}", ()
+    if superfluous:
+        detail = f"computed {', '.join(superfluous)}, which the header does not have"
+        return VoteKind.ABSTAIN, f"{AbstentionReason.REFUSED}: {detail}", ()
+    if header.unknown_fields:
+        detail = f"the header has {header.unknown_fields} fields that this verifier does not know"
+        return VoteKind.ABSTAIN, f"{AbstentionReason.UNSUPPORTED_FORK}: {detail}", ()
+    if computed.unchecked_rules:
+        return VoteKind.VALID, f"unchecked: {', '.join(computed.unchecked_rules)}", ()
+    return VoteKind.VALID, None, ()
+
+
+def _hexadecimal(value: bytes | int) -> str:
+    return hex(value) if isinstance(value, int) else f"0x{value.hex()}"
