@@ -1,4 +1,4 @@
-"""Between the adapter protocol's messages and the core's values. Nothing that an adapter sends is believed unchecked."""
+"""Between the adapter protocol's messages and the core's values. What an adapter sends is never believed unchecked."""
 
 from verifier.domain.result import (
     Abstention,
@@ -65,7 +65,7 @@ def decode_outcome(response: pb.ExecuteResponse) -> Outcome:
 
 def rule_name(rule: int) -> str:
     """A rule's name in words: RULE_BASE_FEE → "base_fee"."""
-    return pb.Rule.Name(rule).removeprefix("RULE_").lower()  # type: ignore[arg-type]
+    return pb.Rule.Name(rule).removeprefix("RULE_").lower()
 
 
 def _unknown(enum: type[pb.Rule], value: int) -> tuple[int, ...]:
@@ -106,7 +106,7 @@ def _missing(message: pb.Missing) -> Missing:
 
 
 def _optional(message: pb.Computed, field: str) -> bytes | None:
-    if not message.HasField(field):  # type: ignore[arg-type]
+    if not message.HasField(field):
         return None
     return _octets(getattr(message, field), HASH_LENGTH, field)
 

@@ -74,6 +74,12 @@ class AdapterProcess:
             await self._changed.wait_for(lambda: self.state is not ProcessState.STARTING)
         return self.state is ProcessState.READY
 
+    async def wait_change(self) -> None:
+        """Waits until the state is another than now."""
+        now = self.state
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.state is not now)
+
     async def stop(self) -> None:
         """Ends the process, gently first, and removes its socket. Nothing of it is left afterwards."""
         if self._supervision is not None:
@@ -131,9 +137,9 @@ class AdapterProcess:
                 return self._exit_reason(ended.result())
             if not probing.done():
                 return f"not healthy within {START_TIMEOUT:.0f} s"
-            error = probing.exception()
-            if error is not None:
-                return str(error) or type(error).__name__
+            failure = probing.exception()
+            if failure is not None:
+                return str(failure) or type(failure).__name__
             log.debug("adapter=%s event=ready pid=%s", self.manifest.name, self._process.pid)
             await self._set(ProcessState.READY)
             return self._exit_reason(await ended)

@@ -1,0 +1,29 @@
+"""The composition root: where the parts are found and put together. Nothing else constructs them."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from verifier.errors import UsageError
+from verifier.executors.stateless.manifest import Manifest, read_manifests, select
+
+ADAPTERS_VARIABLE = "VERIFIER_ADAPTERS"
+
+
+def adapters_directory() -> Path:
+    """Where the adapters' folders lie: $VERIFIER_ADAPTERS, else `adapters/` of the checkout. Raises UsageError."""
+    configured = os.environ.get(ADAPTERS_VARIABLE)
+    directory = Path(configured) if configured else Path(__file__).parent.parent / "adapters"
+    if not directory.is_dir():
+        raise UsageError(f"{directory}: no such directory; set {ADAPTERS_VARIABLE} to where the adapters are")
+    return directory
+
+
+def configured_adapters(names: Sequence[str] = ()) -> list[Manifest]:
+    """The manifests of the named adapters, or of all. Raises UsageError, AdapterManifestError."""
+    manifests = read_manifests(adapters_directory())
+    if names:
+        return select(manifests, names)
+    if not manifests:
+        raise UsageError(f"{adapters_directory()}: no adapters in it")
+    return manifests

@@ -1,0 +1,1 @@
+"""The command line: `main` is the entry, one module a command, `output` how it looks."""

@@ -1,0 +1,152 @@
+"""Speaks gRPC to one running adapter."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from verifier.domain.result import Abstention, AbstentionReason, Outcome, Result
+from verifier.errors import AdapterError
+from verifier.rpc.v1 import executor_pb2 as pb
+from verifier.rpc.v1 import executor_pb2_grpc
+
+from .base import ExecutionRequest
+from .messages import MalformedAnswerError, decode_outcome, encode_request, rule_name
+
+CONTRACT_VERSION = 1
+MAX_ANSWER = 64 * 1024 * 1024  # bytes; a receipt takes about 60, so this is far above any block
+HEALTH_INTERVAL = 0.05  # seconds between health checks while an adapter starts
+CALL_TIMEOUT = 10.0  # seconds for Describe and Health, which involve no execution
+# Seconds beyond the request's own deadline: the adapter's word ("timeout, in transaction 12") is better than ours.
+GRACE = 0.25
+OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_ANSWER),
+    ("grpc.enable_retries", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    # Each adapter has its own connection, whatever gRPC would like to share.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What an adapter says of itself."""
+
+    client_name: str
+    client_version: str
+    adapter_version: str
+    lineage: str
+    forks: tuple[str, ...]
+    unchecked_rules: tuple[str, ...]
+    max_concurrent_requests: int
+
+
+def decode_description(message: pb.DescribeResponse) -> Description:
+    """The adapter's self-description. Raises AdapterError if it is of another contract version."""
+    if message.contract_version != CONTRACT_VERSION:
+        raise AdapterError(f"contract version {message.contract_version}, this verifier speaks {CONTRACT_VERSION}")
+    return Description(
+        client_name=message.client_name,
+        client_version=message.client_version,
+        adapter_version=message.adapter_version,
+        lineage=message.lineage,
+        forks=tuple(message.forks),
+        unchecked_rules=tuple(rule_name(rule) for rule in message.unchecked_rules if rule in pb.Rule.values()),
+        max_concurrent_requests=max(1, message.max_concurrent_requests),
+    )
+
+
+class AdapterLostError(AdapterError):
+    """The connection to the adapter broke: it ended, or is not there."""
+
+
+class AdapterClient:
+    """A stateless executor behind a gRPC address ("unix:/path")."""
+
+    def __init__(self, name: str, lineage: str, address: str) -> None:
+        self.name = name
+        self.lineage = lineage
+        self.description: Description | None = None
+        self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+        self._executor = executor_pb2_grpc.StatelessExecutorStub(self._channel)  # type: ignore[no-untyped-call]
+        self._health = health_pb2_grpc.HealthStub(self._channel)
+        self._places = asyncio.Semaphore(1)
+
+    async def probe(self) -> None:
+        """Returns once the adapter is healthy and is what it should be. Raises AdapterError if it is another."""
+        while not await self._is_serving():
+            await asyncio.sleep(HEALTH_INTERVAL)  # noqa: ASYNC110 - another process, nothing here could signal it
+        try:
+            message = await self._executor.Describe(pb.DescribeRequest(), timeout=CALL_TIMEOUT)
+        except grpc.aio.AioRpcError as error:
+            raise AdapterError(f"Describe failed: {_describe(error)}") from None
+        description = decode_description(message)
+        if description.lineage != self.lineage:
+            raise AdapterError(f"it is of lineage {description.lineage!r}, configured is {self.lineage!r}")
+        if self.description is None or self.description.max_concurrent_requests != description.max_concurrent_requests:
+            self._places = asyncio.Semaphore(description.max_concurrent_requests)
+        self.description = description
+
+    async def execute(self, request: ExecutionRequest) -> Result:
+        """Asks for one block; waits for a free place first. elapsed_ms counts from there.
+
+        Raises AdapterLostError if the adapter went away meanwhile.
+        """
+        try:
+            async with asyncio.timeout(request.deadline):
+                await self._places.acquire()
+        except TimeoutError:
+            return self._abstain(AbstentionReason.TIMEOUT, f"busy for all of {request.deadline:.1f} s", 0.0)
+        started = time.monotonic()
+        try:
+            response: pb.ExecuteResponse = await self._executor.Execute(
+                encode_request(request), timeout=request.deadline + GRACE
+            )
+        except grpc.aio.AioRpcError as error:
+            if error.code() in LOST:
+                raise AdapterLostError(_describe(error)) from None
+            elapsed = (time.monotonic() - started) * 1000
+            return self._abstain(*_reason(error, request.deadline), elapsed)
+        finally:
+            self._places.release()
+        elapsed = (time.monotonic() - started) * 1000
+        outcome: Outcome
+        try:
+            outcome = decode_outcome(response)
+        except MalformedAnswerError as error:
+            outcome = Abstention(AbstentionReason.CRASHED, f"malformed answer: {error}")
+        return Result(self.name, self.lineage, outcome, elapsed, response.timings.total_us / 1000 or None)
+
+    async def close(self) -> None:
+        """Ends the connection; requests under way end as crashed."""
+        await self._channel.close()
+
+    async def _is_serving(self) -> bool:
+        try:
+            answer = await self._health.Check(health_pb2.HealthCheckRequest(), timeout=CALL_TIMEOUT)
+        except grpc.aio.AioRpcError:
+            return False
+        serving: bool = answer.status == health_pb2.HealthCheckResponse.SERVING
+        return serving
+
+    def _abstain(self, reason: AbstentionReason, detail: str, elapsed_ms: float) -> Result:
+        return Result(self.name, self.lineage, Abstention(reason, detail), elapsed_ms)
+
+
+def _reason(error: grpc.aio.AioRpcError, deadline: float) -> tuple[AbstentionReason, str]:
+    match error.code():
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return AbstentionReason.TIMEOUT, f"no answer within {deadline:.1f} s"
+        case grpc.StatusCode.RESOURCE_EXHAUSTED | grpc.StatusCode.INVALID_ARGUMENT:
+            return AbstentionReason.REFUSED, _describe(error)
+        case _:
+            return AbstentionReason.CRASHED, _describe(error)
+
+
+def _describe(error: grpc.aio.AioRpcError) -> str:
+    return f"{error.code().name.lower()}: {' '.join((error.details() or '').split())[:300]}"

@@ -1,0 +1,141 @@
+"""All adapters together: starts them, and asks every one of them about a block."""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from verifier.domain.result import Abstention, AbstentionReason, Result
+
+from .base import ExecutionRequest, StatelessExecutor
+from .client import AdapterClient, AdapterLostError
+from .manifest import Manifest
+from .process import AdapterProcess, ProcessState
+from .sockets import create_socket_directory
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 2
+LOSS_NOTICE = 1.0  # seconds for an ended process to be noticed after its connection broke
+
+
+class SupervisedAdapter:
+    """A stateless executor that keeps its own process running."""
+
+    def __init__(self, manifest: Manifest, directory: Path) -> None:
+        self.name = manifest.name
+        self.lineage = manifest.lineage
+        self.socket = directory / f"{manifest.name}.sock"
+        self.client = AdapterClient(manifest.name, manifest.lineage, f"unix:{self.socket}")
+        self.process = AdapterProcess(manifest, self.socket, self.client.probe)
+
+    async def execute(self, request: ExecutionRequest) -> Result:
+        """Waits for the adapter to be up (it may be restarting), then asks it; all within the request's deadline.
+
+        If the adapter ends meanwhile it is asked once more: another block's request may have ended it. Never raises.
+        """
+        started = time.monotonic()
+        loss = ""
+        for _ in range(ATTEMPTS):
+            if not await self._wait_ready(request.deadline - (time.monotonic() - started)):
+                reason = loss or self.process.reason or f"not ready within {request.deadline:.1f} s"
+                return self._abstain(reason, started)
+            remaining = max(0.0, request.deadline - (time.monotonic() - started))
+            try:
+                return await self.client.execute(replace(request, deadline=remaining))
+            except AdapterLostError as error:
+                loss = str(error)
+                await self._notice_loss()
+        return self._abstain(f"{loss} ({self.process.reason})" if self.process.reason else loss, started)
+
+    async def _wait_ready(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                while not await self.process.wait_ready():
+                    if self.process.state is ProcessState.STOPPED:
+                        return False
+                    await self.process.wait_change()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _notice_loss(self) -> None:
+        # The connection breaks a moment before the process is seen to have ended.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOSS_NOTICE):
+                if self.process.state is ProcessState.READY:
+                    await self.process.wait_change()
+
+    def _abstain(self, detail: str, started: float) -> Result:
+        elapsed_ms = (time.monotonic() - started) * 1000
+        return Result(self.name, self.lineage, Abstention(AbstentionReason.CRASHED, detail), elapsed_ms)
+
+
+class UnavailableAdapter:
+    """Stands for a configured adapter that cannot be started: it still counts in m, and says why it is silent."""
+
+    def __init__(self, manifest: Manifest, reason: str) -> None:
+        self.name = manifest.name
+        self.lineage = manifest.lineage
+        self.reason = reason
+
+    async def execute(self, request: ExecutionRequest) -> Result:  # noqa: ARG002 - the seam's signature
+        """Abstains."""
+        return Result(self.name, self.lineage, Abstention(AbstentionReason.UNAVAILABLE, self.reason))
+
+
+class AdapterPool:
+    """The configured adapters, running or not. Use as an async context: they are stopped at its end."""
+
+    def __init__(self, manifests: Sequence[Manifest]) -> None:
+        self._manifests = manifests
+        self._directory: Path | None = None
+        self.executors: list[StatelessExecutor] = []
+        self.supervised: list[SupervisedAdapter] = []
+
+    async def __aenter__(self) -> "AdapterPool":
+        self._directory = create_socket_directory()
+        for manifest in self._manifests:
+            unavailable = manifest.unavailable_because()
+            if unavailable is not None:
+                self.executors.append(UnavailableAdapter(manifest, ": ".join(unavailable)))
+                continue
+            adapter = SupervisedAdapter(manifest, self._directory)
+            adapter.process.start()
+            self.supervised.append(adapter)
+            self.executors.append(adapter)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        # Shielded: also when this task is being cancelled (Ctrl-C), every adapter is stopped before we go.
+        await asyncio.shield(self._stop())
+
+    async def _stop(self) -> None:
+        await asyncio.gather(*(adapter.process.stop() for adapter in self.supervised))
+        await asyncio.gather(*(adapter.client.close() for adapter in self.supervised))
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    async def wait_ready(self) -> None:
+        """Waits until every adapter has become ready or has failed its first start."""
+        await asyncio.gather(*(adapter.process.wait_ready() for adapter in self.supervised))
+
+
+async def execute_on_all(executors: Sequence[StatelessExecutor], request: ExecutionRequest) -> AsyncIterator[Result]:
+    """Every executor's result for one block, in the order in which they come; ends when all have answered.
+
+    Leaving early (closing the generator) cancels those still under way.
+    """
+    tasks = [asyncio.create_task(executor.execute(request)) for executor in executors]
+    try:
+        for next_result in asyncio.as_completed(tasks):
+            yield await next_result
+    finally:
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks, return_exceptions=True)

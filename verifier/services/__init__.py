@@ -1,0 +1,1 @@
+"""What drives the executors and the core over many blocks: `recording`, `sources`, `replay`, `conformance`."""
