@@ -1,0 +1,114 @@
+"""An adapter's command line: `--socket PATH`, `--describe`, `--bench FILE --runs N` (adapters/CONTRACT.md)."""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from google.protobuf import json_format
+
+from . import lifeline
+from .client import Adapter, Client, load_client
+from .responses import one_line
+from .server import AdapterServer, default_worker_count, describe
+from .task import Answered, file_task
+from .worker import RECURSION_LIMIT, STACK_SIZE
+
+log = logging.getLogger(__name__)
+
+EXIT_USAGE = 2
+EXIT_MISSING = 3
+WARM_UP_RUNS = 2
+
+
+def main(adapter: Adapter, arguments: Sequence[str] | None = None) -> int:
+    """Does what the arguments say; returns the exit status."""
+    parser = argparse.ArgumentParser(prog=adapter.name, allow_abbrev=False)
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument("--socket", type=Path, metavar="PATH", help="serve gRPC on this unix-domain socket")
+    action.add_argument("--describe", action="store_true", help="print what the adapter is, and end")
+    action.add_argument("--bench", type=Path, metavar="FILE", help="measure the client on a witness file, and end")
+    parser.add_argument("--runs", type=_positive, default=10, metavar="N", help="for --bench")
+    parser.add_argument("--workers", type=_positive, default=default_worker_count(), help="worker processes")
+    options = parser.parse_args(arguments)
+
+    absent = [module for module in adapter.required_modules if find_spec(module) is None]
+    if absent:
+        _complain(f"{adapter.name}: Python {sys.version.split()[0]} has no module {', '.join(absent)}")
+        return EXIT_MISSING
+    if options.describe:
+        answer = json_format.MessageToJson(describe(adapter, options.workers), indent=None)
+        sys.stdout.write(answer + "\n")
+        return 0
+    if options.bench is not None:
+        return _bench(adapter, options.bench, options.runs)
+    return _serve(adapter, options.socket, options.workers)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return number
+
+
+def _complain(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+def _serve(adapter: Adapter, path: Path, workers: int) -> int:
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="time=%(asctime)s level=%(levelname)s %(message)s"
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        server = AdapterServer(adapter, path, workers)
+    except OSError as error:
+        _complain(f"{adapter.name}: {error}")
+        return EXIT_USAGE
+    lifeline.watch(0, stop.set)
+    server.start()
+    log.info("event=serving adapter=%s socket=%s workers=%d", adapter.name, path, workers)
+    stop.wait()
+    server.stop()
+    log.info("event=stopped adapter=%s", adapter.name)
+    # Threads may still wait in gRPC or for a worker; nothing is left that they could harm.
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _bench(adapter: Adapter, path: Path, runs: int) -> int:
+    client: Client = load_client(adapter.factory)
+    status = 0
+
+    def run() -> None:
+        nonlocal status
+        try:
+            client.warm()
+            times = []
+            for _ in range(WARM_UP_RUNS + runs):
+                started = time.perf_counter_ns()
+                client.measure(file_task(path.absolute()))
+                times.append((time.perf_counter_ns() - started) / 1e6)
+        except Answered as answered:
+            _complain(f"{adapter.name}: {one_line(answered.response)}")
+            status = EXIT_USAGE
+            return
+        sys.stdout.write(json.dumps({"runs_ms": [round(value, 3) for value in times[WARM_UP_RUNS:]]}) + "\n")
+
+    # As in a worker: deep EVM calls need a deep stack.
+    sys.setrecursionlimit(RECURSION_LIMIT)
+    threading.stack_size(STACK_SIZE)
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return status

@@ -1,0 +1,161 @@
+"""The gRPC side: StatelessExecutor and the standard health service over a pool of workers."""
+
+import os
+import stat
+import threading
+import time
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from pathlib import Path
+from typing import NoReturn
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from ..v1 import executor_pb2 as pb
+from ..v1 import executor_pb2_grpc
+from .client import Adapter
+from .pool import MEMORY_LIMIT, Job, QueueFullError, WorkerPool
+from .task import invalid_argument
+
+CONTRACT_VERSION = 1
+SERVICE = pb.DESCRIPTOR.services_by_name["StatelessExecutor"].full_name
+MAX_RECEIVE = 300 << 20  # bytes; the contract asks for 256 MiB
+MAX_SEND = 128 << 20  # bytes; the contract asks for 64 MiB
+QUEUE_PER_WORKER = 2  # requests that may wait for each worker
+SPARE_THREADS = 8  # for Describe and Health while every other thread waits for a worker
+
+
+def default_worker_count() -> int:
+    """min(2, cores): a worker of a Python client takes 100 to 200 MB, and a core."""
+    return min(2, os.cpu_count() or 1)
+
+
+def describe(adapter: Adapter, workers: int) -> pb.DescribeResponse:
+    """The whole answer of Describe."""
+    description = adapter.description()
+    description.modes[:] = [pb.MODE_PROOF]
+    description.max_concurrent_requests = workers
+    description.contract_version = CONTRACT_VERSION
+    return description
+
+
+class Servicer(executor_pb2_grpc.StatelessExecutorServicer):
+    """Takes requests in, and waits for the pool. One table of errors, at the end of Execute."""
+
+    def __init__(self, description: pb.DescribeResponse, pool: WorkerPool) -> None:
+        self._description = description
+        self._pool = pool
+
+    def Describe(  # noqa: N802 - the name in the protocol
+        self,
+        request: pb.DescribeRequest,  # noqa: ARG002 - empty
+        context: grpc.ServicerContext,  # noqa: ARG002 - gRPC passes it
+    ) -> pb.DescribeResponse:
+        """What this adapter is; does not need a worker."""
+        return self._description
+
+    def Execute(  # noqa: N802 - the name in the protocol
+        self, request: pb.ExecuteRequest, context: grpc.ServicerContext
+    ) -> pb.ExecuteResponse:
+        """Executes a block in a worker. A request whose caller is gone is stopped."""
+        started = time.monotonic()
+        reason = invalid_argument(request)
+        if reason is not None:
+            _abort(context, grpc.StatusCode.INVALID_ARGUMENT, reason)
+        remaining = context.time_remaining()
+        job = Job(request.SerializeToString(), None if remaining is None else started + remaining)
+        if not context.add_callback(job.cancel):
+            _abort(context, grpc.StatusCode.CANCELLED, "the request was cancelled")
+        try:
+            self._pool.submit(job)
+            response = job.future.result(remaining)
+        except QueueFullError as error:
+            _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        except TimeoutError:
+            _abort(context, grpc.StatusCode.DEADLINE_EXCEEDED, "the request's deadline has passed")
+        except CancelledError:
+            _abort(context, grpc.StatusCode.CANCELLED, "the request was cancelled")
+        response.timings.total_us = int((time.monotonic() - started) * 1e6)
+        return response
+
+
+def _abort(context: grpc.ServicerContext, code: grpc.StatusCode, detail: str) -> NoReturn:
+    context.abort(code, detail)
+    raise AssertionError("unreachable: abort raises")
+
+
+class AdapterServer:
+    """The server on its socket, from start to end.
+
+    Raises OSError if the socket cannot be made.
+    """
+
+    def __init__(
+        self, adapter: Adapter, path: Path, workers: int | None = None, memory_limit: int = MEMORY_LIMIT
+    ) -> None:
+        count = workers or default_worker_count()
+        self._path = path
+        self._lock = threading.Lock()
+        self._warm_workers = 0
+        self._expected = count
+        self._was_complete = False
+        self._health = health.HealthServicer(
+            experimental_non_blocking=True, experimental_thread_pool=ThreadPoolExecutor(1, "health")
+        )
+        self._set_serving(serving=False)
+        description = describe(adapter, count)
+        queue_size = count * QUEUE_PER_WORKER
+        self._pool = WorkerPool(adapter, tuple(description.forks), count, queue_size, self._warm_changed, memory_limit)
+        self._server = grpc.server(
+            ThreadPoolExecutor(count + queue_size + SPARE_THREADS, "grpc"),
+            options=[
+                ("grpc.max_receive_message_length", MAX_RECEIVE),
+                ("grpc.max_send_message_length", MAX_SEND),
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        register = executor_pb2_grpc.add_StatelessExecutorServicer_to_server
+        register(Servicer(description, self._pool), self._server)  # type: ignore[no-untyped-call]  # generated
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._inode = self._bind()
+
+    def start(self) -> None:
+        """Serves from now on; NOT_SERVING until the workers are warm."""
+        self._server.start()
+        self._pool.start()
+
+    def stop(self) -> None:
+        """Ends at once: running requests are cut off, workers killed, the socket removed."""
+        try:
+            if self._path.stat().st_ino == self._inode:  # not a successor's
+                self._path.unlink()
+        except OSError:
+            pass
+        self._pool.stop()
+        self._server.stop(None)
+
+    def _bind(self) -> int:
+        if self._path.is_symlink() or self._path.exists():
+            self._path.unlink()
+        previous = os.umask(0o177)  # the socket is made with mode 0600, never wider
+        try:
+            self._server.add_insecure_port(f"unix:{self._path}")
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {self._path}: {error}") from None
+        finally:
+            os.umask(previous)
+        status = self._path.stat()
+        if stat.S_IMODE(status.st_mode) != 0o600:
+            self._path.chmod(0o600)
+        return status.st_ino
+
+    def _warm_changed(self, warm: int) -> None:
+        # Called under the pool's lock, so calls come in order. After the first complete start one warm worker is
+        # enough to be healthy: a worker that is being replaced only takes capacity away.
+        self._was_complete = self._was_complete or warm == self._expected
+        self._set_serving(serving=self._was_complete and warm > 0)
+
+    def _set_serving(self, *, serving: bool) -> None:
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for service in ("", SERVICE):
+            self._health.set(service, status)
