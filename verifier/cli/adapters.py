@@ -44,10 +44,8 @@ def list_adapters(as_json: bool) -> int:
     else:
         for each in inspections:
             state = f"{each.state}: {each.reason}" if each.reason else each.state
-            console.print(
-                f"{each.manifest.name} {_client(each)} lineage={each.manifest.lineage} forks={_forks(each)} state={state}",
-                markup=False,
-            )
+            facts = f"lineage={each.manifest.lineage} forks={_forks(each)} state={state}"
+            console.print(f"{each.manifest.name} {_client(each)} {facts}", markup=False)
     return 0
 
 

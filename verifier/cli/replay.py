@@ -15,9 +15,9 @@ from verifier.domain.quorum import QuorumPolicyError, Verdict, quorum_policy
 from verifier.errors import InputError, UsageError
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool
-from verifier.services.replay import DEADLINE, WINDOW, InputFailure, ReplayOptions
+from verifier.services.replay import DEADLINE, WINDOW, ReplayOptions
 from verifier.services.replay import replay as replay_sources
-from verifier.services.sources import find_paths, open_sources, scratch_directory
+from verifier.services.sources import InputFailure, find_paths, open_sources, scratch_directory
 from witness.chain_config import parse_chain_config
 from witness.errors import WitnessError
 

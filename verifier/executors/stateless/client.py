@@ -79,8 +79,8 @@ class AdapterClient:
 
     async def probe(self) -> None:
         """Returns once the adapter is healthy and is what it should be. Raises AdapterError if it is another."""
-        while not await self._is_serving():
-            await asyncio.sleep(HEALTH_INTERVAL)  # noqa: ASYNC110 - another process, nothing here could signal it
+        while not await self._is_serving():  # noqa: ASYNC110 - another process, nothing here could signal it
+            await asyncio.sleep(HEALTH_INTERVAL)
         try:
             message = await self._executor.Describe(pb.DescribeRequest(), timeout=CALL_TIMEOUT)
         except grpc.aio.AioRpcError as error:
