@@ -1,15 +1,15 @@
 """Every error that a user of this package can cause. Each prints as one line and ends the command with its exit code.
 
-    VerifierError
-    ├── UsageError               arguments that contradict each other
-    ├── InputError               a file or document given by the user that cannot be used
-    ├── ExecutorError            the stateful executor cannot go on
-    │   ├── UnknownBlockError    a block that it does not have (rollback target, parent)
-    │   └── RollbackDepthError   a block deeper than the configured rollback depth
-    └── AdapterError             an adapter that cannot be used
-        ├── AdapterManifestError   adapter.toml is wrong
-        ├── AdapterUnavailableError  not built, toolchain or packages missing
-        └── AdapterBuildError    its build command failed
+VerifierError
+├── UsageError               arguments that contradict each other
+├── InputError               a file or document given by the user that cannot be used
+├── ExecutorError            the stateful executor cannot go on
+│   ├── UnknownBlockError    a block that it does not have (rollback target, parent)
+│   └── RollbackDepthError   a block deeper than the configured rollback depth
+└── AdapterError             an adapter that cannot be used
+    ├── AdapterManifestError   adapter.toml is wrong
+    ├── AdapterUnavailableError  not built, toolchain or packages missing
+    └── AdapterBuildError    its build command failed
 """
 
 

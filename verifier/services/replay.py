@@ -48,7 +48,7 @@ class ReplayOptions:
 
 @dataclass(frozen=True)
 class BlockReport:
-    """What came of one block. Times in milliseconds from the request's start.
+    """What came of one block. Times in milliseconds from when the file's content was at hand.
 
     first: the decision that was settled first, at settled_ms; decision: the final one, with all votes.
     """
@@ -73,13 +73,13 @@ async def judge(
     executors: Sequence[StatelessExecutor], path: Path, content: BlockWitness, options: ReplayOptions
 ) -> BlockReport:
     """Has one block executed by all and decides. Raises WitnessError if the file does not hold together."""
+    started = time.monotonic()
     header = check_binding(content)
     fork = parse_chain_config(options.chain_config or content.chain_config).fork_at(header)
     root, withheld, parent_optional = _trusted_root(content, header, options)
     request = ExecutionRequest(
         path, header.hash, root or NO_TRUSTED_ROOT, options.deadline, options.chain_config, parent_optional
     )
-    started = time.monotonic()
     results: list[Result] = []
     votes: list[Vote] = []
     first, settled_ms = decide(options.policy, ()), 0.0

@@ -98,7 +98,7 @@ class AdapterProcess:
         loop, backoff = asyncio.get_running_loop(), FIRST_BACKOFF
         try:
             while True:
-                await self._set(ProcessState.STARTING)
+                await self._set(ProcessState.STARTING, self.reason)  # why the attempt before this one failed
                 started = loop.time()
                 reason = await self._run_once()
                 await self._end_process()

@@ -1,0 +1,105 @@
+"""An adapter for tests that keeps or breaks the process contract as its first argument says. Run as a script."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from concurrent import futures
+from pathlib import Path
+
+import grpc
+from google.protobuf import json_format
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import HealthServicer
+
+from verifier.rpc.v1 import executor_pb2 as pb
+from verifier.rpc.v1 import executor_pb2_grpc
+
+ANSWER = pb.ExecuteResponse(
+    computed=pb.Computed(
+        state_root=b"\x05" * 32,
+        receipts_root=b"\x07" * 32,
+        logs_bloom=bytes(256),
+        gas_used=21_000,
+        transactions_root=b"\x06" * 32,
+    ),
+    timings=pb.Timings(total_us=1500),
+)
+
+
+class Scripted(executor_pb2_grpc.StatelessExecutorServicer):
+    """Behaves as its mode says."""
+
+    def __init__(self, mode: str, folder: Path) -> None:
+        self.mode = mode
+        self.folder = folder
+
+    def Describe(self, request: pb.DescribeRequest, context: grpc.ServicerContext) -> pb.DescribeResponse:  # noqa: N802
+        return describe(self.mode)
+
+    def Execute(self, request: pb.ExecuteRequest, context: grpc.ServicerContext) -> pb.ExecuteResponse:  # noqa: N802
+        first = self.folder / "first-request"
+        if self.mode == "crash-always" or (self.mode == "crash-once" and not first.exists()):
+            first.touch()
+            print("fatal: scripted crash", file=sys.stderr, flush=True)
+            os._exit(7)
+        if self.mode == "hang":
+            threading.Event().wait()
+        if self.mode == "malformed":
+            return pb.ExecuteResponse(computed=pb.Computed(state_root=b"short"))
+        if self.mode == "empty":
+            return pb.ExecuteResponse()
+        if self.mode == "error":
+            context.abort(grpc.StatusCode.INTERNAL, "scripted\nerror")
+        return ANSWER
+
+
+def describe(mode: str) -> pb.DescribeResponse:
+    """What the scripted adapter says of itself."""
+    return pb.DescribeResponse(
+        client_name="scripted",
+        client_version="1.0",
+        lineage="other" if mode == "wrong-lineage" else "scripted",
+        forks=["paris", "prague"],
+        max_concurrent_requests=2,
+        contract_version=2 if mode == "wrong-contract" else 1,
+    )
+
+
+def main() -> None:
+    """Serves until standard input ends."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mode")
+    parser.add_argument("--socket")
+    parser.add_argument("--describe", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.mode == "exit":
+        print("warning: something\nfatal: scripted exit", file=sys.stderr)
+        sys.exit(9)
+    if arguments.describe:
+        if arguments.mode == "garbage":
+            print("no json")
+            return
+        print(json_format.MessageToJson(describe(arguments.mode), indent=None))
+        return
+    socket = Path(arguments.socket)
+    if arguments.mode == "ignore-sigterm":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    server = grpc.server(futures.ThreadPoolExecutor(8))
+    executor_pb2_grpc.add_StatelessExecutorServicer_to_server(Scripted(arguments.mode, socket.parent), server)
+    health = HealthServicer()
+    serving = health_pb2.HealthCheckResponse.NOT_SERVING if arguments.mode == "never-healthy" else None
+    health.set("", serving or health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    server.add_insecure_port(f"unix:{socket}")
+    server.start()
+    if arguments.mode != "ignore-sigterm":
+        sys.stdin.read()
+        socket.unlink(missing_ok=True)
+        os._exit(0)
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Asking real (scripted) adapters through gRPC: whatever they do becomes a result."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.verifier.executors.stateless.conftest import Scripted
+from verifier.domain.result import Abstention, AbstentionReason, Computed, Result
+from verifier.executors.stateless.base import ExecutionRequest, FakeExecutor
+from verifier.executors.stateless.manifest import Manifest
+from verifier.executors.stateless.pool import AdapterPool, execute_on_all
+
+
+def ask(manifest: Manifest, request: ExecutionRequest, times: int = 1) -> list[Result]:
+    async def scenario() -> list[Result]:
+        async with AdapterPool([manifest]) as pool:
+            directory = pool.supervised[0].socket.parent if pool.supervised else None
+            await pool.wait_ready()
+            results = await asyncio.gather(*(pool.executors[0].execute(request) for _ in range(times)))
+        assert directory is None or not directory.exists()
+        return results
+
+    return asyncio.run(scenario())
+
+
+def test_an_answer(scripted: Scripted, request_for_a_block: ExecutionRequest) -> None:
+    (result,) = ask(scripted("well"), request_for_a_block)
+    assert isinstance(result.outcome, Computed)
+    assert result.outcome.gas_used == 21_000
+    assert result.adapter_ms == 1.5
+    assert result.elapsed_ms > 0
+
+
+def test_more_requests_than_places(scripted: Scripted, request_for_a_block: ExecutionRequest) -> None:
+    results = ask(scripted("well"), request_for_a_block, times=20)
+    assert all(isinstance(result.outcome, Computed) for result in results)
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason", "detail"),
+    [
+        ("malformed", AbstentionReason.CRASHED, "malformed answer: state_root has 5 bytes, 32 expected"),
+        ("empty", AbstentionReason.CRASHED, "malformed answer: the answer has no outcome"),
+        ("error", AbstentionReason.CRASHED, "internal: scripted error"),
+    ],
+)
+def test_wrong_answers(
+    scripted: Scripted, request_for_a_block: ExecutionRequest, mode: str, reason: AbstentionReason, detail: str
+) -> None:
+    (result,) = ask(scripted(mode), request_for_a_block)
+    assert result.outcome == Abstention(reason, detail)
+
+
+def test_a_hanging_adapter_is_a_timeout(scripted: Scripted, request_for_a_block: ExecutionRequest) -> None:
+    (result,) = ask(scripted("hang"), replace(request_for_a_block, deadline=0.5))
+    assert isinstance(result.outcome, Abstention)
+    assert result.outcome.reason is AbstentionReason.TIMEOUT
+
+
+def test_a_crash_is_retried_after_the_restart(scripted: Scripted, request_for_a_block: ExecutionRequest) -> None:
+    (result,) = ask(scripted("crash-once"), request_for_a_block)
+    assert isinstance(result.outcome, Computed)
+
+
+def test_a_request_that_always_crashes_is_an_abstention(
+    scripted: Scripted, request_for_a_block: ExecutionRequest
+) -> None:
+    (result,) = ask(scripted("crash-always"), request_for_a_block)
+    assert isinstance(result.outcome, Abstention)
+    assert result.outcome.reason is AbstentionReason.CRASHED
+    assert "exit status 7: fatal: scripted crash" in result.outcome.detail
+
+
+def test_an_adapter_that_never_starts_is_an_abstention(
+    scripted: Scripted, request_for_a_block: ExecutionRequest
+) -> None:
+    (result,) = ask(scripted("exit"), replace(request_for_a_block, deadline=1.0))
+    assert isinstance(result.outcome, Abstention)
+    assert result.outcome.reason is AbstentionReason.CRASHED
+    assert "exit status 9" in result.outcome.detail
+
+
+def test_an_unavailable_adapter_counts_and_says_why(scripted: Scripted, request_for_a_block: ExecutionRequest) -> None:
+    manifest = replace(scripted("well"), modules=("no_such_client",))
+    (result,) = ask(manifest, request_for_a_block)
+    assert isinstance(result.outcome, Abstention)
+    assert result.outcome.reason is AbstentionReason.UNAVAILABLE
+    assert "no_such_client" in result.outcome.detail
+
+
+def test_results_come_as_they_are_ready(tmp_path: Path, request_for_a_block: ExecutionRequest) -> None:
+    gate = asyncio.Event()
+
+    class Slow(FakeExecutor):
+        async def execute(self, request: ExecutionRequest) -> Result:
+            await gate.wait()
+            return await super().execute(request)
+
+    def abstain(_: ExecutionRequest) -> Abstention:
+        return Abstention(AbstentionReason.REFUSED)
+
+    async def scenario() -> list[str]:
+        names = []
+        executors = [Slow("slow", "a", abstain), FakeExecutor("fast", "b", abstain)]
+        async for result in execute_on_all(executors, request_for_a_block):
+            names.append(result.adapter)
+            gate.set()
+        return names
+
+    assert asyncio.run(scenario()) == ["fast", "slow"]

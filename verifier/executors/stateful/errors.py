@@ -1,0 +1,36 @@
+"""Errors of stateful executors, below verifier.errors.ExecutorError.
+
+    ExecutorError
+    ├── UndecodableBlockError    bytes that are no block: nothing can be executed, recorded or called invalid
+    ├── UnsupportedForkError     the block's fork is not one that the executor has
+    ├── ForeignDatabaseError     a database directory of another chain
+    ├── DatabaseInUseError       another process writes to it
+    ├── DatabaseDamagedError     its content is not what was written, or something is missing
+    └── DatabaseFullError        the disk, or a quota, has no room
+"""
+
+from verifier.errors import ExecutorError
+
+
+class UndecodableBlockError(ExecutorError):
+    """Bytes that are not the RLP of a block: no header can be read from them."""
+
+
+class UnsupportedForkError(ExecutorError):
+    """A block of a fork that the executor lacks. It was not executed."""
+
+
+class ForeignDatabaseError(ExecutorError):
+    """A database directory that belongs to another chain, or that another version wrote."""
+
+
+class DatabaseInUseError(ExecutorError):
+    """A database directory that another process has open for writing."""
+
+
+class DatabaseDamagedError(ExecutorError):
+    """A database whose content is damaged or incomplete. Nothing is concluded about the block."""
+
+
+class DatabaseFullError(ExecutorError):
+    """No room to write: the disk is full or a limit was reached. The last import was dropped as a whole."""
