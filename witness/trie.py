@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from .errors import EncodingError, WitnessInsufficientError
 from .header import HASH_LENGTH, keccak256
 from .model import Octets
+from .rlp_encoding import encode_integer, encode_string
 from .trie_node import (
     EMPTY_STRING,
     REFERENCE_LENGTH,
@@ -17,7 +18,6 @@ from .trie_node import (
     Leaf,
     Node,
     decode_node,
-    encode_string,
     nibbles_text,
     node_reference,
     to_nibbles,
@@ -38,12 +38,7 @@ def list_root(values: Sequence[Octets]) -> bytes:
     Source: yellow paper 4.3.2. The values must not be empty.
     """
     trie = PartialTrie(EMPTY_ROOT, {})
-    trie.update(
-        {
-            encode_string(index.to_bytes((index.bit_length() + 7) // 8, "big")): bytes(value)
-            for index, value in enumerate(values)
-        }
-    )
+    trie.update({encode_string(encode_integer(index)): bytes(value) for index, value in enumerate(values)})
     return trie.root()
 
 

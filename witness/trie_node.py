@@ -9,6 +9,7 @@ from typing import TypeAlias, Union
 from .errors import EncodingError
 from .header import HASH_LENGTH, keccak256
 from .model import Octets
+from .rlp_encoding import encode_list, encode_string
 from .rlp_item import item_span
 
 EMPTY_STRING = b"\x80"  # the RLP of the empty string: an absent child or value
@@ -182,25 +183,6 @@ def _decode_short(encoded: Octets, second: int) -> Extension | Leaf:
     if not isinstance(child, Branch):
         raise EncodingError("extension leads to something else than a branch")
     return Extension(path, child)
-
-
-def _prefixed(payload: bytes, short: int, long: int) -> bytes:
-    """`payload` behind its RLP prefix: 0x80 and 0xb7 for strings, 0xc0 and 0xf7 for lists."""
-    if len(payload) < 56:
-        return bytes([short + len(payload)]) + payload
-    length = len(payload).to_bytes((len(payload).bit_length() + 7) // 8, "big")
-    return bytes([long + len(length)]) + length + payload
-
-
-def encode_string(value: Octets) -> bytes:
-    """The RLP of a byte string."""
-    octets = bytes(value)
-    return octets if len(octets) == 1 and octets[0] < 0x80 else _prefixed(octets, 0x80, 0xB7)
-
-
-def encode_list(payload: bytes) -> bytes:
-    """The RLP of a list whose items' encodings, end to end, are `payload`."""
-    return _prefixed(payload, 0xC0, 0xF7)
 
 
 def _encode_child(branch: Branch, child: Child) -> Octets:

@@ -12,8 +12,8 @@ from trie import HexaryTrie  # type: ignore[attr-defined]
 from witness.errors import EncodingError, WitnessError, WitnessInsufficientError
 from witness.header import keccak256
 from witness.model import Octets
+from witness.rlp_encoding import encode_list, encode_string
 from witness.trie import EMPTY_ROOT, MAX_KEY_LENGTH, PartialTrie, list_root, nodes_by_hash
-from witness.trie_node import encode_list, encode_string
 
 Changes = dict[bytes, bytes | None]
 
