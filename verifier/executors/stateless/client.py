@@ -22,6 +22,8 @@ CALL_TIMEOUT = 10.0  # seconds for Describe and Health, which involve no executi
 # Seconds beyond the request's own deadline: the adapter's word ("timeout, in transaction 12") is better than ours.
 GRACE = 0.25
 OPTIONS = (
+    # For unix:PATH gRPC would send the escaped path as :authority, which HTTP/2 servers in Rust refuse as malformed.
+    ("grpc.default_authority", "localhost"),
     ("grpc.max_receive_message_length", MAX_ANSWER),
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
