@@ -1,0 +1,81 @@
+//! What has to be known of a block before the client decodes it: the bytes that its hash is of, and its fork.
+
+use crate::rlp::{self, Malformed};
+
+// Places in the list of header fields (yellow paper, 4.4.3).
+const DIFFICULTY: usize = 7;
+const NUMBER: usize = 8;
+const TIMESTAMP: usize = 11;
+
+/// The header fields that decide the fork.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ForkFields {
+    pub number: u64,
+    pub timestamp: u64, // seconds
+    pub has_difficulty: bool,
+}
+
+/// The encoded header of the encoded block, the first item of its list. What follows in the block is not looked at.
+pub fn header(block: &[u8]) -> Result<&[u8], Malformed> {
+    let (item, _) = rlp::split(block)?;
+    if !item.is_list {
+        return Err("not a list");
+    }
+    let (header, _) = rlp::split(item.payload)?;
+    if header.is_list { Ok(header.encoded) } else { Err("the header is not a list") }
+}
+
+/// Reads number, timestamp and difficulty also of a header with fields that the client does not know.
+pub fn fork_fields(header: &[u8]) -> Result<ForkFields, Malformed> {
+    let mut fields = rlp::list(header)?;
+    let mut skipped = 0;
+    let mut field = |index: usize| {
+        let item = fields.nth(index - skipped).ok_or("fields are missing")??;
+        skipped = index + 1;
+        if item.is_list { Err("a list as a number") } else { Ok(item.payload) }
+    };
+    let has_difficulty = !field(DIFFICULTY)?.is_empty();
+    let number = integer(field(NUMBER)?)?;
+    let timestamp = integer(field(TIMESTAMP)?)?;
+    Ok(ForkFields { number, timestamp, has_difficulty })
+}
+
+fn integer(payload: &[u8]) -> Result<u64, Malformed> {
+    if payload.len() > 8 {
+        return Err("a number of more than 64 bits");
+    }
+    if payload.first() == Some(&0) {
+        return Err("a number with leading zeros");
+    }
+    Ok(payload.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ethrex_common::{
+        U256,
+        types::{Block, BlockHeader},
+    };
+    use ethrex_rlp::encode::RLPEncode;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn reads_what_the_client_encodes(number: u64, timestamp: u64, difficulty: u64) {
+            let header = BlockHeader { number, timestamp, difficulty: U256::from(difficulty), ..Default::default() };
+            let block = Block { header: header.clone(), ..Default::default() }.encode_to_vec();
+            prop_assert_eq!(super::header(&block).unwrap(), &header.encode_to_vec()[..]);
+            let fields = fork_fields(super::header(&block).unwrap()).unwrap();
+            prop_assert_eq!(fields, ForkFields { number, timestamp, has_difficulty: difficulty != 0 });
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_block() {
+        for bytes in [&[][..], &[0x80], &[0xc0], &[0xc1, 0x80], &[0xc2, 0xc1]] {
+            assert!(header(bytes).is_err(), "{bytes:02x?}");
+        }
+        assert!(fork_fields(&[0xc0]).is_err());
+    }
+}

@@ -1,0 +1,27 @@
+//! The ethrex adapter's process; see adapters/CONTRACT.md, "Obligations as a process".
+
+use std::process::ExitCode;
+
+use ethrex_adapter::arguments::{self, Command};
+use ethrex_adapter::{benchmark, description, server};
+
+const WRONG_ARGUMENTS: u8 = 2;
+
+fn main() -> ExitCode {
+    let outcome = match arguments::parse(std::env::args_os().skip(1)) {
+        Some(Command::Describe) => Ok(println!("{}", description::json_line())),
+        Some(Command::Bench { file, runs }) => benchmark::run(&file, runs).map(|line| println!("{line}")),
+        Some(Command::Serve { socket }) => server::serve(&socket).map_err(|error| error.to_string()),
+        None => {
+            eprintln!("{}", arguments::USAGE);
+            return ExitCode::from(WRONG_ARGUMENTS);
+        }
+    };
+    outcome.map_or_else(
+        |error| {
+            eprintln!("event=failed reason={error:?}");
+            ExitCode::FAILURE
+        },
+        |()| ExitCode::SUCCESS,
+    )
+}
