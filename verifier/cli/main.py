@@ -8,6 +8,7 @@ import sys
 import click
 
 from verifier.cli.adapters import adapters
+from verifier.cli.bench import bench
 from verifier.cli.record import record
 from verifier.cli.replay import replay
 from verifier.cli.witness import witness
@@ -29,6 +30,7 @@ def verifier(verbose: int) -> None:
 
 
 verifier.add_command(adapters)
+verifier.add_command(bench)
 verifier.add_command(record)
 verifier.add_command(replay)
 verifier.add_command(witness)

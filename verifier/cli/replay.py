@@ -27,6 +27,7 @@ EXIT_ALL_ATTEST, EXIT_REJECT, EXIT_INPUT_ERROR, EXIT_HOLD = 0, 1, 2, 3
 @click.command()
 @click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--adapters", "names", help="Adapters to ask, separated by commas; default: all.")
+@click.option("--available", is_flag=True, help="Leave out, with a note, adapters that cannot be started: m shrinks.")
 @click.option("--quorum", type=click.IntRange(min=1), help="n: lineages that must agree; default: more than half.")
 @click.option("--reject", type=click.IntRange(min=1), help="INVALID lineages that reject; default: m - n + 1.")
 @click.option(
@@ -42,6 +43,7 @@ EXIT_ALL_ATTEST, EXIT_REJECT, EXIT_INPUT_ERROR, EXIT_HOLD = 0, 1, 2, 3
 def replay(
     paths: tuple[Path, ...],
     names: str | None,
+    available: bool,
     quorum: int | None,
     reject: int | None,
     deadline: float,
@@ -58,6 +60,8 @@ def replay(
     Exit status: 0 all ATTEST, 1 any REJECT, 2 usage or input error, 3 any HOLD.
     """
     manifests = configured_adapters([name.strip() for name in names.split(",") if name.strip()] if names else ())
+    if available:
+        manifests = [manifest for manifest in manifests if _is_available(manifest)]
     try:
         policy = quorum_policy({each.name: each.lineage for each in manifests}, quorum, reject)
     except QuorumPolicyError as error:
@@ -109,6 +113,13 @@ async def _replay(
     if failures:
         return EXIT_INPUT_ERROR
     return EXIT_HOLD if counts[Verdict.HOLD] else EXIT_ALL_ATTEST
+
+
+def _is_available(manifest: Manifest) -> bool:
+    reason = manifest.unavailable_because()
+    if reason is not None:
+        click.echo(f"left out: {manifest.name}: {': '.join(reason)}", err=True)
+    return reason is None
 
 
 def read_chain_config(path: Path) -> bytes:

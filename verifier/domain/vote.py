@@ -69,8 +69,10 @@ def withhold(vote: Vote, why: str) -> Vote:
 def _read(header: Header, outcome: Outcome) -> tuple[VoteKind, str | None, tuple[Difference, ...]]:
     match outcome:
         case Abstention():
-            missing = ", ".join(str(item) for item in outcome.missing)
-            detail = "; ".join(text for text in (outcome.detail, f"missing {missing}" if missing else "") if text)
+            # Adapters tend to name in their detail what they also list.
+            unnamed = [item for item in outcome.missing if not item.hash or item.hash.hex() not in outcome.detail]
+            missing = f"missing {', '.join(str(item) for item in unnamed)}" if unnamed else ""
+            detail = "; ".join(text for text in (outcome.detail, missing) if text)
             return VoteKind.ABSTAIN, f"{outcome.reason}: {detail}" if detail else str(outcome.reason), ()
         case BrokenRule():
             return VoteKind.INVALID, f"broken_rule: {outcome.rule}: {outcome.detail}", ()

@@ -1,5 +1,6 @@
 """Where replay takes its blocks from: witness files, directories of them, and anything that can be imported."""
 
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -69,7 +70,9 @@ def open_sources(
                 yield Source(path, map_witness_file(path))
                 continue
             for content in load(path, chain_config=chain_config):
-                converted = write_witness_file(content, scratch, sync=False)
+                # A folder each: two sources may hold the same block.
+                folder = Path(tempfile.mkdtemp(dir=scratch))
+                converted = write_witness_file(content, folder, sync=False)
                 yield Source(converted, map_witness_file(converted), temporary=True)
         except (WitnessError, OSError) as error:
             yield InputFailure(path, str(error))
@@ -94,6 +97,7 @@ def _is_hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
-def _order(path: Path) -> tuple[Path, int, str]:
-    number = path.name.split("-", 1)[0]
-    return path.parent, int(number) if number.isdecimal() else 0, path.name
+def _order(path: Path) -> tuple[Path, list[tuple[int, str]]]:
+    # Numbers in names count as numbers, so that blocks come in their order.
+    parts = re.split(r"(\d+)", path.name)
+    return path.parent, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

@@ -69,6 +69,13 @@ def test_an_abstention_names_what_is_missing() -> None:
     assert vote.reason == f"witness_insufficient: missing node 0x{'8a' * 32} (account path 22c), header number 7"
 
 
+def test_what_the_detail_names_is_not_said_twice() -> None:
+    missing = (Missing("node", b"\x8a" * 32),)
+    detail = f"missing node 0x{'8a' * 32}"
+    vote = cast(PRAGUE_HEADER, Abstention(AbstentionReason.WITNESS_INSUFFICIENT, detail, missing))
+    assert vote.reason == f"witness_insufficient: {detail}"
+
+
 @given(
     st.one_of(
         st.builds(Abstention, st.sampled_from(AbstentionReason), st.text()),

@@ -1,0 +1,84 @@
+"""`verifier bench`: what a verdict costs on this machine, against the clients' own times."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from statistics import median
+
+import click
+
+from verifier.app import configured_adapters
+from verifier.cli.output import standard_output
+from verifier.errors import AdapterError, InputError
+from verifier.executors.stateless.manifest import Manifest
+from verifier.services import benchmark
+from verifier.services.sources import Source, find_paths, open_sources, scratch_directory
+
+RUNS = 20
+
+
+@click.command()
+@click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--adapters", "names", help="Adapters to measure, separated by commas; default: all.")
+@click.option("--runs", type=click.IntRange(min=1), default=RUNS, show_default=True, help="Counted runs a figure.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a figure.")
+def bench(paths: tuple[Path, ...], names: str | None, runs: int, as_json: bool) -> int:
+    """Measure adapters, publishing, orchestration and replay throughput on the given blocks (from Paris on).
+
+    Medians over the counted runs, in milliseconds. Needs an otherwise idle machine; its load is printed first and last.
+    """
+    manifests = [
+        manifest
+        for manifest in configured_adapters([name.strip() for name in names.split(",")] if names else ())
+        if manifest.unavailable_because() is None
+    ]
+    console = standard_output()
+    with scratch_directory() as scratch:
+        files = [
+            source.path
+            for source in open_sources(find_paths(paths), scratch)
+            if isinstance(source, Source) and source.content.witness.headers
+        ]
+        if not files or not manifests:
+            raise InputError("nothing to measure: no complete block, or no adapter that can be started")
+        for figure in _figures(manifests, files, runs):
+            console.print(json.dumps(figure) if as_json else _line(figure), markup=False)
+    return 0
+
+
+def _figures(manifests: Sequence[Manifest], files: Sequence[Path], runs: int) -> Iterator[dict[str, object]]:
+    yield {"kind": "machine", "load": benchmark.machine_load(), "runs": runs, "blocks": len(files)}
+    for path in files:
+        writing = benchmark.publish_times(path, runs)
+        yield {"kind": "publish", **asdict(writing), "ratio": writing.publish / writing.plain}
+    for manifest in manifests:
+        for path, times in zip(files, asyncio.run(benchmark.adapter_times(manifest, files, runs)), strict=True):
+            if times.adapter_ms is None:
+                continue
+            try:
+                own = median(asyncio.run(benchmark.own_times(manifest, path, runs)))
+            except AdapterError as error:
+                yield {"kind": "failure", "adapter": manifest.name, "reason": str(error)}
+                continue
+            yield {"kind": "adapter", **asdict(replace(times, own=own)), "ratio": times.adapter_ms / own}
+    for each in asyncio.run(benchmark.orchestration_times(manifests, files, runs)):
+        yield {"kind": "orchestration", **asdict(each), "ratio": each.overhead / each.slowest_counted}
+    total = asyncio.run(benchmark.throughput(manifests, files))
+    yield {"kind": "throughput", **asdict(total), "ratio": total.ratio}
+    yield {"kind": "machine", "load": benchmark.machine_load(), "runs": runs, "blocks": len(files)}
+
+
+def _line(figure: dict[str, object]) -> str:
+    words = [f"{figure['kind']:<14}"]
+    words += [f"{key}={_value(value)}" for key, value in figure.items() if key != "kind"]
+    return " ".join(words)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, dict):
+        return ",".join(f"{key}:{_value(each)}" for key, each in value.items())
+    return str(value)
