@@ -1,0 +1,132 @@
+"""One block through py-evm: decode, check, execute, and report what was computed."""
+
+import time
+from typing import Any
+
+import rlp
+from eth.constants import BLANK_ROOT_HASH, EMPTY_SHA256, EMPTY_UNCLE_HASH
+from eth.vm.chain_context import ChainContext
+from eth.consensus.context import ConsensusContext
+from eth_hash.auto import keccak
+
+from verifier.rpc.host.responses import broken_rule, insufficient, refused
+from verifier.rpc.host.task import BlockTask
+from verifier.rpc.v1 import executor_pb2 as pb
+from witness.chain_config import FORKS
+from witness.errors import ChainConfigError
+from witness.header import keccak256
+
+from .configuration import machine_class, parameters
+from .database import WitnessChainDB, WitnessDatabase
+from .machine import BrokenRuleError
+from .misses import collecting
+from .rules import check_block, decode_block, decode_parent, stand_in_parent, unchecked_without_parent
+
+FIRST_WITH_STATUS = FORKS.index("byzantium")  # EIP-658
+SUCCEEDED = b"\x01"
+
+
+def execute(task: BlockTask) -> pb.ExecuteResponse:
+    """The whole answer about one block, but for the time that the host needed. Raises what py-evm should not."""
+    clock = [time.monotonic_ns()]
+    with collecting() as misses:
+        try:
+            response = _execute(task, clock)
+        except BrokenRuleError as error:
+            index = "" if error.index is None else f"transaction {error.index}: "
+            response = broken_rule(error.rule, f"{index}{error}")
+        except ChainConfigError as error:
+            response = refused(f"chain config: {error}")
+        except Exception:
+            if not misses:
+                raise
+            response = pb.ExecuteResponse()
+    # Whatever came of it: an answer that a missing node, code or ancestor has touched is none.
+    if misses:
+        response = insufficient(misses.values())
+    clock.append(time.monotonic_ns())
+    clock += [clock[-1]] * (4 - len(clock))
+    for name, start, stop in (("decode_us", 0, 1), ("execute_us", 1, 2), ("root_us", 2, 3)):
+        setattr(response.timings, name, (clock[stop] - clock[start]) // 1000)
+    return response
+
+
+def compute(task: BlockTask) -> bytes:
+    """The state root after the block, without any rule of the adapter, as py-evm itself gets there."""
+    chosen = parameters(task.config, task.fork)
+    machine_type = machine_class(chosen)
+    block: Any = rlp.decode(bytes(task.block), sedes=machine_type.block_class)
+    assert task.parent_rlp is not None  # measured on complete witnesses only
+    machine = _machine(task, machine_type, block.header, decode_parent(task.parent_rlp))
+    root: bytes = machine.import_block(block).block.header.state_root
+    return root
+
+
+def _execute(task: BlockTask, clock: list[int]) -> pb.ExecuteResponse:
+    chosen = parameters(task.config, task.fork)
+    machine_type = machine_class(chosen)
+    block: Any = decode_block(machine_type, task.block)
+    if task.parent_rlp is not None:
+        parent, unchecked = decode_parent(task.parent_rlp), []
+    else:
+        parent, unchecked = stand_in_parent(block.header, chosen), unchecked_without_parent(block.header, chosen)
+    if block.uncles:
+        unchecked.append(pb.RULE_UNCLES)  # whether they descend from ancestors and are new: those are not here
+    machine = _machine(task, machine_type, block.header, parent)
+    clock.append(time.monotonic_ns())
+    check_block(machine, block, parent, chosen, with_parent=task.parent_rlp is not None)
+    header = machine.import_block(block).block.header
+    clock.append(time.monotonic_ns())
+    return pb.ExecuteResponse(
+        computed=pb.Computed(
+            state_root=header.state_root,
+            receipts_root=header.receipt_root,
+            logs_bloom=header.bloom.to_bytes(256, "big"),
+            gas_used=header.gas_used,
+            transactions_root=header.transaction_root,
+            blob_gas_used=getattr(header, "blob_gas_used", None),
+            withdrawals_root=getattr(header, "withdrawals_root", None),
+            requests_hash=getattr(header, "requests_hash", None),
+            receipts=[_receipt(receipt, task.fork) for receipt in machine.receipts],
+            unchecked_rules=unchecked,
+        )
+    )
+
+
+def _machine(task: BlockTask, machine_type: Any, header: Any, parent: Any) -> Any:
+    """A VM over the witness, about to execute the block with this header."""
+    nodes = {keccak256(node): node for node in task.nodes}
+    codes = {keccak256(code): code for code in task.codes}
+    database = WitnessDatabase(nodes, codes)
+    chain_database = WitnessChainDB(database, task.header.parent_hash, parent)
+    context = ChainContext(task.config.chain_id)
+    machine = machine_type(_initial_header(task, header), chain_database, context, ConsensusContext(database))
+    machine.prepare(task.ancestor_hashes)
+    return machine
+
+
+def _initial_header(task: BlockTask, header: Any) -> Any:
+    """The block's own header before anything is computed: the pre-state root, and nothing about the body."""
+    values: dict[str, Any] = {
+        "state_root": task.pre_state_root,
+        "transaction_root": BLANK_ROOT_HASH,
+        "receipt_root": BLANK_ROOT_HASH,
+        "uncles_hash": EMPTY_UNCLE_HASH,
+        "bloom": 0,
+        "gas_used": 0,
+        "withdrawals_root": BLANK_ROOT_HASH,
+        "blob_gas_used": 0,
+        "requests_hash": EMPTY_SHA256,
+    }
+    fields = header._meta.field_names
+    return header.copy(**{name: value for name, value in values.items() if name in fields})
+
+
+def _receipt(receipt: Any, fork: str) -> pb.Receipt:
+    logs = keccak(rlp.encode(receipt.logs))
+    result = pb.Receipt(cumulative_gas_used=receipt.gas_used, logs_hash=logs)
+    if FORKS.index(fork) >= FIRST_WITH_STATUS:
+        result.succeeded = receipt.state_root == SUCCEEDED
+    else:
+        result.post_state = receipt.state_root
+    return result

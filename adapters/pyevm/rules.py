@@ -1,0 +1,157 @@
+"""The rules that py-evm checks before execution, each told apart.
+
+py-evm raises one ValidationError for all of them; which rule it was stands only in its words, which the pinned version
+fixes and the tests pin. Source of the rules: py-evm's `VM.validate_header`, `VM.validate_block`, `compute_difficulty`,
+`validate_block_blobs`, and `Chain.import_block`, which compares every field of the header.
+"""
+
+from typing import Any
+
+import rlp
+from eth.abc import BlockAPI, BlockHeaderAPI
+from eth.chains.mainnet import validate_header_is_on_intended_dao_fork
+from eth.constants import MAX_UNCLES
+from eth.db.trie import make_trie_root_and_nodes
+from eth.vm.header import HeaderSedes
+from eth_hash.auto import keccak
+from eth_utils import ValidationError
+
+from verifier.rpc.v1 import executor_pb2 as pb
+from witness.model import Octets
+
+from .configuration import Parameters
+from .machine import BrokenRuleError
+
+# The beginning of each of py-evm's messages, or a part of it, and the rule.
+MESSAGES: tuple[tuple[str, pb.Rule], ...] = (
+    ("BlockHeader.extra_data", pb.RULE_EXTRA_DATA),
+    ("The gas limit", pb.RULE_GAS_LIMIT),
+    ("Header has invalid base fee per gas", pb.RULE_BASE_FEE),
+    ("Blocks must be numbered consecutively", pb.RULE_NUMBER),
+    ("timestamp must be strictly later", pb.RULE_TIMESTAMP),
+    ("Header timestamp", pb.RULE_TIMESTAMP),
+    ("Difficulty must be", pb.RULE_DIFFICULTY),
+    ("Nonce must be", pb.RULE_NONCE),
+    ("Uncles hash must be", pb.RULE_UNCLES_HASH),
+    ("Block excess blob gas", pb.RULE_EXCESS_BLOB_GAS),
+    ("Block exceeded maximum blob gas", pb.RULE_BLOB_GAS_USED),
+    ("Block blob gas used", pb.RULE_BLOB_GAS_USED),
+    ("extra data", pb.RULE_EXTRA_DATA),
+)
+# What cannot be told without the parent's header.
+PARENT_RULES = (pb.RULE_NUMBER, pb.RULE_TIMESTAMP, pb.RULE_GAS_LIMIT)
+DECODING_ERRORS = (
+    rlp.exceptions.RLPException,
+    ValidationError,
+    ValueError,  # py-evm's header decoder, for a number of fields that no fork has
+    TypeError,  # a list where py-evm's typed transactions expect bytes
+    RecursionError,  # lists nested thousands deep
+)
+
+
+def decode_block(machine: Any, block: Octets) -> BlockAPI:
+    """The block in py-evm's classes. Raises BrokenRuleError."""
+    encoded = bytes(block)
+    try:
+        raw = rlp.decode(encoded)
+        fields = len(raw[0])
+        expected = len(dict(machine.block_class._meta.fields)["header"]._meta.fields)
+    except DECODING_ERRORS as error:
+        raise BrokenRuleError(pb.RULE_BLOCK_ENCODING, _words(error)) from None
+    if fields != expected:
+        raise BrokenRuleError(
+            pb.RULE_HEADER_FIELDS, f"the header has {fields} fields, {expected} in {machine.fork}"
+        )
+    try:
+        decoded: BlockAPI = rlp.decode(encoded, sedes=machine.block_class)
+    except DECODING_ERRORS as error:
+        raise BrokenRuleError(pb.RULE_BLOCK_ENCODING, _words(error)) from None
+    except Exception as error:
+        # py-evm's transaction decoders raise what they happen to meet; nothing but the block was looked at.
+        if type(error).__module__.split(".")[0] not in ("eth", "eth_utils", "rlp", "eth_keys"):
+            raise
+        raise BrokenRuleError(pb.RULE_BLOCK_ENCODING, _words(error)) from None
+    return decoded
+
+
+def decode_parent(encoded: Octets) -> BlockHeaderAPI:
+    """The parent's header, of whichever fork it is: the parent of a fork's first block is of the fork before."""
+    header: BlockHeaderAPI = rlp.decode(bytes(encoded), sedes=HeaderSedes)
+    return header
+
+
+def stand_in_parent(header: Any, chosen: Parameters) -> BlockHeaderAPI:
+    """A parent after which the rules that need the parent hold, for a witness without the parent's header.
+
+    So py-evm's own checks run as always; the rules in `unchecked_without_parent` then say nothing, and are reported
+    as unchecked. Execution reads nothing of the parent.
+    """
+    changes: dict[str, Any] = {
+        "block_number": max(0, header.block_number - 1),
+        "timestamp": max(0, header.timestamp - 1),
+        "gas_used": header.gas_limit // 2,  # exactly the target, so that the base fee stays
+    }
+    if chosen.schedule is not None:
+        changes["blob_gas_used"] = chosen.schedule.target << 17  # 2^17 gas a blob; the excess stays
+    parent: BlockHeaderAPI = header.copy(**changes)
+    return parent
+
+
+def unchecked_without_parent(header: Any, chosen: Parameters) -> list[pb.Rule]:
+    """The rules that a stand-in parent leaves unchecked for this block."""
+    rules = list(PARENT_RULES)
+    if hasattr(header, "base_fee_per_gas"):
+        rules.append(pb.RULE_BASE_FEE)
+    if header.difficulty:
+        rules.append(pb.RULE_DIFFICULTY)
+    if chosen.schedule is not None:
+        rules.append(pb.RULE_EXCESS_BLOB_GAS)
+    return rules
+
+
+def check_block(machine: Any, block: Any, parent: BlockHeaderAPI, chosen: Parameters, *, with_parent: bool) -> None:
+    """Header and body rules, in py-evm's order. machine: an instance, whose chaindb knows `parent`.
+
+    Raises BrokenRuleError.
+    """
+    header = block.header
+    try:
+        type(machine).validate_header(header, parent)
+        if header.difficulty and chosen.dao_block is not None:
+            validate_header_is_on_intended_dao_fork(chosen.dao_support, chosen.dao_block, header)
+    except ValidationError as error:
+        raise BrokenRuleError(_rule(error), error) from None
+    if header.difficulty and with_parent:
+        difficulty = machine.compute_difficulty(parent, header.timestamp)
+        _equal(pb.RULE_DIFFICULTY, "difficulty", header.difficulty, difficulty)
+    uncles_hash = keccak(rlp.encode(block.uncles))
+    _equal(pb.RULE_UNCLES_HASH, "uncles_hash", header.uncles_hash.hex(), uncles_hash.hex())
+    if len(block.uncles) > MAX_UNCLES:
+        raise BrokenRuleError(pb.RULE_UNCLES, f"{len(block.uncles)} uncles, at most {MAX_UNCLES} are allowed")
+    root, _ = make_trie_root_and_nodes(block.transactions)
+    _equal(pb.RULE_TRANSACTIONS_ROOT, "transactions_root", header.transaction_root.hex(), root.hex())
+    if hasattr(block, "withdrawals"):
+        root, _ = make_trie_root_and_nodes(block.withdrawals)
+        _equal(pb.RULE_WITHDRAWALS_ROOT, "withdrawals_root", header.withdrawals_root.hex(), root.hex())
+    if chosen.schedule is not None:
+        try:
+            machine.validate_block_blobs(block)
+        except ValidationError as error:
+            raise BrokenRuleError(_rule(error), error) from None
+
+
+def _equal(rule: pb.Rule, name: str, stated: object, computed: object) -> None:
+    if stated != computed:
+        raise BrokenRuleError(rule, f"{name} is {stated}, expected {computed}")
+
+
+def _rule(error: ValidationError) -> pb.Rule:
+    words = str(error)
+    for part, rule in MESSAGES:
+        if part in words:
+            return rule
+    return pb.RULE_OTHER
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
