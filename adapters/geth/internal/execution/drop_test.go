@@ -12,7 +12,7 @@ import (
 )
 
 // dropEach drops every node and every code of a block's witness in turn and checks the answers.
-func dropEach(t *testing.T, block *witnesstest.RealBlock) {
+func dropEach(t *testing.T, block *witnesstest.Case) {
 	t.Helper()
 	for _, list := range []struct {
 		name     string

@@ -76,7 +76,7 @@ func differences(header *types.Header, computed *rpcv1.Computed) []string {
 	return fields
 }
 
-func requestOf(block *witnesstest.RealBlock, content []byte) *execution.Request {
+func requestOf(block *witnesstest.Case, content []byte) *execution.Request {
 	return &execution.Request{
 		Content: content, BlockHash: block.Witness.BlockHash, PreStateRoot: block.PreStateRoot,
 		ParentOptional: withoutParent[block.Name],

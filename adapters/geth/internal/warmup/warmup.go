@@ -10,21 +10,14 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/ethereum/go-ethereum/crypto/kzg4844"
 )
 
 // pointEvaluation is the precompiled contract of EIP-4844. geth loads the trusted setup at its first call, which takes
-// seconds with the library in Go and about half a second with the one in C.
+// about three seconds.
 var pointEvaluation = common.BytesToAddress([]byte{0x0a})
 
 // Warm loads the KZG trusted setup, by verifying a proof, and the secp256k1 tables.
 func Warm() error {
-	// With -tags ckzg and a C compiler; otherwise geth stays with the library in Go.
-	if err := kzg4844.UseCKZG(true); err != nil {
-		if err := kzg4844.UseCKZG(false); err != nil {
-			return err
-		}
-	}
 	output, err := vm.PrecompiledContractsCancun[pointEvaluation].Run(zeroPolynomial())
 	if err != nil {
 		return fmt.Errorf("point evaluation: %w", err)

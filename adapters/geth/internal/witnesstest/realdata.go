@@ -27,8 +27,8 @@ const holesky = `{"chainId": 17000, "homesteadBlock": 0, "eip150Block": 0, "eip1
 	"blobSchedule": {"cancun": {"target": 3, "max": 6, "baseFeeUpdateFraction": 3338477},
 		"prague": {"target": 6, "max": 9, "baseFeeUpdateFraction": 5007716}}}`
 
-// A RealBlock is a block of a public chain with its witness.
-type RealBlock struct {
+// A Case is a block with its witness.
+type Case struct {
 	Name         string
 	Header       *types.Header
 	Witness      *Witness
@@ -37,7 +37,7 @@ type RealBlock struct {
 
 // RealBlocks reads the blocks in a folder of ../shared/data beside the checkout, and skips the test where it is not
 // there.
-func RealBlocks(t testing.TB, folder string) []RealBlock {
+func RealBlocks(t testing.TB, folder string) []Case {
 	t.Helper()
 	_, source, _, _ := runtime.Caller(0)
 	checkout := filepath.Join(filepath.Dir(source), "..", "..", "..", "..")
@@ -49,14 +49,14 @@ func RealBlocks(t testing.TB, folder string) []RealBlock {
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no blocks in %s: %v", pattern, err)
 	}
-	var blocks []RealBlock
+	var blocks []Case
 	for _, path := range paths {
 		blocks = append(blocks, realBlock(t, path))
 	}
 	return blocks
 }
 
-func realBlock(t testing.TB, path string) RealBlock {
+func realBlock(t testing.TB, path string) Case {
 	t.Helper()
 	file, err := os.Open(path)
 	if err != nil {
@@ -114,19 +114,19 @@ func realBlock(t testing.TB, path string) RealBlock {
 		decoded[string(encoded)] = header.Number.Uint64()
 	}
 	slices.SortFunc(witness.Headers, func(a, b []byte) int { return int(decoded[string(a)]) - int(decoded[string(b)]) })
-	real := RealBlock{
+	one := Case{
 		Name: strings.TrimSuffix(filepath.Base(path), ".json.gz"), Header: block.Header(), Witness: witness,
 	}
 	if source.ParentStateRoot != nil {
-		real.PreStateRoot = *source.ParentStateRoot
+		one.PreStateRoot = *source.ParentStateRoot
 	} else if count := len(witness.Headers); count > 0 {
 		parent := new(types.Header)
 		if err := rlp.DecodeBytes(witness.Headers[count-1], parent); err != nil {
 			t.Fatal(path, err)
 		}
-		real.PreStateRoot = parent.Root
+		one.PreStateRoot = parent.Root
 	}
-	return real
+	return one
 }
 
 // blockObjects is a block as JSON objects, which some files have in place of its RLP.
