@@ -1,7 +1,6 @@
 """Judges blocks from witness files: offline replay. The same way from witness to verdict as in live use."""
 
 import asyncio
-import json
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -17,17 +16,17 @@ from verifier.executors.stateless.base import ExecutionRequest, StatelessExecuto
 from verifier.executors.stateless.pool import execute_on_all
 from witness.chain_config import parse_chain_config
 from witness.errors import WitnessError
-from witness.file import check_binding, parent_state_root
-from witness.model import BlockWitness, Header
+from witness.file import check_binding
+from witness.model import BlockWitness
 
 from .sources import InputFailure, Source
+from .trust import establish_trust
 
 # Seconds a block. Nothing waits for an offline verdict; the slowest client took 5 s alone on a full block, and here all
 # share the cores.
 DEADLINE = 120.0
 # Blocks under way at once: enough that no adapter waits for another's slow block, few enough that memory is bounded.
 WINDOW = 8
-NO_TRUSTED_ROOT = bytes(32)  # no state has this root: an adapter cannot take it for one
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class ReplayOptions:
     """How blocks are judged.
 
     trusted_roots: block hash → the pre-state root that the caller trusts for it. chain_config: used instead of the
-    files' own. accept_claims: trust a file's claimed parentStateRoot where it has no parent header.
+    files' own. accept_claims: trust a file's claims (pre-state root, ancestors' hashes) where it has no headers.
     """
 
     policy: QuorumPolicy
@@ -76,9 +75,17 @@ async def judge(
     started = time.monotonic()
     header = check_binding(content)
     fork = parse_chain_config(options.chain_config or content.chain_config).fork_at(header)
-    root, withheld, parent_optional = _trusted_root(content, header, options)
+    trust = establish_trust(
+        content, header, options.trusted_roots.get(header.hash), accept_claims=options.accept_claims
+    )
     request = ExecutionRequest(
-        path, header.hash, root or NO_TRUSTED_ROOT, options.deadline, options.chain_config, parent_optional
+        witness=path,
+        block_hash=header.hash,
+        pre_state_root=trust.pre_state_root,
+        deadline=options.deadline,
+        chain_config=options.chain_config,
+        parent_header_optional=trust.parent_header_optional,
+        ancestor_hashes=trust.ancestor_hashes,
     )
     results: list[Result] = []
     votes: list[Vote] = []
@@ -86,12 +93,12 @@ async def judge(
     async for result in execute_on_all(executors, request):
         results.append(result)
         vote = cast_vote(header, result)
-        votes.append(withhold(vote, withheld) if withheld else vote)
+        votes.append(withhold(vote, trust.withheld) if trust.withheld else vote)
         if not first.settled:
             first = decide(options.policy, votes)
             settled_ms = (time.monotonic() - started) * 1000
     decision = decide(options.policy, votes, closed=True)
-    notes = [withheld] if withheld else []
+    notes = list(trust.notes)
     if first.settled and first.verdict is not decision.verdict:
         notes.append(f"was {first.verdict} after {settled_ms:.0f} ms, then slower votes made it {decision.verdict}")
     return BlockReport(
@@ -107,31 +114,6 @@ async def judge(
         total_ms=(time.monotonic() - started) * 1000,
         notes=tuple(notes),
     )
-
-
-def claimed_parent_state_root(content: BlockWitness) -> bytes | None:
-    """The pre-state root that the file's source claims without proof, 32 bytes, or None."""
-    try:
-        claim = json.loads(bytes(content.claims or b"{}")).get("parentStateRoot")
-        root = bytes.fromhex(claim.removeprefix("0x"))
-    except (ValueError, AttributeError):
-        return None
-    return root if len(root) == 32 else None
-
-
-def _trusted_root(content: BlockWitness, header: Header, options: ReplayOptions) -> tuple[bytes | None, str, bool]:
-    """(the trusted pre-state root or None, why a VALID must be withheld or "", whether the parent header may miss)."""
-    bound = parent_state_root(content, header)
-    trusted = options.trusted_roots.get(header.hash)
-    if trusted is not None:
-        if bound not in (None, trusted):
-            return trusted, f"pre-state root 0x{(bound or b'').hex()} is not the trusted 0x{trusted.hex()}", False
-        return trusted, "", bound is None
-    if bound is None and options.accept_claims:
-        claimed = claimed_parent_state_root(content)
-        if claimed is not None:
-            return claimed, "", True
-    return bound, "" if bound else "no trusted pre-state root: the witness has no parent header", False
 
 
 async def replay(

@@ -14,8 +14,9 @@ from verifier.domain.result import Abstention, AbstentionReason, Outcome, Result
 from verifier.domain.vote import VoteKind
 from verifier.errors import InputError
 from verifier.executors.stateless.base import ExecutionRequest, FakeExecutor, StatelessExecutor
-from verifier.services.replay import NO_TRUSTED_ROOT, BlockReport, Replayed, ReplayOptions, replay
+from verifier.services.replay import BlockReport, Replayed, ReplayOptions, replay
 from verifier.services.sources import InputFailure, find_paths, open_sources
+from verifier.services.trust import NO_TRUSTED_ROOT, Claims
 from witness.file import decode_witness_file, map_witness_file, write_witness_file
 from witness.header import decode_block_header
 from witness.model import Witness
@@ -142,6 +143,24 @@ def test_claims_are_used_only_where_accepted(tmp_path: Path, accept: bool) -> No
     assert report.decision.verdict is (Verdict.ATTEST if accept else Verdict.HOLD)
     assert clients[0].requests[0].parent_header_optional is accept
     assert clients[0].requests[0].pre_state_root == (b"\x33" * 32 if accept else NO_TRUSTED_ROOT)
+
+
+@pytest.mark.parametrize("accept", [True, False])
+def test_claimed_ancestors(tmp_path: Path, accept: bool) -> None:
+    hashes = {"5": f"0x{'55' * 32}", "7": f"0x{'77' * 32}", "x": "0x", "4": 4, "3": "0x33", "9" * 99: f"0x{'99' * 32}"}
+    content, _ = block_witness(7, header_rlp(6, bytes(32)), claims=json.dumps({"blockHashes": hashes}).encode())
+    write_witness_file(content, tmp_path)
+    clients = executors(honest)
+    (report,) = reports(run(clients, [tmp_path], tmp_path, accept_claims=accept))
+    # Not the block's own number, nor what is no hash.
+    assert clients[0].requests[0].ancestor_hashes == ({5: b"\x55" * 32} if accept else {})
+    assert report.notes == (("1 ancestor hashes are only claimed, and accepted",) if accept else ())
+
+
+@pytest.mark.parametrize("claims", [b"", b"[]", b"{", b"\xff", b'{"blockHashes":[1]}', b'{"parentStateRoot":"0x1"}'])
+def test_unreadable_claims_are_no_claims(claims: bytes) -> None:
+    content, _ = block_witness(7, header_rlp(6, bytes(32)), claims=claims)
+    assert Claims.read(content) == Claims()
 
 
 def test_a_claim_never_overrides_the_parent_header(tmp_path: Path) -> None:

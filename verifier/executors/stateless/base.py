@@ -1,6 +1,6 @@
 """The seam between the verifier and whoever executes blocks without state, with the fake that tests use."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +14,7 @@ class ExecutionRequest:
 
     witness: path of its witness file. block_hash, pre_state_root: 32 bytes, the latter trusted by the verifier.
     deadline: seconds from now until the answer is of no use. chain_config: geth-genesis JSON, or empty for the file's.
+    ancestor_hashes: block number → hash, those that the verifier vouches for, where the witness has no header.
     """
 
     witness: Path
@@ -22,6 +23,7 @@ class ExecutionRequest:
     deadline: float
     chain_config: bytes = b""
     parent_header_optional: bool = False
+    ancestor_hashes: Mapping[int, bytes] = field(default_factory=dict)
 
 
 class StatelessExecutor(Protocol):

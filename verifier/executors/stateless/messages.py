@@ -40,6 +40,7 @@ def encode_request(request: ExecutionRequest) -> pb.ExecuteRequest:
         mode=pb.MODE_PROOF,
         chain_config=request.chain_config,
         parent_header_optional=request.parent_header_optional,
+        ancestor_hashes=[pb.AncestorHash(number=number, hash=each) for number, each in request.ancestor_hashes.items()],
     )
 
 

@@ -107,7 +107,7 @@ class DescribeResponse(_message.Message):
     def __init__(self, client_name: _Optional[str] = ..., client_version: _Optional[str] = ..., adapter_version: _Optional[str] = ..., lineage: _Optional[str] = ..., forks: _Optional[_Iterable[str]] = ..., modes: _Optional[_Iterable[_Union[Mode, str]]] = ..., unchecked_rules: _Optional[_Iterable[_Union[Rule, str]]] = ..., max_concurrent_requests: _Optional[int] = ..., contract_version: _Optional[int] = ...) -> None: ...
 
 class ExecuteRequest(_message.Message):
-    __slots__ = ("path", "content", "block_hash", "pre_state_root", "mode", "chain_config", "parent_header_optional")
+    __slots__ = ("path", "content", "block_hash", "pre_state_root", "mode", "chain_config", "parent_header_optional", "ancestor_hashes")
     PATH_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     BLOCK_HASH_FIELD_NUMBER: _ClassVar[int]
@@ -115,6 +115,7 @@ class ExecuteRequest(_message.Message):
     MODE_FIELD_NUMBER: _ClassVar[int]
     CHAIN_CONFIG_FIELD_NUMBER: _ClassVar[int]
     PARENT_HEADER_OPTIONAL_FIELD_NUMBER: _ClassVar[int]
+    ANCESTOR_HASHES_FIELD_NUMBER: _ClassVar[int]
     path: str
     content: bytes
     block_hash: bytes
@@ -122,7 +123,16 @@ class ExecuteRequest(_message.Message):
     mode: Mode
     chain_config: bytes
     parent_header_optional: bool
-    def __init__(self, path: _Optional[str] = ..., content: _Optional[bytes] = ..., block_hash: _Optional[bytes] = ..., pre_state_root: _Optional[bytes] = ..., mode: _Optional[_Union[Mode, str]] = ..., chain_config: _Optional[bytes] = ..., parent_header_optional: _Optional[bool] = ...) -> None: ...
+    ancestor_hashes: _containers.RepeatedCompositeFieldContainer[AncestorHash]
+    def __init__(self, path: _Optional[str] = ..., content: _Optional[bytes] = ..., block_hash: _Optional[bytes] = ..., pre_state_root: _Optional[bytes] = ..., mode: _Optional[_Union[Mode, str]] = ..., chain_config: _Optional[bytes] = ..., parent_header_optional: _Optional[bool] = ..., ancestor_hashes: _Optional[_Iterable[_Union[AncestorHash, _Mapping]]] = ...) -> None: ...
+
+class AncestorHash(_message.Message):
+    __slots__ = ("number", "hash")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    hash: bytes
+    def __init__(self, number: _Optional[int] = ..., hash: _Optional[bytes] = ...) -> None: ...
 
 class ExecuteResponse(_message.Message):
     __slots__ = ("computed", "broken_rule", "abstention", "timings")
