@@ -108,7 +108,7 @@ func TestDAOFork(t *testing.T) {
 	alloc[params.DAODrainList()[0]] = types.Account{Balance: common.Big3}
 	chain := witnesstest.Generate(t, config, alloc, 2, nil)
 	compute(t, chain.Case(t, 2, 1))
-	one := chain.CaseOf(t, witnesstest.Changed(chain.Blocks[2], func(header *types.Header) { header.Extra = nil }), 1)
+	one := chain.CaseOf(t, witnesstest.Changed(chain.Blocks[2], func(header *types.Header) { header.Extra = nil }), 1, 1)
 	expectRule(t, one, rpcv1.Rule_RULE_EXTRA_DATA)
 }
 

@@ -28,8 +28,16 @@ func Generate(t testing.TB, config *params.ChainConfig, alloc types.GenesisAlloc
 	generate func(number int, block *core.BlockGen),
 ) *Chain {
 	t.Helper()
+	return GenerateWithGas(t, config, alloc, 30_000_000, count, generate)
+}
+
+// GenerateWithGas is Generate with another gas limit of the blocks.
+func GenerateWithGas(t testing.TB, config *params.ChainConfig, alloc types.GenesisAlloc, gasLimit uint64, count int,
+	generate func(number int, block *core.BlockGen),
+) *Chain {
+	t.Helper()
 	genesis := &core.Genesis{
-		Config: config, GasLimit: 30_000_000, Alloc: alloc, Difficulty: big.NewInt(1 << 20),
+		Config: config, GasLimit: gasLimit, Alloc: alloc, Difficulty: big.NewInt(1 << 20),
 		BaseFee: big.NewInt(params.InitialBaseFee),
 	}
 	if config.IsPostMerge(0, 0) {
@@ -58,16 +66,14 @@ func Generate(t testing.TB, config *params.ChainConfig, alloc types.GenesisAlloc
 // Case returns the block at number with a witness of all nodes and codes, and the headers of as many ancestors.
 func (chain *Chain) Case(t testing.TB, number, ancestors int) *Case {
 	t.Helper()
-	return chain.CaseOf(t, chain.Blocks[number], ancestors)
+	return chain.CaseOf(t, chain.Blocks[number], number-1, ancestors)
 }
 
-// CaseOf is Case for a block that is not on the chain, but whose parent is at its number - 1.
-func (chain *Chain) CaseOf(t testing.TB, block *types.Block, ancestors int) *Case {
+// CaseOf is Case for a block that is not on the chain, but whose parent is, at number.
+func (chain *Chain) CaseOf(t testing.TB, block *types.Block, number, ancestors int) *Case {
 	t.Helper()
 	var (
 		config = encode(t, json.Marshal, chain.Config)
-		number = int(block.NumberU64())
-		parent = chain.Blocks[max(0, number-1)]
 		one    = &Case{
 			Name:   "generated",
 			Header: block.Header(),
@@ -75,10 +81,10 @@ func (chain *Chain) CaseOf(t testing.TB, block *types.Block, ancestors int) *Cas
 				ChainID: chain.Config.ChainID.Uint64(), BlockNumber: block.NumberU64(), BlockHash: block.Hash(),
 				Block: encode(t, rlp.EncodeToBytes, block), ChainConfig: config, State: chain.State, Codes: chain.Codes,
 			},
-			PreStateRoot: parent.Root(),
+			PreStateRoot: chain.Blocks[number].Root(),
 		}
 	)
-	for at := max(0, number-ancestors); at < number; at++ {
+	for at := max(0, number+1-ancestors); at <= number; at++ {
 		header := encode(t, rlp.EncodeToBytes, chain.Blocks[at].Header())
 		one.Witness.Headers = append(one.Witness.Headers, header)
 	}
