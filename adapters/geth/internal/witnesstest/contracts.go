@@ -51,7 +51,7 @@ func Alloc() types.GenesisAlloc {
 		Push(0).Op(vm.CALLDATALOAD).Push(0).Push(0).Op(vm.LOG1)
 	caller := program.New().Push(0).Push(0).Push(0).Push(0).Push(0).Push(0).Op(vm.CALLDATALOAD, vm.GAS, vm.CALL, vm.POP)
 	compare := program.New().Push(32).Op(vm.CALLDATALOAD).Push(0).Op(vm.CALLDATALOAD, vm.BLOCKHASH, vm.EQ)
-	compare = compare.Push(compare.Size()+7).Op(vm.JUMPI).Push(0).Push(0).Op(vm.REVERT).Op(vm.JUMPDEST, vm.STOP)
+	compare = compare.Push(compare.Size()+8).Op(vm.JUMPI).Push(0).Push(0).Op(vm.REVERT).Op(vm.JUMPDEST, vm.STOP)
 	loop := program.New().Op(vm.JUMPDEST).Push(0).Op(vm.JUMP)
 	deposit := program.New().Op(vm.CALLDATASIZE).Push(0).Push(0).Op(vm.CALLDATACOPY).Push(depositTopic).
 		Op(vm.CALLDATASIZE).Push(0).Op(vm.LOG1)
