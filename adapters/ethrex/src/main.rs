@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use ethrex_adapter::arguments::{self, Command};
 use ethrex_adapter::{benchmark, description, server};
 
+/// The system's allocator gives memory back between requests, and faults it in again at the next.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const WRONG_ARGUMENTS: u8 = 2;
 
 fn main() -> ExitCode {

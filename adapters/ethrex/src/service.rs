@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status};
 
 use crate::deadline::{self, Arrival, RaisedOnDrop};
 use crate::description::{self, MAX_CONCURRENT_REQUESTS};
-use crate::execution::{self, Prepared, Question, Spent, Stop, abstain};
+use crate::execution::{self, Leftover, Question, Spent, Stop, abstain};
 use crate::rpc::execute_request::Witness;
 use crate::rpc::execute_response::Outcome;
 use crate::rpc::stateless_executor_server::StatelessExecutor;
@@ -103,7 +103,7 @@ fn work(
     question: &Question,
     cancelled: Arc<AtomicBool>,
     started: Instant,
-) -> (ExecuteResponse, Option<Prepared>) {
+) -> (ExecuteResponse, Option<Leftover>) {
     let mut spent = Spent::default();
     let contained = panic::catch_unwind(AssertUnwindSafe(|| open_and_execute(source, question, cancelled, &mut spent)));
     let (result, leftover) = contained.unwrap_or_else(|payload| {
@@ -133,7 +133,7 @@ fn open_and_execute(
     question: &Question,
     cancelled: Arc<AtomicBool>,
     spent: &mut Spent,
-) -> (Result<Computed, Stop>, Option<Prepared>) {
+) -> (Result<Computed, Stop>, Option<Leftover>) {
     let opening = Instant::now();
     let file = match source {
         Source::Path(path) => WitnessFile::open(&path),
