@@ -108,9 +108,12 @@ def _integer(value: object, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ChainConfigError(f"{name}: {value!r} is not a number")
     try:
-        return value if isinstance(value, int) else int(value, 0)
+        number = value if isinstance(value, int) else int(value, 0)
     except ValueError:
         raise ChainConfigError(f"{name}: {value!r} is not a number") from None
+    if number < 0:
+        raise ChainConfigError(f"{name}: {value!r} is negative")
+    return number
 
 
 def parse_chain_config(encoded: Octets) -> ChainConfig:
