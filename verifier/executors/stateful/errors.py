@@ -1,12 +1,12 @@
 """Errors of stateful executors, below verifier.errors.ExecutorError.
 
-    ExecutorError
-    ├── UndecodableBlockError    bytes that are no block: nothing can be executed, recorded or called invalid
-    ├── UnsupportedForkError     the block's fork is not one that the executor has
-    ├── ForeignDatabaseError     a database directory of another chain
-    ├── DatabaseInUseError       another process writes to it
-    ├── DatabaseDamagedError     its content is not what was written, or something is missing
-    └── DatabaseFullError        the disk, or a quota, has no room
+ExecutorError
+├── UndecodableBlockError    bytes that are no block: nothing can be executed, recorded or called invalid
+├── UnsupportedForkError     the block's fork is not one that the executor has
+├── ForeignDatabaseError     a database directory of another chain
+├── DatabaseInUseError       another process writes to it
+├── DatabaseDamagedError     its content is not what was written, or something is missing
+└── DatabaseFullError        the disk, or a quota, has no room
 """
 
 from verifier.errors import ExecutorError

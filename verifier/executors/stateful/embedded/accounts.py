@@ -10,8 +10,8 @@ from eth.db.account import AccountDB
 from eth.rlp.accounts import Account
 from eth.vm.interrupt import EVMMissingData, MissingBytecode
 from eth_typing import Address, Hash32
-from trie import HexaryTrie
 from trie.exceptions import MissingTrieNode
+from trie.hexary import HexaryTrie
 
 from witness.header import keccak256
 
@@ -30,7 +30,6 @@ class RecordingAccountDB(AccountDB):
     def __init__(self, db: Any, state_root: Hash32 = BLANK_ROOT_HASH) -> None:
         super().__init__(db, state_root)
         self._overlay: Overlay = db.wrapped_db
-        self._initial_root = state_root
         self._code_reads: dict[Address, bytes] = {}
         self._cleared_slots: dict[Address, set[bytes]] = {}
 
@@ -82,15 +81,15 @@ class RecordingAccountDB(AccountDB):
                     self._cleared_slots.setdefault(address, set()).update(hashed)
             return super().make_state_root()
 
-    def record_remainder(self) -> None:
-        """Records what other clients read of the state before the block where py-evm had no need to.
+    def record_remainder(self, state_root: bytes) -> None:
+        """Records what other clients read of the state before the block, with root `state_root`, and py-evm did not.
 
         - A code that an account had before the block, where py-evm found the same code among the block's own.
         - The siblings that clearing slots asks for when nothing is added first: of all orders in which the changes
           can be applied to a trie, clearing before adding reads most. (Accounts are applied in that order by py-evm.)
         """
         scratch = Scratch(self._overlay)
-        accounts = HexaryTrie(scratch, root_hash=self._initial_root)
+        accounts = HexaryTrie(scratch, root_hash=state_root)
         with self._noting_misses():
             for address, code_hash in self._code_reads.items():
                 if code_hash in self._overlay.codes:
@@ -100,10 +99,10 @@ class RecordingAccountDB(AccountDB):
                         self._overlay.beneath(code_hash)
             for address, slots in self._cleared_slots.items():
                 before = self._account_before(accounts, address)
-                storage = HexaryTrie(scratch, root_hash=before.storage_root)
+                storage: Any = HexaryTrie(scratch, root_hash=before.storage_root)
                 for slot in sorted(slots):
-                    if storage.get(slot):
-                        storage.delete(slot)
+                    if slot in storage:
+                        del storage[slot]
 
     @staticmethod
     def _account_before(accounts: HexaryTrie, address: Address) -> Account:

@@ -71,7 +71,8 @@ class Overlay(BaseDB):
         """Raises DatabaseDamagedError if the execution needed something that the database lacks."""
         if self.missing:
             raise DatabaseDamagedError(
-                f"the database is incomplete: it lacks the state entry 0x{self.missing[0].hex()}; the block was not judged"
+                f"the database is incomplete: it lacks the state entry 0x{self.missing[0].hex()};"
+                " the block was not judged"
             )
 
 

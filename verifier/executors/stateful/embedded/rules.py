@@ -1,0 +1,103 @@
+"""Rules on header and body, and the comparison of what was computed with what the header says."""
+
+from typing import Any
+
+import rlp
+from eth.chains.mainnet.constants import DAO_FORK_MAINNET_EXTRA_DATA
+from eth.constants import EMPTY_UNCLE_HASH, MAX_UNCLE_DEPTH, MAX_UNCLES
+from eth.vm.forks.cancun.constants import GAS_PER_BLOB
+from eth_utils.exceptions import ValidationError
+
+from witness.chain_config import ChainConfig
+from witness.header import keccak256
+
+from .ancestors import ChainView
+from .database import Reader
+from .machine import blob_gas, dao_fork_block
+
+DAO_EXTRA_DATA_BLOCKS = 10
+# As in the JSON of clients, where py-evm has other names.
+FIELD_NAMES = {
+    "parent_hash": "parentHash",
+    "uncles_hash": "uncles hash",
+    "transaction_root": "transactions root",
+    "receipt_root": "receipts root",
+    "bloom": "logs bloom",
+    "block_number": "number",
+    "base_fee_per_gas": "base fee",
+}
+
+
+def check_header(machine: Any, config: ChainConfig, header: Any, parent: Any) -> None:
+    """Raises ValidationError if the header breaks a rule against its parent. machine: the VM class of its fork."""
+    machine.validate_header(header, parent)
+    if header.gas_used > header.gas_limit:
+        raise ValidationError(f"Gas used {header.gas_used} is above the gas limit {header.gas_limit}")
+    dao_block = dao_fork_block(config)
+    if dao_block is not None and dao_block <= header.block_number < dao_block + DAO_EXTRA_DATA_BLOCKS:
+        supports = bool(config.document.get("daoForkSupport"))
+        if supports != (header.extra_data == DAO_FORK_MAINNET_EXTRA_DATA):
+            raise ValidationError(f"Extra data 0x{header.extra_data.hex()} is on the wrong side of the DAO fork")
+
+
+def check_blob_gas(machine: Any, block: Any) -> None:
+    """Raises ValidationError if the block has more blobs than its fork's schedule allows."""
+    if machine.schedule is None:
+        return
+    used, limit = blob_gas(block.transactions), machine.schedule.maximum * GAS_PER_BLOB
+    if used > limit:
+        raise ValidationError(f"Blob gas {used} is above the limit {limit}")
+
+
+def check_uncles(machine_of: Any, chain: ChainView, reader: Reader, block: Any) -> None:
+    """Raises ValidationError if an uncle breaks a rule (yellow paper, 11.1).
+
+    machine_of: from an uncle's header to the VM class of its fork. Ancestors are read through `chain`, so recorded.
+    """
+    if not block.uncles:
+        return
+    if len(block.uncles) > MAX_UNCLES:
+        raise ValidationError(f"{len(block.uncles)} uncles, at most {MAX_UNCLES} are allowed")
+    ancestors: dict[bytes, Any] = {}
+    included: set[bytes] = set()
+    hash_ = block.header.parent_hash
+    for _ in range(MAX_UNCLE_DEPTH + 1):
+        ancestor = chain.get_block_header_by_hash(hash_)
+        ancestors[hash_] = ancestor
+        if ancestor.uncles_hash != EMPTY_UNCLE_HASH:
+            encoded = reader.get("blocks", hash_)
+            if encoded is not None:
+                included.update(keccak256(rlp.encode(uncle)) for uncle in rlp.decode(encoded)[2])
+        if ancestor.block_number == 0:
+            break
+        hash_ = ancestor.parent_hash
+    for uncle in block.uncles:
+        if uncle.hash in included:
+            raise ValidationError(f"Uncle 0x{uncle.hash.hex()} is included twice")
+        included.add(uncle.hash)
+        if uncle.hash in ancestors:
+            raise ValidationError(f"Uncle 0x{uncle.hash.hex()} is an ancestor")
+        parent = ancestors.get(uncle.parent_hash)
+        if parent is None or uncle.parent_hash == block.header.parent_hash:
+            raise ValidationError(f"Uncle 0x{uncle.hash.hex()} has no ancestor of the block as its parent")
+        machine = machine_of(uncle)
+        if len(uncle._meta.field_names) != machine.header_length:
+            raise ValidationError(f"Uncle 0x{uncle.hash.hex()} has not the fields of a header of its fork")
+        machine.validate_uncle(block, uncle, parent)
+        machine.validate_header(uncle, parent)
+        if uncle.difficulty != machine.compute_difficulty(parent, uncle.timestamp):
+            raise ValidationError(f"Uncle 0x{uncle.hash.hex()} has a wrong difficulty")
+
+
+def differences(computed: Any, stated: Any) -> list[str]:
+    """One line for every field in which the computed header differs from the block's own."""
+    return [
+        f"{FIELD_NAMES.get(name, name.replace('_', ' '))}: header {_shown(getattr(stated, name))},"
+        f" computed {_shown(getattr(computed, name))}"
+        for name in stated._meta.field_names
+        if getattr(computed, name) != getattr(stated, name)
+    ]
+
+
+def _shown(value: Any) -> str:
+    return f"0x{value.hex()}" if isinstance(value, bytes) else hex(value) if value >= 1 << 64 else str(value)

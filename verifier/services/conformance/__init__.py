@@ -1,0 +1,1 @@
+"""Conformance suites: `loaders` read their fixtures."""

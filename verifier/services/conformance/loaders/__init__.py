@@ -1,0 +1,6 @@
+"""Readers of genesis documents, block files and test fixtures. Pure parsing: nothing is executed or believed.
+
+`genesis` (geth, hive), `rlp_chain` (blocks end to end), `blockchain_test` (ethereum/tests, execution-spec-tests),
+`blockchain_test_engine` (Engine API payloads), `networks` (fork names of fixtures), `fixtures`
+(files and directories of tests), `document` (JSON and its values).
+"""

@@ -1,0 +1,126 @@
+"""Chain configs for the network names of fixtures: a fork, or a transition such as `ShanghaiToCancunAtTime15k`."""
+
+import re
+from typing import Any
+
+from witness.chain_config import NUMBERED_FORKS, TIMED_FORKS, ChainConfig
+
+from .document import mapping, quantity
+from .errors import FixtureError
+from .genesis import checked_config
+
+# Fixture name → fork of ours.
+NETWORKS = {
+    "frontier": "frontier",
+    "homestead": "homestead",
+    "dao": "dao",
+    "eip150": "tangerine_whistle",
+    "tangerinewhistle": "tangerine_whistle",
+    "eip158": "spurious_dragon",
+    "spuriousdragon": "spurious_dragon",
+    "byzantium": "byzantium",
+    "constantinople": "constantinople",
+    "constantinoplefix": "petersburg",
+    "petersburg": "petersburg",
+    "istanbul": "istanbul",
+    "muirglacier": "muir_glacier",
+    "berlin": "berlin",
+    "london": "london",
+    "arrowglacier": "arrow_glacier",
+    "grayglacier": "gray_glacier",
+    "merge": "paris",
+    "paris": "paris",
+    "shanghai": "shanghai",
+    "cancun": "cancun",
+    "prague": "prague",
+    "osaka": "osaka",
+    "bpo1": "bpo1",
+    "bpo2": "bpo2",
+    "bpo3": "bpo3",
+    "bpo4": "bpo4",
+    "bpo5": "bpo5",
+    "amsterdam": "amsterdam",
+}
+SCHEDULE = tuple(
+    [("frontier", None)]
+    + [(fork, key) for fork, key in NUMBERED_FORKS]
+    + [("paris", "terminalTotalDifficulty")]
+    + [(fork, key) for fork, key in TIMED_FORKS]
+)
+ORDER = [fork for fork, _ in SCHEDULE]
+MAINNET_DEPOSIT_CONTRACT = "0x00000000219ab540356cbb839cbe05303d7705fa"
+TRANSITION = re.compile(r"(\w+?)To(\w+?)At(?:(Time|Diff)([0-9A-Fa-f]+k?)|(\d+))")
+
+
+def _fork(name: str, network: str) -> str:
+    fork = NETWORKS.get(name.lower())
+    if fork is None:
+        raise FixtureError(f"network {network!r} is not known")
+    return fork
+
+
+def _activate(document: dict[str, Any], first: int, last: int, at: int) -> None:
+    for fork, key in SCHEDULE[first:last]:
+        # The DAO fork is no step on the way: fixtures of later forks were made without it.
+        if key is not None and (fork != "dao" or fork == SCHEDULE[last - 1][0]):
+            document[key] = at
+            if fork == "dao":
+                document["daoForkSupport"] = True
+            if fork == "spurious_dragon":
+                document["eip155Block"] = at
+
+
+def _transition(network: str) -> tuple[str, str | None, int]:
+    """The fork at the start, the one after the transition (or None), and at which block, time or difficulty."""
+    match = TRANSITION.fullmatch(network)
+    if match is None:
+        return _fork(network, network), None, 0
+    before, after, unit, amount, block = match.groups()
+    if unit == "Time":
+        thousands = amount.endswith("k")
+        digits = amount.removesuffix("k")
+        if not digits.isdecimal():
+            raise FixtureError(f"network {network!r} is not known")
+        at = int(digits) * (1000 if thousands else 1)
+    else:
+        try:
+            at = int(amount, 16) if unit == "Diff" else int(block)
+        except ValueError:
+            raise FixtureError(f"network {network!r} is not known") from None
+    return _fork(before, network), _fork(after, network), at
+
+
+def network_config(network: str, stated: Any = None) -> ChainConfig:
+    """The config of a fixture's network. Raises FixtureError.
+
+    stated: the fixture's own `config` object, if it has one: its chain id (else 1) and its blob schedule count.
+    """
+    before, after, at = _transition(network)
+    start = ORDER.index(before) + 1
+    document: dict[str, Any] = {"chainId": 1}
+    _activate(document, 0, start, 0)
+    if after is not None:
+        end = ORDER.index(after) + 1
+        if end <= start:
+            raise FixtureError(f"network {network!r}: {after} does not come after {before}")
+        _activate(document, start, end, at)
+    if "cancunTime" in document:
+        document["depositContractAddress"] = MAINNET_DEPOSIT_CONTRACT
+    if stated is not None:
+        config = mapping(stated, "config")
+        if "chainid" in config:
+            document["chainId"] = quantity(config["chainid"], "config.chainid", 1 << 64)
+        if config.get("blobSchedule"):
+            document["blobSchedule"] = _blob_schedule(config["blobSchedule"], network)
+    return checked_config(document)
+
+
+def _blob_schedule(value: Any, network: str) -> dict[str, dict[str, int]]:
+    schedule: dict[str, dict[str, int]] = {}
+    for name, entry in mapping(value, "config.blobSchedule").items():
+        fields = mapping(entry, f"config.blobSchedule.{name}")
+        schedule[_fork(name, network)] = {
+            key: quantity(fields.get(key), f"config.blobSchedule.{name}.{key}", 1 << 64)
+            for key in ("target", "max", "baseFeeUpdateFraction")
+        }
+    return schedule
