@@ -59,7 +59,8 @@ def _witness_parts(witness: Witness) -> list[Octets]:
     """The encoding of the witness section, in pieces: the elements themselves are not copied."""
     lists = (_sorted_unique(witness.state), _sorted_unique(witness.codes), witness.headers)
     position = 3 * 4
-    starts, parts = [], []
+    starts: list[int] = []
+    parts: list[Octets] = []
     for elements in lists:
         starts.append(position)
         offsets = list(accumulate((len(element) for element in elements), initial=4 * len(elements)))
