@@ -77,11 +77,11 @@ def is_witness(document: Any) -> bool:
 
 def parts_from_json(document: Document) -> Parts:
     """The parts of a document with block and witness. Raises WitnessFormatError."""
-    witness = witness_from_json(document["witness"])
+    witness = witness_from_json(document.get("witness"))
     chain_id, config, stated = (document.get(name) for name in ("chainId", "chainConfig", "blockHash"))
     return Parts(
         format=FORMAT,
-        block=block_from_json(document["block"]),
+        block=block_from_json(document.get("block")),
         state=witness.state,
         codes=witness.codes,
         headers=witness.headers,
