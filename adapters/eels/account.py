@@ -8,8 +8,8 @@ from ethereum_types.numeric import U256, Uint
 from witness.errors import EncodingError, WitnessInsufficientError
 from witness.header import HASH_LENGTH, keccak256
 from witness.model import Octets
+from witness.rlp_encoding import encode_list, encode_string
 from witness.rlp_item import list_items
-from witness.trie_node import encode_list, encode_string
 
 EMPTY_CODE_HASH = keccak256(b"")
 
@@ -27,7 +27,7 @@ class MissingCode:
     answered; every other use raises WitnessInsufficientError, through `report`, which keeps it.
     """
 
-    def __init__(self, hash_: bytes, address: bytes, report: Callable[[WitnessInsufficientError], None]) -> None:
+    def __init__(self, hash_: bytes, address: bytes, report: Callable[[WitnessInsufficientError], object]) -> None:
         self.hash = hash_
         self._address = address
         self._report = report

@@ -20,7 +20,7 @@ from witness.errors import ChainConfigError
 from witness.header import ADDRESS_LENGTH
 
 from .account import code_hash
-from .jump_destinations import JumpDestinationCache
+from .jump_destinations import JumpDestinations
 from .overlay import state_functions
 
 NAMES = {"dao": "dao_fork", "petersburg": "constantinople"}  # where the specification's name is another one
@@ -31,7 +31,7 @@ HEADERS_BY_LENGTH = {15: "frontier", 16: "london", 17: "shanghai", 20: "cancun",
 
 @dataclass
 class ForkModules:
-    """One fork: its modules, the destinations cache, and mainnet's values of what `configure` sets."""
+    """One fork: its modules, the jump destinations, and mainnet's values of what `configure` sets."""
 
     name: str
     fork: ModuleType
@@ -40,13 +40,13 @@ class ForkModules:
     vm: ModuleType
     fork_types: ModuleType
     trie: ModuleType
-    jump_destinations: JumpDestinationCache
+    jump_destinations: JumpDestinations
     defaults: dict[tuple[ModuleType, str], Any] = field(default_factory=dict)
     reports: list[tuple[Any, ...]] = field(default_factory=list)
     """The arguments of each call of make_receipt in the block being executed."""
 
     def configure(self, config: ChainConfig) -> None:
-        """Sets what the chain config says; what it does not say is mainnet's. Raises ChainConfigError."""
+        """Sets what the chain config says; a fork without a blob schedule has mainnet's. Raises ChainConfigError."""
         self.reports.clear()
         for (module, name), value in self.defaults.items():
             setattr(module, name, value)
@@ -57,8 +57,8 @@ class ForkModules:
         schedule = config.blob_schedule(self.name) if self.name in BLOB_FORKS else None
         if schedule is not None:
             self._set_blob_schedule(schedule)
-        address = document.get("depositContractAddress")
-        if self.name in REQUEST_FORKS and address is not None:
+        address = document.get("depositContractAddress", f"0x{0:040x}")  # as geth reads a config without: no deposits
+        if self.name in REQUEST_FORKS:
             requests = import_module(f"{self.fork.__package__}.requests")
             self._set(requests, "DEPOSIT_CONTRACT_ADDRESS", _address(address))
 
@@ -96,7 +96,7 @@ def load_fork(name: str) -> ForkModules:
         setattr(state, function_name, function)
     fork = import_module(f"{package}.fork")
     interpreter = import_module(f"{package}.vm.interpreter")
-    destinations = JumpDestinationCache(interpreter.get_valid_jump_destinations)
+    destinations = JumpDestinations(import_module(f"{package}.vm.instructions").Ops)
     modules = ForkModules(
         name=name,
         fork=fork,

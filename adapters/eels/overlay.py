@@ -15,8 +15,8 @@ from ethereum_types.numeric import U256
 from witness.errors import EncodingError, WitnessInsufficientError
 from witness.header import keccak256
 from witness.model import Octets
+from witness.rlp_encoding import encode_string
 from witness.trie import EMPTY_ROOT, PartialTrie
-from witness.trie_node import encode_string
 
 from .account import EMPTY_CODE_HASH, MissingCode, decode_account, encode_account, load_code
 

@@ -98,7 +98,7 @@ def decode_parent(modules: ForkModules, encoded: Octets) -> Any:
 
 def body_roots(modules: ForkModules, block: Any) -> tuple[bytes, bytes | None]:
     """Transactions root and withdrawals root (None before Shanghai), computed by the specification's trie."""
-    roots = []
+    roots: list[bytes | None] = []
     for name in ("transactions", "withdrawals"):
         items = getattr(block, name, None)
         if items is None:

@@ -70,7 +70,7 @@ class Parameters:
 
 def parameters(config: ChainConfig, fork: str) -> Parameters:
     """The parameters at one fork. Raises ChainConfigError."""
-    deposit_contract: bytes = prague.DEPOSIT_CONTRACT_ADDRESS
+    deposit_contract = bytes(20)  # as geth reads a config without one: no deposits
     address = config.document.get("depositContractAddress")
     if address is not None:
         try:
@@ -104,13 +104,12 @@ def machine_class(chosen: Parameters) -> type[Any]:
         members |= blob_members
     if chosen.fork == "prague":
         deposits: Any = base.process_deposit_request_data  # type: ignore[attr-defined]  # PragueVM's
-        members["process_deposit_request_data"] = rebind(
-            deposits, DEPOSIT_CONTRACT_ADDRESS=chosen.deposit_contract
-        )
+        members["deposit_contract"] = chosen.deposit_contract
+        members["process_deposit_request_data"] = rebind(deposits, DEPOSIT_CONTRACT_ADDRESS=chosen.deposit_contract)
     executor = type(
         f"Block{state_base.transaction_executor_class.__name__}",
         (BlockExecutor, state_base.transaction_executor_class),
-        {},
+        {"configured_fork": chosen.fork},
     )
     state_members["transaction_executor_class"] = executor
     state = type(f"Block{state_base.__name__}", (BlockState, state_base), state_members)
@@ -135,9 +134,7 @@ def _blob_members(fork: str, base: type[VM], schedule: BlobSchedule) -> tuple[di
     """Members of the VM and of its state that follow the schedule."""
     validate: Any = base.validate_block_blobs  # type: ignore[attr-defined]  # CancunVM's
     excess_name = f"calc_excess_blob_gas_{fork}"
-    excess = rebind(
-        validate.__globals__[excess_name], TARGET_BLOB_GAS_PER_BLOCK=schedule.target * cancun.GAS_PER_BLOB
-    )
+    excess = rebind(validate.__globals__[excess_name], TARGET_BLOB_GAS_PER_BLOCK=schedule.target * cancun.GAS_PER_BLOB)
     rules = {excess_name: excess, "MAX_BLOB_GAS_PER_BLOCK": schedule.maximum * cancun.GAS_PER_BLOB}
     state, constant = {
         "cancun": (CancunState, "BLOB_BASE_FEE_UPDATE_FRACTION"),

@@ -4,9 +4,9 @@ import time
 from typing import Any
 
 import rlp
+from eth.consensus.context import ConsensusContext
 from eth.constants import BLANK_ROOT_HASH, EMPTY_SHA256, EMPTY_UNCLE_HASH
 from eth.vm.chain_context import ChainContext
-from eth.consensus.context import ConsensusContext
 from eth_hash.auto import keccak
 
 from verifier.rpc.host.responses import broken_rule, insufficient, refused

@@ -1,9 +1,9 @@
 """Every missing node and code that py-evm meets in one block, also where py-evm swallows the exception.
 
 py-evm tells of a miss by exceptions, and catches some of them: the processing of an EIP-7702 authorization ignores
-whatever is raised, and elsewhere a miss comes out as a ValidationError, as if the block were invalid. So the exceptions'
-constructors keep a list. The hook is process-wide, the list is the context's: what runs in another thread, or outside
-`collecting`, is recorded elsewhere or nowhere.
+whatever is raised, and elsewhere a miss comes out as a ValidationError, as if the block were invalid. So the
+constructors of its exceptions keep a list. The hook is process-wide, the list is the context's: what runs in another
+thread, or outside `collecting`, is recorded elsewhere or nowhere.
 """
 
 from collections.abc import Iterator
@@ -60,9 +60,7 @@ def _hook() -> None:
 
     def node(self: MissingTrieNode, *arguments: Any, **keywords: Any) -> None:
         original_node(self, *arguments, **keywords)
-        record(
-            pb.Missing(kind=pb.Missing.KIND_NODE, hash=bytes(self.missing_node_hash), where=_where(self.args))
-        )
+        record(pb.Missing(kind=pb.Missing.KIND_NODE, hash=bytes(self.missing_node_hash), where=_where(self.args)))
 
     def code(self: MissingBytecode, missing_code_hash: Any) -> None:
         original_code(self, missing_code_hash)

@@ -10,10 +10,11 @@ from typing import Any
 import rlp
 from eth.abc import BlockAPI, BlockHeaderAPI
 from eth.chains.mainnet import validate_header_is_on_intended_dao_fork
-from eth.constants import MAX_UNCLES
+from eth.constants import MAX_UNCLE_DEPTH, MAX_UNCLES
 from eth.db.trie import make_trie_root_and_nodes
 from eth.vm.header import HeaderSedes
 from eth_hash.auto import keccak
+from eth_typing import BlockNumber
 from eth_utils import ValidationError
 
 from verifier.rpc.v1 import executor_pb2 as pb
@@ -59,9 +60,7 @@ def decode_block(machine: Any, block: Octets) -> BlockAPI:
     except DECODING_ERRORS as error:
         raise BrokenRuleError(pb.RULE_BLOCK_ENCODING, _words(error)) from None
     if fields != expected:
-        raise BrokenRuleError(
-            pb.RULE_HEADER_FIELDS, f"the header has {fields} fields, {expected} in {machine.fork}"
-        )
+        raise BrokenRuleError(pb.RULE_HEADER_FIELDS, f"the header has {fields} fields, {expected} in {machine.fork}")
     try:
         decoded: BlockAPI = rlp.decode(encoded, sedes=machine.block_class)
     except DECODING_ERRORS as error:
@@ -118,7 +117,7 @@ def check_block(machine: Any, block: Any, parent: BlockHeaderAPI, chosen: Parame
     try:
         type(machine).validate_header(header, parent)
         if header.difficulty and chosen.dao_block is not None:
-            validate_header_is_on_intended_dao_fork(chosen.dao_support, chosen.dao_block, header)
+            validate_header_is_on_intended_dao_fork(chosen.dao_support, BlockNumber(chosen.dao_block), header)
     except ValidationError as error:
         raise BrokenRuleError(_rule(error), error) from None
     if header.difficulty and with_parent:
@@ -128,6 +127,9 @@ def check_block(machine: Any, block: Any, parent: BlockHeaderAPI, chosen: Parame
     _equal(pb.RULE_UNCLES_HASH, "uncles_hash", header.uncles_hash.hex(), uncles_hash.hex())
     if len(block.uncles) > MAX_UNCLES:
         raise BrokenRuleError(pb.RULE_UNCLES, f"{len(block.uncles)} uncles, at most {MAX_UNCLES} are allowed")
+    for uncle in block.uncles:
+        if not 1 <= header.block_number - uncle.block_number <= MAX_UNCLE_DEPTH:
+            raise BrokenRuleError(pb.RULE_UNCLES, f"uncle of block {uncle.block_number} in {header.block_number}")
     root, _ = make_trie_root_and_nodes(block.transactions)
     _equal(pb.RULE_TRANSACTIONS_ROOT, "transactions_root", header.transaction_root.hex(), root.hex())
     if hasattr(block, "withdrawals"):
