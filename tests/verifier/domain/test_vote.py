@@ -1,6 +1,7 @@
 """Reading results: VALID only ever comes from equal values."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,8 +27,8 @@ def test_equal_values_are_valid(header: Header) -> None:
 
 @pytest.mark.parametrize("field", [field for field in COMPARED_FIELDS if getattr(PRAGUE_HEADER, field) is not None])
 def test_each_differing_field_is_invalid_and_named(field: str) -> None:
-    value = getattr(PRAGUE_HEADER, field)
-    other = value + 1 if isinstance(value, int) else bytes([value[0] ^ 1]) + value[1:]
+    value: Any = getattr(PRAGUE_HEADER, field)
+    other: Any = value + 1 if isinstance(value, int) else bytes([value[0] ^ 1]) + value[1:]
     vote = cast(PRAGUE_HEADER, replace(computed_for(PRAGUE_HEADER), **{field: other}))
     assert vote.kind is VoteKind.INVALID
     assert [difference.field for difference in vote.differences] == [field]
@@ -37,7 +38,8 @@ def test_each_differing_field_is_invalid_and_named(field: str) -> None:
 
 @pytest.mark.parametrize("field", ["blob_gas_used", "withdrawals_root", "requests_hash"])
 def test_a_field_that_was_not_computed_is_no_valid(field: str) -> None:
-    vote = cast(PRAGUE_HEADER, replace(computed_for(PRAGUE_HEADER), **{field: None}))
+    nothing: dict[str, Any] = {field: None}
+    vote = cast(PRAGUE_HEADER, replace(computed_for(PRAGUE_HEADER), **nothing))
     assert (vote.kind, vote.reason) == (VoteKind.ABSTAIN, f"refused: did not compute {field}")
 
 

@@ -15,7 +15,7 @@ CONFIG = b'{"chainId":1337,"londonBlock":0,"terminalTotalDifficulty":0}'
 
 def header_rlp(number: int, parent_hash: bytes, state_root: bytes = b"\x05" * 32, extra_data: bytes = b"") -> bytes:
     """A Paris header."""
-    return rlp.encode(
+    encoded: bytes = rlp.encode(
         [
             parent_hash,
             EMPTY_UNCLES_HASH,
@@ -35,6 +35,7 @@ def header_rlp(number: int, parent_hash: bytes, state_root: bytes = b"\x05" * 32
             7,
         ]
     )
+    return encoded
 
 
 def block_witness(number: int, parent: bytes, extra_data: bytes = b"", **fields: object) -> tuple[BlockWitness, bytes]:

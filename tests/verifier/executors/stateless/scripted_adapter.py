@@ -87,7 +87,8 @@ def main() -> None:
     if arguments.mode == "ignore-sigterm":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     server = grpc.server(futures.ThreadPoolExecutor(8))
-    executor_pb2_grpc.add_StatelessExecutorServicer_to_server(Scripted(arguments.mode, socket.parent), server)
+    scripted = Scripted(arguments.mode, socket.parent)
+    executor_pb2_grpc.add_StatelessExecutorServicer_to_server(scripted, server)  # type: ignore[no-untyped-call]
     health = HealthServicer()
     serving = health_pb2.HealthCheckResponse.NOT_SERVING if arguments.mode == "never-healthy" else None
     health.set("", serving or health_pb2.HealthCheckResponse.SERVING)

@@ -43,6 +43,11 @@ def run(
     return asyncio.run(scenario())
 
 
+async def reaches(process: AdapterProcess, state: ProcessState) -> None:
+    while process.state is not state:
+        await process.wait_change()
+
+
 @pytest.mark.parametrize("mode", ["well", "ignore-sigterm"])
 def test_becomes_ready_and_stops(scripted: Scripted, socket_directory: Path, mode: str) -> None:
     async def body(process: AdapterProcess) -> None:
@@ -100,11 +105,9 @@ def test_a_killed_adapter_is_restarted(scripted: Scripted, socket_directory: Pat
             pid = process.pid
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
-            while process.state is not ProcessState.CRASHED:
-                await process.wait_change()
+            await reaches(process, ProcessState.CRASHED)
             assert process.reason.startswith("killed by signal 9")
-            while process.state is not ProcessState.READY:
-                await process.wait_change()
+            await reaches(process, ProcessState.READY)
             assert process.pid != pid
             assert process.restarts == restarts
 
