@@ -15,7 +15,7 @@ from rlp.exceptions import RLPException
 from verifier.errors import ExecutorError
 from witness.chain_config import ChainConfig
 from witness.header import keccak256
-from witness.model import Header, Witness
+from witness.model import Witness
 
 from ..base import ComputedReceipt, ComputedResults
 from .ancestors import ChainView
@@ -45,14 +45,14 @@ class Execution:
 class BlockRun:
     """One attempt at one block. config, fork: the chain's and the block's; reader: a snapshot with the parent."""
 
-    def __init__(self, config: ChainConfig, fork: str, encoded: bytes, header: Header, reader: Reader) -> None:
+    def __init__(self, config: ChainConfig, fork: str, encoded: bytes, parent_hash: bytes, reader: Reader) -> None:
         self._config = config
         self._encoded = encoded
         self._reader = reader
         self._machine_class = machine_class(config, fork)
         self._overlay = Overlay(reader)
-        self._chain = ChainView(reader, self._overlay, header.parent_hash)
-        self._parent = self._chain.get_block_header_by_hash(header.parent_hash)
+        self._chain = ChainView(reader, self._overlay, parent_hash)
+        self.parent = self._chain.get_block_header_by_hash(parent_hash)
         self._machine: Any = None
 
     def execute(self) -> Execution:
@@ -76,7 +76,7 @@ class BlockRun:
     def _run(self, block: Any) -> tuple[Any, str | None]:
         broken: list[str] = []
         for check in (
-            partial(check_header, self._machine_class, self._config, block.header, self._parent),
+            partial(check_header, self._machine_class, self._config, block.header, self.parent),
             partial(check_uncles, self._machine_of_uncle, self._chain, self._reader, block),
             partial(check_blob_gas, self._machine_class, block),
         ):
@@ -84,14 +84,14 @@ class BlockRun:
                 check()
             except BROKEN_RULES as error:
                 broken.append(one_line(error))
-        if block.header.gas_limit > 2 * self._parent.gas_limit:
+        if block.header.gas_limit > 2 * self.parent.gas_limit:
             # A header that lets transactions run without bounds is not worth their time. London doubles the limit.
             return None, broken[0]
         # Executed although a rule is broken already: other clients may look further before they find it, or not find
         # it at all, and a dispute needs a witness that lets them.
         computed = None
         try:
-            computed = self._execute(block)
+            computed = self.compute(block)
         except BROKEN_RULES as error:
             broken.append(self._where() + one_line(error))
             self._record_transaction()
@@ -101,10 +101,11 @@ class BlockRun:
             return computed, None
         return computed, broken[0] if len(broken) == 1 else "; ".join(broken)
 
-    def _execute(self, block: Any) -> Any:
+    def compute(self, block: Any) -> Any:
+        """py-evm's block with every field computed that follows from the body. Raises what py-evm raises."""
         header, chain = block.header, self._chain
         start = self._machine_class.create_header_from_parent(
-            self._parent, timestamp=header.timestamp, gas_limit=header.gas_limit
+            self.parent, timestamp=header.timestamp, gas_limit=header.gas_limit
         )
         self._machine = self._machine_class(
             header=start,
@@ -113,7 +114,7 @@ class BlockRun:
             consensus_context=ConsensusContext(chain.db),
         )
         computed = self._machine.import_block(block).block
-        self._machine.state._account_db.record_remainder(self._parent.state_root)
+        self._machine.state._account_db.record_remainder(self.parent.state_root)
         return computed
 
     def _machine_of_uncle(self, uncle: Any) -> Any:

@@ -5,6 +5,7 @@ leaves a file of a block that the database does not have yet; importing the bloc
 replaces the file. The other order could leave a block in the chain whose witness is nowhere.
 """
 
+from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -104,7 +105,7 @@ class EmbeddedExecutor:
                     f"block {block} stands on block {parent.number}, {head.number - parent.number} below the head;"
                     f" the executor keeps to {self._rollback_depth}"
                 )
-            execution = BlockRun(self._config, fork, encoded, header, reader).execute()
+            execution = BlockRun(self._config, fork, encoded, header.parent_hash, reader).execute()
         expected = (
             encode_results(execution.results)
             if execution.results is not None
@@ -163,6 +164,10 @@ class EmbeddedExecutor:
         """The JSON kept for a valid block (as in the witness file's `expected`); None for any other hash."""
         with self._database.reading() as reader:
             return reader.get("results", block_hash)
+
+    def reading(self) -> AbstractContextManager[Reader]:
+        """A snapshot of the database, to read from."""
+        return self._database.reading()
 
     def close(self) -> None:
         """Closes the database. May be called again."""
