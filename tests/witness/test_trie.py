@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import pytest
-import rlp  # type: ignore[import-untyped]
+import rlp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trie import HexaryTrie  # type: ignore[attr-defined]
