@@ -31,6 +31,8 @@ type Request struct {
 	PreStateRoot   common.Hash
 	ChainConfig    []byte // JSON; where empty, the file's own
 	ParentOptional bool   // the parent's header may be absent
+	// Ancestors' hashes by number that the verifier vouches for, for BLOCKHASH where the witness has no header.
+	AncestorHashes map[uint64]common.Hash
 }
 
 // A block that has been decoded and checked, and all that is needed to execute it.
@@ -41,6 +43,7 @@ type task struct {
 	chain      *ancestors.Chain
 	store      *witnessstate.Store
 	root       common.Hash // the pre-state's
+	vouched    map[uint64]common.Hash
 	commitment *rules.Commitment
 	unchecked  []rpcv1.Rule
 }
@@ -145,7 +148,7 @@ func prepare(file *witnessfile.File, request *Request) (*task, error) {
 	if err != nil {
 		return nil, err
 	}
-	work := &task{config: config, header: header, root: request.PreStateRoot}
+	work := &task{config: config, header: header, root: request.PreStateRoot, vouched: request.AncestorHashes}
 	if work.chain, err = bind(config, header, file.Headers, request); err != nil {
 		return nil, err
 	}

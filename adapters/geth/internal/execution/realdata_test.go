@@ -99,7 +99,11 @@ func TestRealBlocks(t *testing.T) {
 				if len(missing) == 0 || missing[0].Kind != rpcv1.Missing_KIND_HEADER || missing[0].Number != 2971843 {
 					t.Fatalf("%v", response)
 				}
-				return
+				if block.BlockHashes[block.Header.Number.Uint64()-1] != block.Header.ParentHash {
+					t.Fatal("the bare hashes are not in the expected order")
+				}
+				request.AncestorHashes = block.BlockHashes
+				response = execute(t, request)
 			}
 			computed := response.GetComputed()
 			if computed == nil {

@@ -58,6 +58,9 @@ func (run *run) release() { run.evm.Release() }
 func (work *task) blockHash(number uint64) common.Hash {
 	hash, missing, found := work.chain.Hash(number)
 	if !found {
+		if hash, found = work.vouched[number]; found {
+			return hash
+		}
 		work.store.Misses.Header(missing.Number, missing.Hash, "BLOCKHASH asks for an ancestor at or below this one")
 	}
 	return hash

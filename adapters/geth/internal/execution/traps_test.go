@@ -67,7 +67,9 @@ func TestBlockHash(t *testing.T) {
 	}
 	// The header at 6 names the hash of the block at 5, so headers 6 to 8 suffice.
 	one := chain.Case(t, 9, 3)
-	response := execute(t, requestOf(one, witnesstest.Encode(one.Witness)))
+	request := requestOf(one, witnesstest.Encode(one.Witness))
+	request.AncestorHashes = map[uint64]common.Hash{5: {1}} // a header comes first
+	response := execute(t, request)
 	if receipts := response.GetComputed().GetReceipts(); len(receipts) != 1 || !receipts[0].GetSucceeded() {
 		t.Fatalf("%v", response)
 	}
@@ -79,6 +81,18 @@ func TestBlockHash(t *testing.T) {
 		if missing.Kind != rpcv1.Missing_KIND_HEADER || missing.Number != highest.NumberU64() ||
 			common.Hash(missing.Hash) != highest.Hash() {
 			t.Fatalf("%v", missing)
+		}
+		// The verifier's word stands in for it, and for nothing but the number that it is about.
+		request := requestOf(one, witnesstest.Encode(one.Witness))
+		request.AncestorHashes = map[uint64]common.Hash{4: chain.Blocks[5].Hash(), 8: {1}}
+		expectAbstention(t, execute(t, request), insufficient)
+		request.AncestorHashes[5] = chain.Blocks[5].Hash()
+		if receipts := execute(t, request).GetComputed().GetReceipts(); len(receipts) != 1 || !receipts[0].GetSucceeded() {
+			t.Fatal("the vouched hash is not used")
+		}
+		request.AncestorHashes[5] = common.Hash{1}
+		if receipts := execute(t, request).GetComputed().GetReceipts(); len(receipts) != 1 || receipts[0].GetSucceeded() {
+			t.Fatal("another vouched hash is not used")
 		}
 	}
 }

@@ -293,7 +293,7 @@ func (x Missing_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Missing_Kind.Descriptor instead.
 func (Missing_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{8, 0}
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{9, 0}
 }
 
 type DescribeRequest struct {
@@ -455,8 +455,10 @@ type ExecuteRequest struct {
 	// An adapter that can do without lists the rules it could not check in Computed.unchecked_rules; one that cannot
 	// abstains with WITNESS_INSUFFICIENT, naming the parent's hash.
 	ParentHeaderOptional bool `protobuf:"varint,7,opt,name=parent_header_optional,json=parentHeaderOptional,proto3" json:"parent_header_optional,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// Hashes that the verifier vouches for: what BLOCKHASH answers where the witness has no header of that number.
+	AncestorHashes []*AncestorHash `protobuf:"bytes,8,rep,name=ancestor_hashes,json=ancestorHashes,proto3" json:"ancestor_hashes,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ExecuteRequest) Reset() {
@@ -549,6 +551,13 @@ func (x *ExecuteRequest) GetParentHeaderOptional() bool {
 	return false
 }
 
+func (x *ExecuteRequest) GetAncestorHashes() []*AncestorHash {
+	if x != nil {
+		return x.AncestorHashes
+	}
+	return nil
+}
+
 type isExecuteRequest_Witness interface {
 	isExecuteRequest_Witness()
 }
@@ -565,6 +574,58 @@ func (*ExecuteRequest_Path) isExecuteRequest_Witness() {}
 
 func (*ExecuteRequest_Content) isExecuteRequest_Witness() {}
 
+type AncestorHash struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"` // block number, below the block's own
+	Hash          []byte                 `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`      // 32 bytes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AncestorHash) Reset() {
+	*x = AncestorHash{}
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AncestorHash) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AncestorHash) ProtoMessage() {}
+
+func (x *AncestorHash) ProtoReflect() protoreflect.Message {
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AncestorHash.ProtoReflect.Descriptor instead.
+func (*AncestorHash) Descriptor() ([]byte, []int) {
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *AncestorHash) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *AncestorHash) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
 type ExecuteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Outcome:
@@ -580,7 +641,7 @@ type ExecuteResponse struct {
 
 func (x *ExecuteResponse) Reset() {
 	*x = ExecuteResponse{}
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[3]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -592,7 +653,7 @@ func (x *ExecuteResponse) String() string {
 func (*ExecuteResponse) ProtoMessage() {}
 
 func (x *ExecuteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[3]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -605,7 +666,7 @@ func (x *ExecuteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecuteResponse.ProtoReflect.Descriptor instead.
 func (*ExecuteResponse) Descriptor() ([]byte, []int) {
-	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{3}
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ExecuteResponse) GetOutcome() isExecuteResponse_Outcome {
@@ -691,7 +752,7 @@ type Computed struct {
 
 func (x *Computed) Reset() {
 	*x = Computed{}
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[4]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -703,7 +764,7 @@ func (x *Computed) String() string {
 func (*Computed) ProtoMessage() {}
 
 func (x *Computed) ProtoReflect() protoreflect.Message {
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[4]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -716,7 +777,7 @@ func (x *Computed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Computed.ProtoReflect.Descriptor instead.
 func (*Computed) Descriptor() ([]byte, []int) {
-	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{4}
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Computed) GetStateRoot() []byte {
@@ -809,7 +870,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[5]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -821,7 +882,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[5]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -834,7 +895,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{5}
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Receipt) GetSucceeded() bool {
@@ -875,7 +936,7 @@ type BrokenRule struct {
 
 func (x *BrokenRule) Reset() {
 	*x = BrokenRule{}
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[6]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -887,7 +948,7 @@ func (x *BrokenRule) String() string {
 func (*BrokenRule) ProtoMessage() {}
 
 func (x *BrokenRule) ProtoReflect() protoreflect.Message {
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[6]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -900,7 +961,7 @@ func (x *BrokenRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrokenRule.ProtoReflect.Descriptor instead.
 func (*BrokenRule) Descriptor() ([]byte, []int) {
-	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{6}
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *BrokenRule) GetRule() Rule {
@@ -928,7 +989,7 @@ type Abstention struct {
 
 func (x *Abstention) Reset() {
 	*x = Abstention{}
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[7]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -940,7 +1001,7 @@ func (x *Abstention) String() string {
 func (*Abstention) ProtoMessage() {}
 
 func (x *Abstention) ProtoReflect() protoreflect.Message {
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[7]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -953,7 +1014,7 @@ func (x *Abstention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abstention.ProtoReflect.Descriptor instead.
 func (*Abstention) Descriptor() ([]byte, []int) {
-	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{7}
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Abstention) GetReason() AbstentionReason {
@@ -989,7 +1050,7 @@ type Missing struct {
 
 func (x *Missing) Reset() {
 	*x = Missing{}
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[8]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1001,7 +1062,7 @@ func (x *Missing) String() string {
 func (*Missing) ProtoMessage() {}
 
 func (x *Missing) ProtoReflect() protoreflect.Message {
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[8]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1014,7 +1075,7 @@ func (x *Missing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Missing.ProtoReflect.Descriptor instead.
 func (*Missing) Descriptor() ([]byte, []int) {
-	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{8}
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Missing) GetKind() Missing_Kind {
@@ -1059,7 +1120,7 @@ type Timings struct {
 
 func (x *Timings) Reset() {
 	*x = Timings{}
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[9]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1071,7 +1132,7 @@ func (x *Timings) String() string {
 func (*Timings) ProtoMessage() {}
 
 func (x *Timings) ProtoReflect() protoreflect.Message {
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[9]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1084,7 +1145,7 @@ func (x *Timings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timings.ProtoReflect.Descriptor instead.
 func (*Timings) Descriptor() ([]byte, []int) {
-	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{9}
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Timings) GetDecodeUs() uint64 {
@@ -1131,7 +1192,7 @@ const file_verifier_rpc_v1_executor_proto_rawDesc = "" +
 	"\x05modes\x18\x06 \x03(\x0e2\x15.verifier.rpc.v1.ModeR\x05modes\x12>\n" +
 	"\x0funchecked_rules\x18\a \x03(\x0e2\x15.verifier.rpc.v1.RuleR\x0euncheckedRules\x126\n" +
 	"\x17max_concurrent_requests\x18\b \x01(\rR\x15maxConcurrentRequests\x12)\n" +
-	"\x10contract_version\x18\t \x01(\rR\x0fcontractVersion\"\x96\x02\n" +
+	"\x10contract_version\x18\t \x01(\rR\x0fcontractVersion\"\xde\x02\n" +
 	"\x0eExecuteRequest\x12\x14\n" +
 	"\x04path\x18\x01 \x01(\tH\x00R\x04path\x12\x1a\n" +
 	"\acontent\x18\x02 \x01(\fH\x00R\acontent\x12\x1d\n" +
@@ -1140,8 +1201,12 @@ const file_verifier_rpc_v1_executor_proto_rawDesc = "" +
 	"\x0epre_state_root\x18\x04 \x01(\fR\fpreStateRoot\x12)\n" +
 	"\x04mode\x18\x05 \x01(\x0e2\x15.verifier.rpc.v1.ModeR\x04mode\x12!\n" +
 	"\fchain_config\x18\x06 \x01(\fR\vchainConfig\x124\n" +
-	"\x16parent_header_optional\x18\a \x01(\bR\x14parentHeaderOptionalB\t\n" +
-	"\awitness\"\x88\x02\n" +
+	"\x16parent_header_optional\x18\a \x01(\bR\x14parentHeaderOptional\x12F\n" +
+	"\x0fancestor_hashes\x18\b \x03(\v2\x1d.verifier.rpc.v1.AncestorHashR\x0eancestorHashesB\t\n" +
+	"\awitness\":\n" +
+	"\fAncestorHash\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\fR\x04hash\"\x88\x02\n" +
 	"\x0fExecuteResponse\x127\n" +
 	"\bcomputed\x18\x01 \x01(\v2\x19.verifier.rpc.v1.ComputedH\x00R\bcomputed\x12>\n" +
 	"\vbroken_rule\x18\x02 \x01(\v2\x1b.verifier.rpc.v1.BrokenRuleH\x00R\n" +
@@ -1260,7 +1325,7 @@ func file_verifier_rpc_v1_executor_proto_rawDescGZIP() []byte {
 }
 
 var file_verifier_rpc_v1_executor_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_verifier_rpc_v1_executor_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_verifier_rpc_v1_executor_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_verifier_rpc_v1_executor_proto_goTypes = []any{
 	(Mode)(0),                // 0: verifier.rpc.v1.Mode
 	(Rule)(0),                // 1: verifier.rpc.v1.Rule
@@ -1269,37 +1334,39 @@ var file_verifier_rpc_v1_executor_proto_goTypes = []any{
 	(*DescribeRequest)(nil),  // 4: verifier.rpc.v1.DescribeRequest
 	(*DescribeResponse)(nil), // 5: verifier.rpc.v1.DescribeResponse
 	(*ExecuteRequest)(nil),   // 6: verifier.rpc.v1.ExecuteRequest
-	(*ExecuteResponse)(nil),  // 7: verifier.rpc.v1.ExecuteResponse
-	(*Computed)(nil),         // 8: verifier.rpc.v1.Computed
-	(*Receipt)(nil),          // 9: verifier.rpc.v1.Receipt
-	(*BrokenRule)(nil),       // 10: verifier.rpc.v1.BrokenRule
-	(*Abstention)(nil),       // 11: verifier.rpc.v1.Abstention
-	(*Missing)(nil),          // 12: verifier.rpc.v1.Missing
-	(*Timings)(nil),          // 13: verifier.rpc.v1.Timings
+	(*AncestorHash)(nil),     // 7: verifier.rpc.v1.AncestorHash
+	(*ExecuteResponse)(nil),  // 8: verifier.rpc.v1.ExecuteResponse
+	(*Computed)(nil),         // 9: verifier.rpc.v1.Computed
+	(*Receipt)(nil),          // 10: verifier.rpc.v1.Receipt
+	(*BrokenRule)(nil),       // 11: verifier.rpc.v1.BrokenRule
+	(*Abstention)(nil),       // 12: verifier.rpc.v1.Abstention
+	(*Missing)(nil),          // 13: verifier.rpc.v1.Missing
+	(*Timings)(nil),          // 14: verifier.rpc.v1.Timings
 }
 var file_verifier_rpc_v1_executor_proto_depIdxs = []int32{
 	0,  // 0: verifier.rpc.v1.DescribeResponse.modes:type_name -> verifier.rpc.v1.Mode
 	1,  // 1: verifier.rpc.v1.DescribeResponse.unchecked_rules:type_name -> verifier.rpc.v1.Rule
 	0,  // 2: verifier.rpc.v1.ExecuteRequest.mode:type_name -> verifier.rpc.v1.Mode
-	8,  // 3: verifier.rpc.v1.ExecuteResponse.computed:type_name -> verifier.rpc.v1.Computed
-	10, // 4: verifier.rpc.v1.ExecuteResponse.broken_rule:type_name -> verifier.rpc.v1.BrokenRule
-	11, // 5: verifier.rpc.v1.ExecuteResponse.abstention:type_name -> verifier.rpc.v1.Abstention
-	13, // 6: verifier.rpc.v1.ExecuteResponse.timings:type_name -> verifier.rpc.v1.Timings
-	9,  // 7: verifier.rpc.v1.Computed.receipts:type_name -> verifier.rpc.v1.Receipt
-	1,  // 8: verifier.rpc.v1.Computed.unchecked_rules:type_name -> verifier.rpc.v1.Rule
-	1,  // 9: verifier.rpc.v1.BrokenRule.rule:type_name -> verifier.rpc.v1.Rule
-	2,  // 10: verifier.rpc.v1.Abstention.reason:type_name -> verifier.rpc.v1.AbstentionReason
-	12, // 11: verifier.rpc.v1.Abstention.missing:type_name -> verifier.rpc.v1.Missing
-	3,  // 12: verifier.rpc.v1.Missing.kind:type_name -> verifier.rpc.v1.Missing.Kind
-	4,  // 13: verifier.rpc.v1.StatelessExecutor.Describe:input_type -> verifier.rpc.v1.DescribeRequest
-	6,  // 14: verifier.rpc.v1.StatelessExecutor.Execute:input_type -> verifier.rpc.v1.ExecuteRequest
-	5,  // 15: verifier.rpc.v1.StatelessExecutor.Describe:output_type -> verifier.rpc.v1.DescribeResponse
-	7,  // 16: verifier.rpc.v1.StatelessExecutor.Execute:output_type -> verifier.rpc.v1.ExecuteResponse
-	15, // [15:17] is the sub-list for method output_type
-	13, // [13:15] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	7,  // 3: verifier.rpc.v1.ExecuteRequest.ancestor_hashes:type_name -> verifier.rpc.v1.AncestorHash
+	9,  // 4: verifier.rpc.v1.ExecuteResponse.computed:type_name -> verifier.rpc.v1.Computed
+	11, // 5: verifier.rpc.v1.ExecuteResponse.broken_rule:type_name -> verifier.rpc.v1.BrokenRule
+	12, // 6: verifier.rpc.v1.ExecuteResponse.abstention:type_name -> verifier.rpc.v1.Abstention
+	14, // 7: verifier.rpc.v1.ExecuteResponse.timings:type_name -> verifier.rpc.v1.Timings
+	10, // 8: verifier.rpc.v1.Computed.receipts:type_name -> verifier.rpc.v1.Receipt
+	1,  // 9: verifier.rpc.v1.Computed.unchecked_rules:type_name -> verifier.rpc.v1.Rule
+	1,  // 10: verifier.rpc.v1.BrokenRule.rule:type_name -> verifier.rpc.v1.Rule
+	2,  // 11: verifier.rpc.v1.Abstention.reason:type_name -> verifier.rpc.v1.AbstentionReason
+	13, // 12: verifier.rpc.v1.Abstention.missing:type_name -> verifier.rpc.v1.Missing
+	3,  // 13: verifier.rpc.v1.Missing.kind:type_name -> verifier.rpc.v1.Missing.Kind
+	4,  // 14: verifier.rpc.v1.StatelessExecutor.Describe:input_type -> verifier.rpc.v1.DescribeRequest
+	6,  // 15: verifier.rpc.v1.StatelessExecutor.Execute:input_type -> verifier.rpc.v1.ExecuteRequest
+	5,  // 16: verifier.rpc.v1.StatelessExecutor.Describe:output_type -> verifier.rpc.v1.DescribeResponse
+	8,  // 17: verifier.rpc.v1.StatelessExecutor.Execute:output_type -> verifier.rpc.v1.ExecuteResponse
+	16, // [16:18] is the sub-list for method output_type
+	14, // [14:16] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_verifier_rpc_v1_executor_proto_init() }
@@ -1311,20 +1378,20 @@ func file_verifier_rpc_v1_executor_proto_init() {
 		(*ExecuteRequest_Path)(nil),
 		(*ExecuteRequest_Content)(nil),
 	}
-	file_verifier_rpc_v1_executor_proto_msgTypes[3].OneofWrappers = []any{
+	file_verifier_rpc_v1_executor_proto_msgTypes[4].OneofWrappers = []any{
 		(*ExecuteResponse_Computed)(nil),
 		(*ExecuteResponse_BrokenRule)(nil),
 		(*ExecuteResponse_Abstention)(nil),
 	}
-	file_verifier_rpc_v1_executor_proto_msgTypes[4].OneofWrappers = []any{}
 	file_verifier_rpc_v1_executor_proto_msgTypes[5].OneofWrappers = []any{}
+	file_verifier_rpc_v1_executor_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_verifier_rpc_v1_executor_proto_rawDesc), len(file_verifier_rpc_v1_executor_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -127,5 +127,18 @@ func requestOf(message *rpcv1.ExecuteRequest) (*execution.Request, error) {
 		}
 		*field.hash = common.Hash(field.value)
 	}
+	for _, ancestor := range message.GetAncestorHashes() {
+		if len(ancestor.GetHash()) != common.HashLength {
+			return nil, status.Errorf(codes.InvalidArgument, "ancestor hash of %d has %d bytes, not 32",
+				ancestor.GetNumber(), len(ancestor.GetHash()))
+		}
+		if known, ok := request.AncestorHashes[ancestor.GetNumber()]; ok && known != common.Hash(ancestor.GetHash()) {
+			return nil, status.Errorf(codes.InvalidArgument, "two ancestor hashes of %d", ancestor.GetNumber())
+		}
+		if request.AncestorHashes == nil {
+			request.AncestorHashes = make(map[uint64]common.Hash, len(message.GetAncestorHashes()))
+		}
+		request.AncestorHashes[ancestor.GetNumber()] = common.Hash(ancestor.GetHash())
+	}
 	return request, nil
 }

@@ -33,6 +33,7 @@ type Case struct {
 	Header       *types.Header
 	Witness      *Witness
 	PreStateRoot common.Hash
+	BlockHashes  map[uint64]common.Hash // of ancestors, by number, which nothing proves
 }
 
 // RealBlocks reads the blocks in a folder of ../shared/data beside the checkout, and skips the test where it is not
@@ -73,9 +74,10 @@ func realBlock(t testing.TB, path string) Case {
 		blockObjects
 		ParentStateRoot *common.Hash `json:"parentStateRoot"`
 		Witness         struct {
-			Headers []encodedHeader `json:"headers"`
-			State   []hexutil.Bytes `json:"state"`
-			Codes   []hexutil.Bytes `json:"codes"`
+			Headers     []encodedHeader `json:"headers"`
+			BlockHashes []common.Hash   `json:"blockHashes"` // ascending, the parent's last
+			State       []hexutil.Bytes `json:"state"`
+			Codes       []hexutil.Bytes `json:"codes"`
 		} `json:"witness"`
 	}
 	if err := json.NewDecoder(plain).Decode(&source); err != nil {
@@ -116,6 +118,12 @@ func realBlock(t testing.TB, path string) Case {
 	slices.SortFunc(witness.Headers, func(a, b []byte) int { return int(decoded[string(a)]) - int(decoded[string(b)]) })
 	one := Case{
 		Name: strings.TrimSuffix(filepath.Base(path), ".json.gz"), Header: block.Header(), Witness: witness,
+	}
+	for index, hash := range source.Witness.BlockHashes {
+		if one.BlockHashes == nil {
+			one.BlockHashes = make(map[uint64]common.Hash)
+		}
+		one.BlockHashes[block.NumberU64()-uint64(len(source.Witness.BlockHashes)-index)] = hash
 	}
 	if source.ParentStateRoot != nil {
 		one.PreStateRoot = *source.ParentStateRoot
