@@ -1,0 +1,297 @@
+//! Small blocks with complete witnesses, made of a list of accounts and a list of transactions.
+#![allow(dead_code, reason = "every test crate uses its own part of it")]
+
+pub mod file;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use bytes::Bytes;
+use ethrex_adapter::execution::{self, Question, Spent, Stop};
+use ethrex_adapter::rpc::{Abstention, AbstentionReason, BrokenRule, Computed, Missing};
+use ethrex_adapter::witness_file::WitnessFile;
+use ethrex_common::types::{
+    AccountState, Block, BlockBody, BlockHeader, EIP1559Transaction, Transaction, TxKind, compute_transactions_root,
+    compute_withdrawals_root,
+};
+use ethrex_common::{Address, H256, U256};
+use ethrex_crypto::NativeCrypto;
+use ethrex_crypto::keccak::keccak_hash;
+use ethrex_rlp::encode::RLPEncode;
+use ethrex_trie::{NodeRef, Trie};
+
+pub const GAS_LIMIT: u64 = 30_000_000;
+pub const BASE_FEE: u64 = 7; // wei
+pub const RICH: u64 = 1_000_000_000_000_000_000; // wei
+pub const COINBASE: Address = Address::repeat_byte(0xcb);
+pub const NUMBER: u64 = 1000;
+const TIMESTAMP: u64 = 1_000_000;
+
+/// Every fork from genesis up to the named one.
+pub fn chain_config(fork: &str) -> String {
+    let times = [
+        ("shanghai", "shanghaiTime"),
+        ("cancun", "cancunTime"),
+        ("prague", "pragueTime"),
+        ("osaka", "osakaTime"),
+        ("amsterdam", "amsterdamTime"),
+    ];
+    let active = times.iter().position(|(name, _)| *name == fork).map_or(0, |last| last + 1);
+    let times: String = times[..active].iter().map(|(_, key)| format!(r#","{key}":0"#)).collect();
+    format!(
+        r#"{{"chainId":1,"londonBlock":0,"terminalTotalDifficulty":0,
+            "depositContractAddress":"0x00000000219ab540356cbb839cbe05303d7705fa"{times}}}"#
+    )
+}
+
+#[derive(Clone, Default)]
+pub struct Account {
+    pub balance: u64, // wei
+    pub nonce: u64,
+    pub code: Vec<u8>,
+    pub storage: BTreeMap<u64, u64>,
+}
+
+impl Account {
+    pub fn with_code(code: &[u8]) -> Self {
+        Self { code: code.to_vec(), ..Self::default() }
+    }
+}
+
+/// The root of a trie and its nodes.
+pub fn trie(entries: impl IntoIterator<Item = (H256, Vec<u8>)>) -> (H256, Vec<Vec<u8>>) {
+    let mut trie = Trie::new_temp();
+    for (key, value) in entries {
+        trie.insert(key.as_bytes().to_vec(), value).unwrap();
+    }
+    let mut nodes = Vec::new();
+    if let NodeRef::Node(root, _) = &trie.root {
+        root.encode_subtrie(&mut nodes).unwrap();
+    }
+    (trie.hash_no_commit(&NativeCrypto), nodes)
+}
+
+pub fn hashed(bytes: impl AsRef<[u8]>) -> H256 {
+    H256(keccak_hash(bytes))
+}
+
+/// Root, nodes and codes of a state.
+pub fn state(accounts: &BTreeMap<Address, Account>) -> (H256, Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    let (mut nodes, mut codes, mut leaves) = (Vec::new(), Vec::new(), Vec::new());
+    for (address, account) in accounts {
+        let slots = account
+            .storage
+            .iter()
+            .map(|(slot, value)| (hashed(H256::from_low_u64_be(*slot)), U256::from(*value).encode_to_vec()));
+        let (storage_root, storage_nodes) = trie(slots);
+        let state = AccountState {
+            nonce: account.nonce,
+            balance: account.balance.into(),
+            storage_root,
+            code_hash: hashed(&account.code),
+        };
+        leaves.push((hashed(address), state.encode_to_vec()));
+        nodes.extend(storage_nodes);
+        if !account.code.is_empty() {
+            codes.push(account.code.clone());
+        }
+    }
+    let (root, state_nodes) = trie(leaves);
+    nodes.extend(state_nodes);
+    (root, nodes, codes)
+}
+
+/// A transaction whose signature is made up: whoever it recovers to is its sender.
+pub fn transaction(to: Address, value: u64, gas_limit: u64) -> EIP1559Transaction {
+    EIP1559Transaction {
+        chain_id: 1,
+        max_fee_per_gas: BASE_FEE,
+        gas_limit,
+        to: TxKind::Call(to),
+        value: value.into(),
+        signature_r: U256::one(),
+        signature_s: U256::one(),
+        ..EIP1559Transaction::default()
+    }
+}
+
+pub fn sender(tx: &EIP1559Transaction) -> Address {
+    Transaction::EIP1559Transaction(tx.clone()).sender(&NativeCrypto).unwrap()
+}
+
+/// A block and everything that goes with it; change what a test is about, then `execute`.
+#[derive(Clone)]
+pub struct Scene {
+    pub header: BlockHeader,
+    pub body: BlockBody,
+    pub parent: BlockHeader,
+    /// Headers below the parent, ascending.
+    pub ancestors: Vec<BlockHeader>,
+    pub nodes: Vec<Vec<u8>>,
+    pub codes: Vec<Vec<u8>>,
+    pub chain_config: String,
+    pub pre_state_root: H256,
+    /// Instead of the headers of `ancestors` and `parent`.
+    pub headers: Option<Vec<Vec<u8>>>,
+    /// Instead of the encoding of `header` and `body`.
+    pub block: Option<Vec<u8>>,
+    pub parent_header_optional: bool,
+}
+
+impl Scene {
+    /// `fork`: paris, shanghai, cancun, prague or amsterdam. The senders of the transactions are funded, and have an
+    /// account of their own in the state besides `accounts`.
+    pub fn new(fork: &str, accounts: &[(Address, Account)], transactions: Vec<EIP1559Transaction>) -> Self {
+        let mut accounts: BTreeMap<Address, Account> = accounts.iter().cloned().collect();
+        for tx in &transactions {
+            accounts.entry(sender(tx)).or_default().balance = RICH;
+        }
+        let (root, nodes, codes) = state(&accounts);
+        let level =
+            ["paris", "shanghai", "cancun", "prague", "amsterdam"].iter().position(|name| *name == fork).unwrap();
+        let since = |first: usize| level >= first;
+        let empty_uncles = *ethrex_common::constants::DEFAULT_OMMERS_HASH;
+        let parent = BlockHeader {
+            number: NUMBER - 1,
+            timestamp: TIMESTAMP - 12,
+            gas_limit: GAS_LIMIT,
+            gas_used: GAS_LIMIT / 2, // at the target: the base fee stays
+            base_fee_per_gas: Some(BASE_FEE),
+            state_root: root,
+            ommers_hash: empty_uncles,
+            excess_blob_gas: since(2).then_some(0),
+            blob_gas_used: since(2).then_some(0),
+            ..BlockHeader::default()
+        };
+        let body = BlockBody {
+            transactions: transactions.into_iter().map(Transaction::EIP1559Transaction).collect(),
+            ommers: Vec::new(),
+            withdrawals: since(1).then(Vec::new),
+        };
+        let header = BlockHeader {
+            number: NUMBER,
+            timestamp: TIMESTAMP,
+            gas_limit: GAS_LIMIT,
+            coinbase: COINBASE,
+            ommers_hash: empty_uncles,
+            base_fee_per_gas: Some(BASE_FEE),
+            withdrawals_root: since(1).then(|| compute_withdrawals_root(&[], &NativeCrypto)),
+            excess_blob_gas: since(2).then_some(0),
+            blob_gas_used: since(2).then_some(0),
+            parent_beacon_block_root: since(2).then(H256::zero),
+            requests_hash: since(3).then(H256::zero),
+            block_access_list_hash: since(4).then(H256::zero),
+            slot_number: since(4).then_some(0),
+            ..BlockHeader::default()
+        };
+        Self {
+            header,
+            body,
+            parent,
+            ancestors: Vec::new(),
+            nodes,
+            codes,
+            chain_config: chain_config(fork),
+            pre_state_root: root,
+            headers: None,
+            block: None,
+            parent_header_optional: false,
+        }
+        .bound()
+    }
+
+    /// With the header's links set: the parent's hash, the transactions root.
+    pub fn bound(mut self) -> Self {
+        self.header.parent_hash = hashed(self.parent.encode_to_vec());
+        self.header.transactions_root = compute_transactions_root(&self.body.transactions, &NativeCrypto);
+        self
+    }
+
+    pub fn block_bytes(&self) -> Vec<u8> {
+        let block = Block::new(self.header.clone(), self.body.clone());
+        self.block.clone().unwrap_or_else(|| block.encode_to_vec())
+    }
+
+    pub fn hash(&self) -> H256 {
+        hashed(self.header.encode_to_vec())
+    }
+
+    /// The bytes of the witness file.
+    pub fn file(&self) -> Vec<u8> {
+        let chain = self.ancestors.iter().chain([&self.parent]).map(RLPEncode::encode_to_vec);
+        let headers = self.headers.clone().unwrap_or_else(|| chain.collect());
+        file::encode(
+            1,
+            self.header.number,
+            self.hash(),
+            &[
+                (1, self.block_bytes()),
+                (2, file::encode_witness(&self.nodes, &self.codes, &headers)),
+                (3, self.chain_config.clone().into_bytes()),
+            ],
+        )
+    }
+
+    pub fn question(&self) -> Question {
+        Question {
+            block_hash: self.hash(),
+            pre_state_root: self.pre_state_root,
+            chain_config: Bytes::new(),
+            parent_header_optional: self.parent_header_optional,
+        }
+    }
+
+    pub fn execute(&self) -> Result<Computed, Stop> {
+        self.ask(&self.question())
+    }
+
+    pub fn ask(&self, question: &Question) -> Result<Computed, Stop> {
+        let file = Arc::new(WitnessFile::from_bytes(self.file().into()).unwrap());
+        execution::execute(file, question, Arc::new(AtomicBool::new(false)), &mut Spent::default()).0
+    }
+
+    pub fn computed(&self) -> Computed {
+        self.execute().unwrap_or_else(|stop| panic!("not computed: {stop:?}"))
+    }
+
+    pub fn broken_rule(&self) -> BrokenRule {
+        match self.execute() {
+            Err(Stop::Broken(rule)) => rule,
+            other => panic!("no broken rule: {other:?}"),
+        }
+    }
+
+    pub fn abstention(&self, reason: AbstentionReason) -> Abstention {
+        match self.execute() {
+            Err(Stop::Abstain(abstention)) if abstention.reason() == reason => abstention,
+            other => panic!("no abstention {reason:?}: {other:?}"),
+        }
+    }
+
+    pub fn missing(&self) -> Missing {
+        let mut missing = self.abstention(AbstentionReason::WitnessInsufficient).missing;
+        assert_eq!(missing.len(), 1);
+        missing.remove(0)
+    }
+}
+
+/// A contract's code that calls `target` with no value and stores whether that succeeded in slot 1.
+pub fn calling(target: Address) -> Vec<u8> {
+    let mut code = vec![0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x73]; // PUSH0 five times, PUSH20
+    code.extend(target.as_bytes());
+    code.extend([0x5a, 0xf1, 0x60, 1, 0x55]); // GAS CALL PUSH1 1 SSTORE
+    code
+}
+
+/// A contract's code that stores BLOCKHASH(number) in slot 1.
+pub fn storing_block_hash(number: u64) -> Vec<u8> {
+    let mut code = vec![0x67]; // PUSH8
+    code.extend(number.to_be_bytes());
+    code.extend([0x40, 0x60, 1, 0x55]); // BLOCKHASH PUSH1 1 SSTORE
+    code
+}
+
+/// A contract's code that reads one slot after the other until its gas is used up:
+/// PUSH0 JUMPDEST DUP1 SLOAD POP PUSH1 1 ADD PUSH1 1 JUMP.
+pub const READING_FOR_EVER: [u8; 11] = [0x5f, 0x5b, 0x80, 0x54, 0x50, 0x60, 1, 0x01, 0x60, 1, 0x56];
