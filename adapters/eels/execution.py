@@ -140,7 +140,7 @@ def measure(task: BlockTask) -> bytes:
     """The state root after the block, without any rule of the adapter; roots and bloom as in a state transition."""
     load_fork(task.fork).jump_destinations.clear()
     run = BlockRun(task)
-    block = rlp.decode_to(run.modules.blocks.Block, bytes(task.block))
+    block = decode_block(run.modules, task.block)
     output = run.apply(block, block.transactions)
     fork = run.modules.fork
     root = run.state.root()

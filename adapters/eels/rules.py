@@ -44,6 +44,7 @@ TRANSACTION_RULES = {
     "BlobCountExceededError": pb.RULE_TRANSACTION,
 }
 PARENT_HASH = "parent_hash"
+OMMERS = 2  # the place of the uncles in a block
 MAX_OMMERS, MAX_OMMER_DEPTH = 2, 6  # yellow paper 11.1; the specification's `validate_ommers`
 # What cannot be told without the parent's header, from Paris on.
 PARENT_RULES = (pb.RULE_NUMBER, pb.RULE_TIMESTAMP, pb.RULE_GAS_LIMIT, pb.RULE_BASE_FEE)
@@ -67,8 +68,19 @@ def decode_block(modules: ForkModules, block: Octets) -> Any:
     if fields != expected:
         raise BrokenRuleError(pb.RULE_HEADER_FIELDS, f"the header has {fields} fields, {expected} in {modules.name}")
     try:
-        return rlp.decode_to(modules.blocks.Block, bytes(block))
-    except (RLPException, RecursionError, IndexError) as error:
+        raw = rlp.decode(bytes(block))
+        if not isinstance(raw, list | tuple) or len(raw) != len(modules.blocks.Block.__dataclass_fields__):
+            raise BrokenRuleError(pb.RULE_BLOCK_ENCODING, f"the block has {len(raw)} parts")
+        raw = list(raw)
+        # The specification decodes uncles as headers of the block's fork; London's first blocks have older ones.
+        ommers, raw[OMMERS] = raw[OMMERS], []
+        decoded = rlp.deserialize_to(modules.blocks.Block, raw)
+        if not isinstance(ommers, list | tuple):
+            raise BrokenRuleError(pb.RULE_BLOCK_ENCODING, "the uncles are no list")
+        return replace(
+            decoded, ommers=tuple(rlp.deserialize_to(header_class(modules, len(ommer)), ommer) for ommer in ommers)
+        )
+    except (RLPException, RecursionError, IndexError, KeyError) as error:
         raise BrokenRuleError(pb.RULE_BLOCK_ENCODING, f"{type(error).__name__}: {error}") from None
 
 
@@ -133,6 +145,7 @@ def check_block(
             _, condition = condition_of(error)
             if not (parent is None and PARENT_HASH in condition):
                 raise BrokenRuleError(_rule(condition), _detail(condition, header, parent)) from None
+    _check_first_of_london(modules, header, parent)
     _check_ommers(fork, block)
     _equal(pb.RULE_TRANSACTIONS_ROOT, "transactions_root", header.transactions_root, roots[0])
     if roots[1] is not None:
@@ -161,6 +174,15 @@ def classify(error: Exception, transaction: int) -> BrokenRuleError | None:
             return BrokenRuleError(pb.RULE_DEPOSIT_REQUESTS, detail)
         return BrokenRuleError(pb.RULE_TRANSACTION, f"transaction {transaction}: {detail}")
     return None
+
+
+def _check_first_of_london(modules: ForkModules, header: Any, parent: Any) -> None:
+    """EIP-1559: at the fork the bounds of the gas limit are about twice the parent's; the specification checks none."""
+    fork = modules.fork
+    if modules.name == "london" and header.number == fork.FORK_CRITERIA.block_number:
+        limit = parent.gas_limit * fork.ELASTICITY_MULTIPLIER
+        if not fork.check_gas_limit(header.gas_limit, limit):
+            raise BrokenRuleError(pb.RULE_GAS_LIMIT, f"gas_limit is {header.gas_limit}, twice the parent's is {limit}")
 
 
 def _check_ommers(fork: ModuleType, block: Any) -> None:
