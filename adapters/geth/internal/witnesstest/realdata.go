@@ -75,7 +75,7 @@ func realBlock(t testing.TB, path string) Case {
 		ParentStateRoot *common.Hash `json:"parentStateRoot"`
 		Witness         struct {
 			Headers     []encodedHeader `json:"headers"`
-			BlockHashes []common.Hash   `json:"blockHashes"` // ascending, the parent's last
+			BlockHashes []common.Hash   `json:"blockHashes"` // descending, the parent's first
 			State       []hexutil.Bytes `json:"state"`
 			Codes       []hexutil.Bytes `json:"codes"`
 		} `json:"witness"`
@@ -123,7 +123,7 @@ func realBlock(t testing.TB, path string) Case {
 		if one.BlockHashes == nil {
 			one.BlockHashes = make(map[uint64]common.Hash)
 		}
-		one.BlockHashes[block.NumberU64()-uint64(len(source.Witness.BlockHashes)-index)] = hash
+		one.BlockHashes[block.NumberU64()-1-uint64(index)] = hash
 	}
 	if source.ParentStateRoot != nil {
 		one.PreStateRoot = *source.ParentStateRoot
