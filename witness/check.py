@@ -253,6 +253,11 @@ def _account(value: Octets) -> tuple[bytes, bytes]:
     return hashes
 
 
+def _printable(value: object) -> str:
+    """Text out of the file, on one line and without control characters."""
+    return "".join(character if character.isprintable() else "?" for character in str(value))
+
+
 def _check_documents(content: BlockWitness, header: Header) -> Iterator[Finding]:
     documents = {"expected": content.expected, "producer": content.producer, "claims": content.claims}
     for name, encoded in documents.items():
@@ -265,7 +270,7 @@ def _check_documents(content: BlockWitness, header: Header) -> Iterator[Finding]
         if not isinstance(document, dict):
             yield _warning(name, "is not a JSON object")
         elif name == "claims" and document:
-            yield _note(name, f"asserted, not proven: {', '.join(sorted(document))}")
+            yield _note(name, f"asserted, not proven: {', '.join(map(_printable, sorted(document)))}")
         elif name == "expected":
             yield from _check_expected(document, header)
     for kind in sorted(content.extra):
@@ -288,4 +293,4 @@ def _check_expected(document: dict[str, object], header: Header) -> Iterator[Fin
         if name in document and document[name] != text:
             yield _note("expected", f"the producer computed another {name} than the header's")
     if "invalid" in document:
-        yield _note("expected", f"the producer found the block invalid: {document['invalid']}")
+        yield _note("expected", f"the producer found the block invalid: {_printable(document['invalid'])}")

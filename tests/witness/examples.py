@@ -42,15 +42,17 @@ def block_rlp(header: bytes, transactions: list[Item] | None = None, withdrawals
 
 
 LEGACY: list[Item] = [b"\x01", b"\x07", b"\x52\x08", b"\x11" * 20, b"\x05", b"", b"\x31", b"\x12" * 32, b"\x13" * 32]
+CODE = b"\x60\x00"
+ACCOUNT = encode_item([b"\x20" + b"a" * 32, encode_item([b"\x01", b"\x02", EMPTY_ROOT, keccak256(CODE)])])  # a leaf
 WITHDRAWAL: list[Item] = [b"\x01", b"\x02", b"\x44" * 20, b"\x03"]
 
 
 def block_witness(number: int = 9, *, state: list[bytes] | None = None, expected: bytes | None = None) -> BlockWitness:
-    """A block `number` with one transaction and one withdrawal, two ancestors, and the given trie nodes.
+    """A block `number` with one transaction, one withdrawal, two ancestors, and the given nodes: by default one account.
 
     The parent's state root is the hash of the first node.
     """
-    nodes = state if state is not None else [b"\xc2\x20\x2a"]
+    nodes = state if state is not None else [ACCOUNT]
     ancestors = chain(2, number - 2, keccak256(nodes[0]) if nodes else EMPTY_ROOT)
     header = header_rlp(
         parent_hash=keccak256(ancestors[-1]),
@@ -60,7 +62,7 @@ def block_witness(number: int = 9, *, state: list[bytes] | None = None, expected
         withdrawals_root=list_root([encode_item(WITHDRAWAL)]),
     )
     block = block_rlp(header, [LEGACY], [WITHDRAWAL])
-    witness = Witness(state=sorted(set(nodes)), codes=[b"\x60\x00"], headers=ancestors)
+    witness = Witness(state=sorted(set(nodes)), codes=[CODE], headers=ancestors)
     return BlockWitness(
         chain_id=7,
         number=number,

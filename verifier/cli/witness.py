@@ -163,21 +163,22 @@ def _lines(description: dict[str, Any]) -> Iterator[tuple[str, str]]:
         document = description[section]
         if not isinstance(document, dict):
             if document is not None:
-                yield section, str(document)
+                yield section, _short(document)
             continue
         for name in sorted(document):
-            yield f"{section}.{name}", _short(document[name])
+            yield f"{section}.{_short(name)}", _short(document[name])
     for kind in description["unknown_sections"]:
         yield "section", f"kind {kind}, unknown"
 
 
 def _short(value: Any) -> str:
     if isinstance(value, dict):
-        shown = ", ".join(f"{key}: {value[key]}" for key in list(value)[:SHOWN_HASHES])
+        shown = ", ".join(f"{_short(key)}: {_short(value[key])}" for key in list(value)[:SHOWN_HASHES])
         return f"{len(value)}: {shown}" + (", …" if len(value) > SHOWN_HASHES else "")
     if isinstance(value, list):
         return f"{len(value)}"
-    text = str(value)
+    # Whoever made the file wrote this: no line breaks, and no control sequences for the terminal.
+    text = "".join(character if character.isprintable() else "?" for character in str(value))
     return text if len(text) <= 130 else f"{text[:66]}… ({len(text)} characters)"
 
 
