@@ -48,7 +48,7 @@ WITHDRAWAL: list[Item] = [b"\x01", b"\x02", b"\x44" * 20, b"\x03"]
 
 
 def block_witness(number: int = 9, *, state: list[bytes] | None = None, expected: bytes | None = None) -> BlockWitness:
-    """A block `number` with one transaction, one withdrawal, two ancestors, and the given nodes: by default one account.
+    """A block `number` with one transaction, one withdrawal, two ancestors, and the given nodes (one account if not).
 
     The parent's state root is the hash of the first node.
     """
