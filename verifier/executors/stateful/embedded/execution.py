@@ -1,5 +1,6 @@
 """One block executed by py-evm above the database, with the record of what it read."""
 
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -113,7 +114,10 @@ class BlockRun:
             chain_context=ChainContext(self._config.chain_id),
             consensus_context=ConsensusContext(chain.db),
         )
-        computed = self._machine.import_block(block).block
+        with warnings.catch_warnings():
+            # py-evm warns of every SELFDESTRUCT; where warnings are errors that would end the execution.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            computed = self._machine.import_block(block).block
         self._machine.state._account_db.record_remainder(self.parent.state_root)
         return computed
 
