@@ -63,22 +63,48 @@ def _complain(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 
+class _Wake:
+    """A pipe that a signal or `set` writes to.
+
+    Not a threading.Event: the kernel may hand a signal to a thread of gRPC's, and the main thread, waiting for a lock,
+    would never run the handler.
+    """
+
+    def __init__(self) -> None:
+        self._read, self.write = os.pipe()
+        os.set_blocking(self.write, False)
+
+    def set(self) -> None:
+        """Ends `wait`."""
+        os.write(self.write, b"\0")
+
+    def wait(self) -> None:
+        """Returns after the first signal or `set`."""
+        os.read(self._read, 1)
+
+
+def _wake_on_signals() -> _Wake:
+    wake = _Wake()
+    signal.set_wakeup_fd(wake.write, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # the pipe tells
+    return wake
+
+
 def _serve(adapter: Adapter, path: Path, workers: int) -> int:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="time=%(asctime)s level=%(levelname)s %(message)s"
     )
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    wake = _wake_on_signals()
     try:
         server = AdapterServer(adapter, path, workers)
     except OSError as error:
         _complain(f"{adapter.name}: {error}")
         return EXIT_USAGE
-    lifeline.watch(0, stop.set)
+    lifeline.watch(0, wake.set)
     server.start()
     log.info("event=serving adapter=%s socket=%s workers=%d", adapter.name, path, workers)
-    stop.wait()
+    wake.wait()
     server.stop()
     log.info("event=stopped adapter=%s", adapter.name)
     # Threads may still wait in gRPC or for a worker; nothing is left that they could harm.

@@ -15,7 +15,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
@@ -48,6 +49,7 @@ class Job:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _process: "subprocess.Popen[bytes] | None" = None
     _cancelled: bool = False
+    _begun: bool = False
 
     def cancel(self) -> None:
         """Gives the job up: it does not start, and if it runs, its worker is killed. Nothing if it is done."""
@@ -55,12 +57,16 @@ class Job:
             self._cancelled = True
             if self._process is not None:
                 self._process.kill()
+            if self._begun:
+                return  # the worker's end finishes it
+        self.future.cancel()
 
     def begin(self, process: "subprocess.Popen[bytes]") -> bool:
         """Claims the job for a worker; false if nobody waits for it any more."""
         with self._lock:
             if self._cancelled or (self.deadline is not None and time.monotonic() >= self.deadline):
                 return False
+            self._begun = True
             self._process = process
             return True
 
@@ -159,6 +165,7 @@ class WorkerPool:
             if self._pending >= self._capacity:
                 raise QueueFullError(f"{self._pending} requests are running or waiting, {self._capacity} may")
             self._pending += 1
+        job.future.add_done_callback(self._leave)
         self._jobs.put(job)
 
     def stop(self) -> None:
@@ -237,8 +244,7 @@ class WorkerPool:
     def _run(self, worker: Worker, job: Job) -> str | None:
         """Runs one job; None if the worker can go on, else why it has to be replaced."""
         if not job.begin(worker.process):
-            job.end()
-            self._finish(job, TimeoutError("the deadline passed before the request was started"))
+            _finish(job, TimeoutError("the deadline passed before the request was started"))
             return None
         outcome: pb.ExecuteResponse | Exception
         cause: str | None = None
@@ -262,12 +268,16 @@ class WorkerPool:
             outcome = crashed(f"the worker sent what is no answer: {error}")
         if job.end():
             cause = "request cancelled"
-        self._finish(job, outcome)
+        _finish(job, outcome)
         return cause
 
-    def _finish(self, job: Job, outcome: pb.ExecuteResponse | Exception) -> None:
+    def _leave(self, _: "Future[pb.ExecuteResponse]") -> None:
         with self._lock:
             self._pending -= 1
+
+
+def _finish(job: Job, outcome: pb.ExecuteResponse | Exception) -> None:
+    with suppress(InvalidStateError):  # cancelled before it was started
         if isinstance(outcome, Exception):
             job.future.set_exception(outcome)
         else:

@@ -22,6 +22,7 @@ SERVICE = pb.DESCRIPTOR.services_by_name["StatelessExecutor"].full_name
 MAX_RECEIVE = 300 << 20  # bytes; the contract asks for 256 MiB
 MAX_SEND = 128 << 20  # bytes; the contract asks for 64 MiB
 QUEUE_PER_WORKER = 2  # requests that may wait for each worker
+LONGEST_DEADLINE = 7 * 86_400.0  # seconds; beyond it a deadline is no deadline
 SPARE_THREADS = 8  # for Describe and Health while every other thread waits for a worker
 
 
@@ -62,7 +63,9 @@ class Servicer(executor_pb2_grpc.StatelessExecutorServicer):
         reason = invalid_argument(request)
         if reason is not None:
             _abort(context, grpc.StatusCode.INVALID_ARGUMENT, reason)
-        remaining = context.time_remaining()
+        remaining: float | None = context.time_remaining()
+        if remaining is not None and remaining > LONGEST_DEADLINE:
+            remaining = None  # gRPC's way to say that there is none
         job = Job(request.SerializeToString(), None if remaining is None else started + remaining)
         if not context.add_callback(job.cancel):
             _abort(context, grpc.StatusCode.CANCELLED, "the request was cancelled")
