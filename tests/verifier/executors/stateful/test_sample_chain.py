@@ -1,6 +1,7 @@
 """The chain of our own: what it contains, that it is rebuilt alike, and that its witnesses suffice and no more."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ def test_ancestor_headers_go_as_far_as_blockhash_did(sample_outcomes: tuple[Impo
         headers = witness_of(outcome).witness.headers
         number = outcome.block.number
         assert len(headers) == reach.get(number, 1), number
-        for before, after in zip(headers, headers[1:], strict=False):
+        for before, after in pairwise(headers):
             assert decode_header(after).parent_hash == keccak256(before)
         assert keccak256(headers[-1]) == decode_block_header(witness_of(outcome).block).parent_hash
 
