@@ -76,7 +76,7 @@ def test_exit_statuses(prague_block: BlockWitness, invalid_block: BlockWitness, 
     choice = ("--adapters", fastest)
     assert verifier("replay", good, *choice).returncode == 0
     assert verifier("replay", good, bad, damaged, *choice).returncode == 1
-    hold = verifier("replay", good, *choice, "--deadline", "0.0001")
+    hold = verifier("replay", good, *choice, "--deadline", "0.001")
     assert (hold.returncode, "timeout" in hold.stdout) == (3, True)
     unreadable = verifier("replay", good, damaged, *choice)
     assert unreadable.returncode == 2

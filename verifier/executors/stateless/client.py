@@ -19,8 +19,6 @@ CONTRACT_VERSION = 1
 MAX_ANSWER = 64 * 1024 * 1024  # bytes; a receipt takes about 60, so this is far above any block
 HEALTH_INTERVAL = 0.05  # seconds between health checks while an adapter starts
 CALL_TIMEOUT = 10.0  # seconds for Describe and Health, which involve no execution
-# Seconds beyond the request's own deadline: the adapter's word ("timeout, in transaction 12") is better than ours.
-GRACE = 0.25
 OPTIONS = (
     # For unix:PATH gRPC would send the escaped path as :authority, which HTTP/2 servers in Rust refuse as malformed.
     ("grpc.default_authority", "localhost"),
@@ -107,7 +105,7 @@ class AdapterClient:
         started = time.monotonic()
         try:
             response: pb.ExecuteResponse = await self._executor.Execute(
-                encode_request(request), timeout=request.deadline + GRACE
+                encode_request(request), timeout=request.deadline
             )
         except grpc.aio.AioRpcError as error:
             if error.code() in LOST:
