@@ -64,8 +64,8 @@ func (service *Service) Execute(ctx context.Context, message *rpcv1.ExecuteReque
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		defer service.admission.leave()
 		response, err := service.execute(ctx, request, arrival)
+		service.admission.leave() // before the answer, so that who has it finds the slot free
 		answers <- answer{response, err}
 	}()
 	select {
