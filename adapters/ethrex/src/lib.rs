@@ -12,6 +12,7 @@ pub mod deadline;
 pub mod description;
 pub mod execution;
 pub mod lifeline;
+pub mod log;
 pub mod missing;
 pub mod node_form;
 pub mod node_index;

@@ -34,10 +34,10 @@ pub fn watch_standard_input() -> std::io::Result<()> {
         let mut buffer = [0; 256];
         loop {
             match input.read(&mut buffer) {
-                Ok(0) => end("standard input ended"),
+                Ok(0) => end(),
                 Ok(_) => {} // the supervisor writes nothing; what comes is not for us
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => end(&format!("standard input: {error}")),
+                Err(_) => end(),
             }
         }
     })?;
@@ -46,18 +46,18 @@ pub fn watch_standard_input() -> std::io::Result<()> {
 
 /// Watches for SIGTERM and SIGINT.
 pub fn watch_signals() -> std::io::Result<()> {
-    for (kind, name) in [(SignalKind::terminate(), "SIGTERM"), (SignalKind::interrupt(), "SIGINT")] {
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         let mut signals = signal(kind)?;
         tokio::spawn(async move {
             signals.recv().await;
-            end(name);
+            end();
         });
     }
     Ok(())
 }
 
-fn end(reason: &str) -> ! {
-    eprintln!("event=ending reason={reason:?}");
+/// Writes no log line: it could block where nobody reads standard error any more.
+fn end() -> ! {
     if let Some((path, inode)) = SOCKET.get() {
         let inode = inode.load(Ordering::Acquire);
         let is_ours = fs::symlink_metadata(path).is_ok_and(|metadata| inode == 0 || metadata.ino() == inode);

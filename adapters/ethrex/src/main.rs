@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use ethrex_adapter::arguments::{self, Command};
-use ethrex_adapter::{benchmark, description, server};
+use ethrex_adapter::{benchmark, description, log, server};
 
 /// The system's allocator gives memory back between requests, and faults it in again at the next.
 #[global_allocator]
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     };
     outcome.map_or_else(
         |error| {
-            eprintln!("event=failed reason={error:?}");
+            log::event(format_args!("failed reason={error:?}"));
             ExitCode::FAILURE
         },
         |()| ExitCode::SUCCESS,

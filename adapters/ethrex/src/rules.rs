@@ -2,6 +2,7 @@
 //!
 //! Only the client's own checks are run. What it does not check is not checked here in its place (README.md lists it).
 
+use ethrex_common::H256;
 use ethrex_common::errors::InvalidBlockError;
 use ethrex_common::types::{
     Block, BlockHeader, ChainConfig, InvalidBlockBodyError, InvalidBlockHeaderError, Transaction, calc_excess_blob_gas,
@@ -160,8 +161,11 @@ fn values(rule: Rule, block: &Block, parent: &BlockHeader) -> String {
         Rule::GasUsed => format!("gas used {}, gas limit {}", header.gas_used, header.gas_limit),
         Rule::GasLimit => of_both(header.gas_limit, parent.gas_limit),
         Rule::BaseFee => format!(
-            "{:?} after a parent of base fee {:?}, gas used {}, gas limit {}",
-            header.base_fee_per_gas, parent.base_fee_per_gas, parent.gas_used, parent.gas_limit
+            "{} after a parent of base fee {}, gas used {}, gas limit {}",
+            optional(header.base_fee_per_gas),
+            optional(parent.base_fee_per_gas),
+            parent.gas_used,
+            parent.gas_limit
         ),
         Rule::Timestamp => of_both(header.timestamp, parent.timestamp),
         Rule::Number => of_both(header.number, parent.number),
@@ -170,26 +174,31 @@ fn values(rule: Rule, block: &Block, parent: &BlockHeader) -> String {
         Rule::Nonce => format!("{:#018x}", header.nonce),
         Rule::UnclesHash => format!("{:#x}", header.ommers_hash),
         Rule::ExcessBlobGas => format!(
-            "{:?} after a parent of excess {:?}, used {:?}",
-            header.excess_blob_gas, parent.excess_blob_gas, parent.blob_gas_used
+            "{} after a parent of excess {}, used {}",
+            optional(header.excess_blob_gas),
+            optional(parent.excess_blob_gas),
+            optional(parent.blob_gas_used)
         ),
-        Rule::BlobGasUsed => format!("the header says {:?}, the body has {}", header.blob_gas_used, blob_gas(block)),
-        Rule::TransactionsRoot => format!(
-            "header {:#x}, body {:#x}",
-            header.transactions_root,
-            compute_transactions_root(&block.body.transactions, &NativeCrypto)
-        ),
-        Rule::WithdrawalsRoot => match &block.body.withdrawals {
-            Some(withdrawals) => format!(
-                "header {:?}, body {:#x}",
-                header.withdrawals_root,
-                compute_withdrawals_root(withdrawals, &NativeCrypto)
-            ),
-            None => format!("header {:?}, the body has none", header.withdrawals_root),
-        },
+        Rule::BlobGasUsed => {
+            format!("the header says {}, the body has {}", optional(header.blob_gas_used), blob_gas(block))
+        }
+        Rule::TransactionsRoot => {
+            let root = compute_transactions_root(&block.body.transactions, &NativeCrypto);
+            format!("header {:#x}, body {root:#x}", header.transactions_root)
+        }
+        Rule::WithdrawalsRoot => {
+            let withdrawals = block.body.withdrawals.as_deref();
+            let root = withdrawals.map(|withdrawals| compute_withdrawals_root(withdrawals, &NativeCrypto));
+            let shown = |root: Option<H256>| optional(root.map(|root| format!("{root:#x}")));
+            format!("header {}, body {}", shown(header.withdrawals_root), shown(root))
+        }
         Rule::Uncles => format!("{} uncles", block.body.ommers.len()),
         _ => String::new(),
     }
+}
+
+fn optional(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "none".to_owned(), |value| value.to_string())
 }
 
 /// The blob gas of the block's transactions (EIP-4844), gas.

@@ -16,7 +16,7 @@ use tonic_health::server::HealthReporter;
 use crate::deadline::Arrival;
 use crate::rpc::stateless_executor_server::StatelessExecutorServer;
 use crate::service::{Executor, panic_message};
-use crate::{lifeline, warm_up};
+use crate::{lifeline, log, warm_up};
 
 /// Names that the health service answers for (adapters/CONTRACT.md, 6).
 const HEALTH_NAMES: [&str; 2] = ["", "verifier.rpc.v1.StatelessExecutor"];
@@ -30,7 +30,7 @@ const OWNER_ONLY: u32 = 0o177; // umask for a socket of mode 0600
 pub fn serve(socket: &Path) -> Result<(), Box<dyn Error>> {
     panic::set_hook(Box::new(|information| {
         let place = information.location().map(ToString::to_string).unwrap_or_default();
-        eprintln!("event=panic place={place} message={:?}", panic_message(information.payload()));
+        log::event(format_args!("panic place={place} message={:?}", panic_message(information.payload())));
     }));
     lifeline::watch_standard_input()?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -43,7 +43,7 @@ async fn listen(socket: &Path) -> Result<(), Box<dyn Error>> {
     let (health, health_service) = tonic_health::server::health_reporter();
     report_health(&health, ServingStatus::NotServing).await;
     tokio::spawn(warm_up_then_report(health));
-    eprintln!("event=listening socket={:?}", socket.display().to_string());
+    log::event(format_args!("listening socket={:?}", socket.display().to_string()));
 
     // The request's time runs from its headers on, not from the end of its body.
     let note_arrival = InterceptorLayer::new(|mut request: tonic::Request<()>| {
@@ -80,7 +80,7 @@ fn bind(socket: &Path) -> io::Result<UnixListener> {
 async fn warm_up_then_report(health: HealthReporter) {
     let started = Instant::now();
     let is_warm = matches!(tokio::task::spawn_blocking(warm_up::warm_up).await, Ok(true));
-    eprintln!("event=warm ok={is_warm} elapsed_ms={}", started.elapsed().as_millis());
+    log::event(format_args!("warm ok={is_warm} elapsed_ms={}", started.elapsed().as_millis()));
     if is_warm {
         report_health(&health, ServingStatus::Serving).await;
     }

@@ -15,6 +15,7 @@ use tonic::{Request, Response, Status};
 use crate::deadline::{self, Arrival, RaisedOnDrop};
 use crate::description::{self, MAX_CONCURRENT_REQUESTS};
 use crate::execution::{self, Leftover, Question, Spent, Stop, abstain};
+use crate::log;
 use crate::rpc::execute_request::Witness;
 use crate::rpc::execute_response::Outcome;
 use crate::rpc::stateless_executor_server::StatelessExecutor;
@@ -89,8 +90,9 @@ impl Executor {
         let cancelled = Arc::clone(&over.0);
         tokio::task::spawn_blocking(move || {
             let (response, leftover) = work(source, &question, cancelled, started);
-            log(&question, &response);
+            let line = describe(&question, &response);
             let _ = sender.send(response); // fails where nobody waits any more
+            log::event(format_args!("{line}"));
             drop((leftover, place, admitted));
         });
         receiver.await.map_err(|_| Status::internal("the work ended without an answer"))
@@ -171,7 +173,7 @@ fn read_request(request: ExecuteRequest) -> Result<(Source, Question), Status> {
     Ok((source, question))
 }
 
-fn log(question: &Question, response: &ExecuteResponse) {
+fn describe(question: &Question, response: &ExecuteResponse) -> String {
     let outcome = match &response.outcome {
         Some(Outcome::Computed(_)) => "computed".to_owned(),
         Some(Outcome::BrokenRule(rule)) => format!("{} detail={:?}", rule.rule().as_str_name(), rule.detail),
@@ -181,7 +183,7 @@ fn log(question: &Question, response: &ExecuteResponse) {
         None => "none".to_owned(),
     };
     let total = response.timings.as_ref().map_or(0, |timings| timings.total_us);
-    eprintln!("event=executed block={:#x} total_us={total} outcome={outcome}", question.block_hash);
+    format!("executed block={:#x} total_us={total} outcome={outcome}", question.block_hash)
 }
 
 /// What a panic said, where it is text.

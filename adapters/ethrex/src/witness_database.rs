@@ -93,11 +93,12 @@ impl WitnessDatabase {
     /// Applies the block's changes and returns the new state root.
     pub fn apply(&self, updates: &[AccountUpdate]) -> Result<H256, Failure> {
         let mut state = self.state();
-        for update in updates.iter().filter(|update| !update.removed && !update.added_storage.is_empty()) {
-            let loaded = state.load_storage_trie(update.address, None);
-            // The storage of an account that was destroyed starts anew: what the witness lacks of it is not needed.
-            if !update.removed_storage {
-                loaded?;
+        for update in updates.iter().filter(|update| !update.removed) {
+            if update.removed_storage {
+                // The client would write to the trie that it has for the account, and that is the storage from before.
+                state.guest.storage_tries.remove(&H256(keccak_hash(update.address.as_bytes())));
+            } else if !update.added_storage.is_empty() {
+                state.load_storage_trie(update.address, None)?;
             }
         }
         state.nodes.forget_tries();
