@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -19,7 +18,7 @@ from .client import Adapter, Client, load_client
 from .responses import one_line
 from .server import AdapterServer, default_worker_count, describe
 from .task import Answered, file_task
-from .worker import RECURSION_LIMIT, STACK_SIZE
+from .worker import call_with_deep_stack
 
 log = logging.getLogger(__name__)
 
@@ -113,28 +112,20 @@ def _serve(adapter: Adapter, path: Path, workers: int) -> int:
 
 
 def _bench(adapter: Adapter, path: Path, runs: int) -> int:
-    client: Client = load_client(adapter.factory)
-    status = 0
+    def measure() -> list[float]:
+        client: Client = load_client(adapter.factory)
+        client.warm()
+        times = []
+        for _ in range(WARM_UP_RUNS + runs):
+            started = time.perf_counter_ns()
+            client.measure(file_task(path.absolute()))
+            times.append((time.perf_counter_ns() - started) / 1e6)
+        return times[WARM_UP_RUNS:]
 
-    def run() -> None:
-        nonlocal status
-        try:
-            client.warm()
-            times = []
-            for _ in range(WARM_UP_RUNS + runs):
-                started = time.perf_counter_ns()
-                client.measure(file_task(path.absolute()))
-                times.append((time.perf_counter_ns() - started) / 1e6)
-        except Answered as answered:
-            _complain(f"{adapter.name}: {one_line(answered.response)}")
-            status = EXIT_USAGE
-            return
-        sys.stdout.write(json.dumps({"runs_ms": [round(value, 3) for value in times[WARM_UP_RUNS:]]}) + "\n")
-
-    # As in a worker: deep EVM calls need a deep stack.
-    sys.setrecursionlimit(RECURSION_LIMIT)
-    threading.stack_size(STACK_SIZE)
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    return status
+    try:
+        times = call_with_deep_stack(measure)
+    except Answered as answered:
+        _complain(f"{adapter.name}: {one_line(answered.response)}")
+        return EXIT_USAGE
+    sys.stdout.write(json.dumps({"runs_ms": [round(value, 3) for value in times]}) + "\n")
+    return 0

@@ -12,6 +12,9 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from google.protobuf.message import DecodeError
 
@@ -21,6 +24,8 @@ from .channel import Channel, ChannelError, Kind
 from .client import Client, load_client
 from .responses import crashed, describe_error
 from .task import Answered, open_task
+
+T = TypeVar("T")
 
 STACK_SIZE = 256 << 20  # bytes of address space; pages are only used as far as recursion goes
 RECURSION_LIMIT = 200_000  # Python frames; the stack above holds them, and a MemoryError or the deadline ends the rest
@@ -44,6 +49,17 @@ def execute(client: Client, request: pb.ExecuteRequest, forks: frozenset[str]) -
     response.timings.decode_us += opened // 1000
     response.timings.total_us = (time.monotonic_ns() - started) // 1000
     return response
+
+
+def call_with_deep_stack(function: Callable[[], T]) -> T:
+    """Calls `function` in a thread with room for deep recursion. Raises what it raises."""
+    previous = threading.stack_size(STACK_SIZE)
+    try:
+        with ThreadPoolExecutor(1, "client") as thread:
+            sys.setrecursionlimit(max(RECURSION_LIMIT, sys.getrecursionlimit()))
+            return thread.submit(function).result()
+    finally:
+        threading.stack_size(previous)
 
 
 def serve(client: Client, forks: frozenset[str], channel: Channel) -> None:
@@ -90,13 +106,9 @@ def main(arguments: list[str]) -> None:
         except Exception as error:  # reported to the server, which decides
             channel.send(Kind.FAILED, describe_error(error).encode())
             return
-        sys.setrecursionlimit(RECURSION_LIMIT)
         serve(client, frozenset(forks.split(",")), channel)
 
-    threading.stack_size(STACK_SIZE)
-    thread = threading.Thread(target=run, name="client", daemon=True)
-    thread.start()
-    thread.join()
+    call_with_deep_stack(run)
     os._exit(0)
 
 
