@@ -136,3 +136,24 @@ def test_reads_and_refuses_what_the_rlp_package_does(data: bytes, draw: st.DataO
     except EncodingError:
         found = None
     assert found == (expected if isinstance(expected, list) else None)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xc2\x81\x05",  # a byte below 0x80 with a prefix
+        b"\xc3\xb8\x01\x80",  # a long form for a short string
+        b"\xf8\x37" + b"\x80" * 55,  # a long form for a short list
+        b"\xf9\x00\x38" + b"\x80" * 56,  # a length with a leading zero
+        encode_list(b"\xb9\x00\x38" + b"\x80" * 56),
+        b"\xc2\x80",  # truncated
+        b"\xc1\x80\x80",  # something after it
+        b"\xf8",  # a length that is not there
+        b"\xc1\xb8",
+    ],
+)
+def test_what_is_not_canonical_is_refused_as_the_rlp_package_does(data: bytes) -> None:
+    with pytest.raises(EncodingError):
+        spans(data)
+    with pytest.raises(rlp.DecodingError):
+        rlp.decode(data)
