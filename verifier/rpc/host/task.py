@@ -25,7 +25,7 @@ class BlockTask:
 
     header: the block's own, decoded. block: its RLP, not yet checked beyond the header. fork: one of
     witness.chain_config.FORKS. parent: None where the request allows the parent's header to be absent and it is.
-    ancestor_hashes: of every ancestor that the witness proves, by number; the parent's always. nodes, codes: not yet
+    ancestor_hashes: of every ancestor that the witness proves or the request vouches for, by number. nodes, codes: not yet
     hashed; each client keys them by its own keccak. pre_state_root: 32 bytes, the trusted one.
     """
 
@@ -59,6 +59,9 @@ def invalid_argument(request: pb.ExecuteRequest) -> str | None:
     for name, value in (("block_hash", request.block_hash), ("pre_state_root", request.pre_state_root)):
         if len(value) != HASH_LENGTH:
             return f"{name} has {len(value)} bytes, {HASH_LENGTH} expected"
+    for ancestor in request.ancestor_hashes:
+        if len(ancestor.hash) != HASH_LENGTH:
+            return f"the hash of ancestor {ancestor.number} has {len(ancestor.hash)} bytes, {HASH_LENGTH} expected"
     if request.mode not in (pb.MODE_UNSPECIFIED, pb.MODE_PROOF):
         return f"mode {request.mode} is not known"
     return None
@@ -72,7 +75,8 @@ def open_task(request: pb.ExecuteRequest, supported_forks: Collection[str]) -> B
     fork = config.fork_at(header)
     if fork not in supported_forks:
         raise Answered(unsupported_fork(fork))
-    parent, hashes = _ancestors(content, header, optional=request.parent_header_optional)
+    vouched = {each.number: each.hash for each in request.ancestor_hashes if each.number < header.number}
+    parent, proven = _ancestors(content, header, optional=request.parent_header_optional)
     if parent is not None and parent.state_root != request.pre_state_root:
         raise Answered(
             refused(
@@ -87,7 +91,7 @@ def open_task(request: pb.ExecuteRequest, supported_forks: Collection[str]) -> B
         fork=fork,
         parent=parent,
         parent_rlp=content.witness.headers[-1] if parent is not None else None,
-        ancestor_hashes=hashes,
+        ancestor_hashes=vouched | proven,
         nodes=list(content.witness.state),
         codes=list(content.witness.codes),
         pre_state_root=request.pre_state_root,
