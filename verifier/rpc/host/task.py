@@ -25,8 +25,8 @@ class BlockTask:
 
     header: the block's own, decoded. block: its RLP, not yet checked beyond the header. fork: one of
     witness.chain_config.FORKS. parent: None where the request allows the parent's header to be absent and it is.
-    ancestor_hashes: of every ancestor that the witness proves or the request vouches for, by number. nodes, codes: not yet
-    hashed; each client keys them by its own keccak. pre_state_root: 32 bytes, the trusted one.
+    ancestor_hashes: of every ancestor that the witness proves or the request vouches for, by number. nodes, codes: not
+    yet hashed; each client keys them by its own keccak. pre_state_root: 32 bytes, the trusted one.
     """
 
     block: Octets
