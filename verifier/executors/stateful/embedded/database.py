@@ -76,12 +76,14 @@ class Writer(Reader):
         self._transaction.delete(key, db=self._tables[table])
 
 
+# LMDB reports a write that came out short, as on a disk that has just filled up, as an input/output error.
+NO_ROOM = ("No space left", "File too large", "Disk quota", "Input/output error")
+
+
 def translated(error: lmdb.Error, directory: Path) -> ExecutorError:
     """The error of ours for one of LMDB's."""
-    if isinstance(error, lmdb.DiskError | lmdb.MapFullError) or "No space left" in str(error):
-        return DatabaseFullError(f"{directory}: no room to write ({error})")
-    if "File too large" in str(error) or "Disk quota" in str(error):
-        return DatabaseFullError(f"{directory}: no room to write ({error})")
+    if isinstance(error, lmdb.DiskError | lmdb.MapFullError) or any(text in str(error) for text in NO_ROOM):
+        return DatabaseFullError(f"{directory}: no room to write, or the disk fails ({error})")
     return DatabaseDamagedError(f"{directory}: the database cannot be used ({error})")
 
 
