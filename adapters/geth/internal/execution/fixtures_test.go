@@ -59,6 +59,9 @@ type tally struct{ valid, rejected, different, refused, skipped int }
 // TestFixtures executes the blocks of public fixtures. The state is geth's own blockchain, which gives each block's
 // witness: all nodes and codes that there are. Valid blocks must give the header's values, invalid ones must not.
 func TestFixtures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some ten seconds")
+	}
 	folder := os.Getenv("GETH_ADAPTER_FIXTURES") // another folder in ../shared/data
 	if folder == "" {
 		folder = filepath.Join("eest", "blockchain_tests")
