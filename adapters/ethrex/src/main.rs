@@ -13,19 +13,24 @@ const WRONG_ARGUMENTS: u8 = 2;
 
 fn main() -> ExitCode {
     let outcome = match arguments::parse(std::env::args_os().skip(1)) {
-        Some(Command::Describe) => Ok(println!("{}", description::json_line())),
-        Some(Command::Bench { file, runs }) => benchmark::run(&file, runs).map(|line| println!("{line}")),
-        Some(Command::Serve { socket }) => server::serve(&socket).map_err(|error| error.to_string()),
+        Some(Command::Describe) => Ok(Some(description::json_line())),
+        Some(Command::Bench { file, runs }) => benchmark::run(&file, runs).map(Some),
+        Some(Command::Serve { socket }) => server::serve(&socket).map(|()| None).map_err(|error| error.to_string()),
         None => {
             eprintln!("{}", arguments::USAGE);
             return ExitCode::from(WRONG_ARGUMENTS);
         }
     };
-    outcome.map_or_else(
-        |error| {
+    match outcome {
+        Ok(line) => {
+            if let Some(line) = line {
+                println!("{line}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
             log::event(format_args!("failed reason={error:?}"));
             ExitCode::FAILURE
-        },
-        |()| ExitCode::SUCCESS,
-    )
+        }
+    }
 }

@@ -16,10 +16,8 @@ const BRANCH_ITEMS: usize = 17;
 /// has its place, and the depth of a trie is bounded.
 pub fn check(encoded: &[u8], remaining: usize) -> Result<(), Malformed> {
     let mut items = [None; BRANCH_ITEMS];
-    let mut count = 0;
-    for item in rlp::list(encoded)? {
-        *items.get_mut(count).ok_or("more than 17 items in a node")? = Some(item?);
-        count += 1;
+    for (index, item) in rlp::list(encoded)?.enumerate() {
+        *items.get_mut(index).ok_or("more than 17 items in a node")? = Some(item?);
     }
     match items {
         [Some(path), Some(value), None, ..] => check_short(path, value, remaining),
