@@ -11,6 +11,7 @@ import tempfile
 import zlib
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
+from operator import lt
 from pathlib import Path
 
 from .errors import EncodingError, WitnessFileError
@@ -51,23 +52,8 @@ def _aligned(position: int) -> int:
 
 def _sorted_unique(elements: Sequence[Octets]) -> list[bytes]:
     owned = [bytes(element) for element in elements]  # no copy where they are bytes already
-    ascending = all(before < after for before, after in pairwise(owned))
+    ascending = all(map(lt, owned, owned[1:]))
     return owned if ascending else sorted(set(owned))
-
-
-def _witness_parts(witness: Witness) -> list[Octets]:
-    """The encoding of the witness section, in pieces: the elements themselves are not copied."""
-    lists = (_sorted_unique(witness.state), _sorted_unique(witness.codes), witness.headers)
-    position = 3 * 4
-    starts: list[int] = []
-    parts: list[Octets] = []
-    for elements in lists:
-        starts.append(position)
-        offsets = list(accumulate((len(element) for element in elements), initial=4 * len(elements)))
-        parts.append(struct.pack(f"<{len(elements)}I", *offsets[:-1]))
-        parts += elements
-        position += offsets[-1]
-    return [struct.pack("<3I", *starts), *parts]
 
 
 def encode_witness(witness: Witness) -> bytes:
@@ -75,7 +61,16 @@ def encode_witness(witness: Witness) -> bytes:
 
     State and codes are made unique and sorted bytewise; headers stay in the order given (ascending, parent last).
     """
-    return b"".join(_witness_parts(witness))
+    position = 3 * 4
+    starts: list[int] = []
+    parts: list[Octets] = []
+    for elements in (_sorted_unique(witness.state), _sorted_unique(witness.codes), witness.headers):
+        starts.append(position)
+        offsets = list(accumulate(map(len, elements), initial=4 * len(elements)))
+        parts.append(struct.pack(f"<{len(elements)}I", *offsets[:-1]))
+        parts += elements
+        position += offsets[-1]
+    return b"".join([struct.pack("<3I", *starts), *parts])
 
 
 def _decode_list(data: Octets, name: str) -> list[Octets]:
@@ -115,30 +110,26 @@ def encode_witness_file(content: BlockWitness) -> bytes:
 
     Raises WitnessFileError if a number does not fit or the whole is larger than MAX_LENGTH.
     """
-    sections: dict[int, list[Octets]] = {kind: [data] for kind, data in content.extra.items()}
-    sections |= {
-        BLOCK: [content.block],
-        WITNESS: _witness_parts(content.witness),
-        CHAIN_CONFIG: [content.chain_config],
+    sections: dict[int, Octets] = {
+        **content.extra,
+        BLOCK: content.block,
+        WITNESS: encode_witness(content.witness),
+        CHAIN_CONFIG: content.chain_config,
     }
     for kind, attribute in OPTIONAL_KINDS.items():
         value: Octets | None = getattr(content, attribute)
         if value is not None:
-            sections[kind] = [value]
+            sections[kind] = value
     if len(sections) > MAX_SECTIONS:
         raise WitnessFileError(f"{len(sections)} sections, at most {MAX_SECTIONS} fit")
     if not (0 <= content.chain_id < U64_LIMIT and 0 <= content.number < U64_LIMIT and len(content.hash) == 32):
         raise WitnessFileError("chain id, block number or block hash does not fit the header")
     table, body, position = b"", list[Octets](), HEADER.size + SECTION.size * len(sections)
     for kind in sorted(sections):
-        start, length, checksum = _aligned(position), 0, 0
-        body.append(bytes(start - position))
-        for part in sections[kind]:
-            length += len(part)
-            checksum = zlib.crc32(part, checksum)
-        body += sections[kind]
-        table += SECTION.pack(kind, checksum, start, length)
-        position = start + length
+        data, start = sections[kind], _aligned(position)
+        body += [bytes(start - position), data]
+        table += SECTION.pack(kind, zlib.crc32(data), start, len(data))
+        position = start + len(data)
     if position > MAX_LENGTH:
         raise WitnessFileError(f"{position} bytes, a witness file may have {MAX_LENGTH}")
     numbers = (content.chain_id, content.number, content.hash)
