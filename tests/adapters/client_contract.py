@@ -233,9 +233,9 @@ class ClientContract:
         for name, change, rule in self.HEADER_RULES:
             value = int.from_bytes(header[POSITION[name]], "big")
             changes.append((name, quantity(change(value)), rule))
-        for name, value, rule in changes:
+        for name, changed, rule in changes:
             block = decoded_block(content)
-            block[0][POSITION[name]] = value
+            block[0][POSITION[name]] = changed
             response = self.ask(client, rebuilt(content, block), trusted_root(content))
             assert response.broken_rule.rule == rule, (name, response)
             assert response.broken_rule.detail
@@ -295,7 +295,7 @@ class ClientContract:
             response = self.ask(client, rebuilt(content, block), trusted_root(content))
             assert response.broken_rule.rule in rules, (index, response)
         tail = replace(content, block=bytes(content.block) + b"\0")
-        assert self.ask(client, tail).broken_rule.rule == encoding
+        assert self.ask(client, tail, trusted_root(content)).broken_rule.rule == encoding
 
     @needs_real_data
     @pytest.mark.parametrize(

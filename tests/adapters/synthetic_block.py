@@ -7,7 +7,7 @@ from typing import Any
 
 import rlp
 from eth_keys import keys
-from trie import HexaryTrie
+from trie.hexary import HexaryTrie
 
 from witness.header import keccak256
 from witness.model import BlockWitness, Witness

@@ -1,0 +1,35 @@
+"""The two Python lineages, written independently, compute the same of real blocks: all of it, to each receipt."""
+
+from importlib.util import find_spec
+
+import pytest
+
+from adapters.pyevm.client import PyEvmClient
+from adapters.pyevm.description import SUPPORTED_FORKS
+from tests.adapters.client_contract import ask
+from tests.adapters.real_block import MAINNET, load_block, needs_real_data
+from verifier.rpc.host.client import Client
+
+if find_spec("ethereum") is None:
+    pytest.skip("ethereum-execution is not installed (Python 3.13)", allow_module_level=True)
+
+from adapters.eels.client import EelsClient
+
+NAMES = ("1_1150001_zeth", "1_2675000_zeth", "1_4370000_zeth", "1_20612842_raiko", "1_22615247_keth")
+
+
+@pytest.fixture(scope="module")
+def clients() -> tuple[Client, Client]:
+    first, second = PyEvmClient(), EelsClient()
+    first.warm()
+    second.warm()
+    return first, second
+
+
+@needs_real_data
+@pytest.mark.parametrize("name", NAMES)
+def test_same_results(clients: tuple[Client, Client], name: str) -> None:
+    content = load_block(MAINNET / f"{name}.json.gz")
+    first, second = (ask(client, SUPPORTED_FORKS, content).computed for client in clients)
+    assert first == second
+    assert first.receipts
