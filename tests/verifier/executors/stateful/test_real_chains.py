@@ -1,0 +1,123 @@
+"""Real suites and chains through the executor: fixtures' validity agreed, witnesses sufficient.
+
+The sample runs by default. VERIFIER_ALL_FIXTURES=1 runs every test of ethereum_tests and of the Prague and Cancun part
+of eest instead (hours: py-evm is slow on the tests made to be slow):
+
+    VERIFIER_ALL_FIXTURES=1 pytest tests/verifier/executors/stateful/test_real_chains.py
+"""
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from verifier.executors.stateful.base import ImportOutcome
+from verifier.executors.stateful.embedded.executor import EmbeddedExecutor
+from verifier.executors.stateful.errors import UnsupportedForkError
+from verifier.executors.stateful.fake import MemorySink
+from verifier.services.conformance.loaders.blockchain_test import BlockchainTest
+from verifier.services.conformance.loaders.fixtures import fixture_files, load_tests
+from verifier.services.conformance.loaders.genesis import load_genesis
+from verifier.services.conformance.loaders.rlp_chain import load_blocks
+from verifier.services.recording import RecordEvent, Status, record_test
+from witness.model import BlockWitness
+
+from .chains import real_data, reexecute
+
+ALL = os.environ.get("VERIFIER_ALL_FIXTURES") == "1"
+# Made to take long, or with so much gas that py-evm needs minutes for a block.
+SLOW = re.compile(r"VMTests|TimeConsuming|Quadratic|stAttack|loop|50000|MemoryStress|stStaticCall|stRandom|Recursive")
+STRIDE = 37
+TIMEOUT = 24 * 3600 if ALL else 900  # seconds
+
+
+class CheckingSink(MemorySink):
+    """Keeps the last witness only."""
+
+    def publish(self, content: BlockWitness) -> Path | None:
+        self.published.clear()
+        return super().publish(content)
+
+
+class CheckedExecutor(EmbeddedExecutor):
+    """Executes each recorded block once more, from its witness alone."""
+
+    def import_block(self, encoded: bytes) -> ImportOutcome:
+        outcome = super().import_block(encoded)
+        if outcome.witness is not None:
+            # Without the ancestors' bodies an uncle that was included before is not found out.
+            again = reexecute(outcome.witness, outcome.fork)
+            assert (again.results, again.invalid) == (outcome.results, outcome.invalid)
+            assert again.witness == outcome.witness.witness
+        return outcome
+
+
+def record_all(tests: Iterator[BlockchainTest], directory: Path) -> tuple[Counter[Status], list[RecordEvent]]:
+    counts: Counter[Status] = Counter()
+    disagreements = []
+    for index, test in enumerate(tests):
+        with CheckedExecutor(directory / str(index), test.genesis, CheckingSink(), sync=False) as executor:
+            for event in record_test(test, executor):
+                counts[event.status] += 1
+                if event.disagreement:
+                    disagreements.append(event)
+    return counts, disagreements
+
+
+def ethereum_tests(folder: Path) -> Iterator[BlockchainTest]:
+    entries = json.loads((folder / "manifest.json").read_text())
+    if not ALL:
+        quick = [entry for entry in entries if not SLOW.search(entry["path"])]
+        shanghai = [entry for entry in quick if entry["network"] == "Shanghai"]
+        entries = shanghai + [entry for entry in quick if entry["network"] == "Cancun"][::STRIDE]
+    wanted: dict[str, set[str]] = {}
+    for entry in entries:
+        wanted.setdefault(entry["path"], set()).add(entry["test"])
+    for path, names in wanted.items():
+        yield from (test for test in load_tests(folder / path) if test.name in names)
+
+
+@pytest.mark.timeout(TIMEOUT)
+def test_ethereum_tests(tmp_path: Path) -> None:
+    counts, disagreements = record_all(ethereum_tests(real_data("ethereum_tests")), tmp_path)
+    assert disagreements == []
+    assert counts[Status.RECORDED] + counts[Status.INVALID] >= 500
+    assert counts[Status.INVALID] >= 10
+    assert counts[Status.UNSUPPORTED] == 0
+
+
+@pytest.mark.timeout(TIMEOUT)
+@pytest.mark.parametrize("kind", ["blockchain_tests", "blockchain_tests_engine"])
+def test_prague_of_execution_spec_tests(kind: str, tmp_path: Path) -> None:
+    folder = real_data("eest") / kind
+    if kind == "blockchain_tests_engine" and not ALL:
+        # The same blocks as payloads: that they give the same RLP is tested with the loaders.
+        tests = (test for path in fixture_files(folder)[::6] for test in load_tests(path))
+    else:
+        tests = (test for path in fixture_files(folder) for test in load_tests(path))
+    counts, disagreements = record_all((test for test in tests if test.network in ("Prague", "Cancun")), tmp_path)
+    assert disagreements == []
+    assert counts[Status.RECORDED] >= (350 if kind == "blockchain_tests" or ALL else 30)
+    assert counts[Status.UNSUPPORTED] == 0
+
+
+def test_hive_chain_up_to_osaka(tmp_path: Path) -> None:
+    folder = real_data("hivechain")
+    forks = []
+    with CheckedExecutor(tmp_path, load_genesis(folder / "genesis.json"), MemorySink(), sync=False) as executor:
+        blocks = list(load_blocks(folder / "chain.rlp"))
+        for block in blocks[:47]:
+            outcome = executor.import_block(block)
+            assert outcome.results is not None, outcome.invalid
+            if outcome.fork not in forks:
+                forks.append(outcome.fork)
+        with pytest.raises(UnsupportedForkError, match="osaka"):
+            executor.import_block(blocks[47])
+        assert executor.head().number == 47
+    expected = "homestead tangerine_whistle spurious_dragon byzantium constantinople petersburg istanbul muir_glacier"
+    expected += " berlin london arrow_glacier gray_glacier paris shanghai cancun prague"
+    assert forks == expected.split()
