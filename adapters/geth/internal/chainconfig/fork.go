@@ -39,10 +39,17 @@ func (config *Config) Supported(number *big.Int, time uint64, difficultyIsZero b
 		return &UnsupportedForkError{Fork: "bogota"}
 	case config.IsUBT(number, time) || config.EnableUBTAtGenesis:
 		return &UnsupportedForkError{Fork: "ubt"}
-	case config.Clique != nil && !difficultyIsZero && !config.IsPostMerge(number.Uint64(), time):
+	case config.Clique != nil && !difficultyIsZero && !Merged(config.ChainConfig, time):
 		return &UnsupportedForkError{Fork: "clique (proof of authority)"}
 	}
 	return nil
+}
+
+// Merged says whether a block at time, in seconds, must be from after The Merge by the chain config alone. geth's own
+// IsPostMerge goes by mergeNetsplitBlock as well, which may be set below the terminal total difficulty's block.
+func Merged(config *params.ChainConfig, time uint64) bool {
+	fromGenesis := config.TerminalTotalDifficulty != nil && config.TerminalTotalDifficulty.Sign() == 0
+	return fromGenesis || (config.ShanghaiTime != nil && time >= *config.ShanghaiTime)
 }
 
 // At returns the config for the block at time, in seconds, with the one blob schedule that is in force then. geth's own

@@ -98,6 +98,15 @@ func TestHeaderRules(t *testing.T) {
 	}
 }
 
+// mergeNetsplitBlock is no sign of The Merge: a proof-of-work block may stand above it.
+func TestProofOfWorkAboveTheNetsplitBlock(t *testing.T) {
+	config := witnesstest.London()
+	config.MergeNetsplitBlock = new(big.Int)
+	chain := witnesstest.Generate(t, witnesstest.London(), witnesstest.Alloc(), 1, nil)
+	chain.Config = config
+	compute(t, chain.Case(t, 1, 1))
+}
+
 // Fields that are computed and not checked: the answer has the computed ones, whatever the header says.
 func TestComputedNotCompared(t *testing.T) {
 	chain := prague(t)

@@ -17,6 +17,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/params"
 
+	"execution-verifier/adapters/geth/internal/chainconfig"
 	"execution-verifier/adapters/geth/internal/outcome"
 	"execution-verifier/adapters/geth/internal/rpcv1"
 )
@@ -38,7 +39,7 @@ func Header(chain core.ChainContext, header, parent *types.Header) (unchecked []
 		if config.IsLondon(header.Number) {
 			unchecked = append(unchecked, rpcv1.Rule_RULE_BASE_FEE)
 		}
-		if !proofOfStake || !config.IsPostMerge(header.Number.Uint64(), header.Time) {
+		if !proofOfStake || !chainconfig.Merged(config, header.Time) {
 			unchecked = append(unchecked, rpcv1.Rule_RULE_DIFFICULTY)
 		}
 		if header.ExcessBlobGas != nil {
@@ -46,7 +47,7 @@ func Header(chain core.ChainContext, header, parent *types.Header) (unchecked []
 		}
 		return unchecked, nil
 	}
-	if proofOfStake && parent.Difficulty.Sign() > 0 && !config.IsPostMerge(header.Number.Uint64(), header.Time) {
+	if proofOfStake && parent.Difficulty.Sign() > 0 && !chainconfig.Merged(config, header.Time) {
 		// EIP-3675: whether the chain had reached the terminal total difficulty is not to be seen from headers.
 		unchecked = append(unchecked, rpcv1.Rule_RULE_DIFFICULTY)
 	}
@@ -65,7 +66,7 @@ func checkMerge(config *params.ChainConfig, header *types.Header) error {
 	if header.Number.Sign() == 0 {
 		return outcome.Break(rpcv1.Rule_RULE_NUMBER, "number 0: the genesis block is not executed")
 	}
-	merged := config.IsPostMerge(header.Number.Uint64(), header.Time)
+	merged := chainconfig.Merged(config, header.Time)
 	switch {
 	case merged && header.Difficulty.Sign() != 0:
 		return outcome.Break(rpcv1.Rule_RULE_DIFFICULTY, "difficulty %v after The Merge, must be 0", header.Difficulty)
