@@ -6,7 +6,7 @@ import pytest
 
 from adapters.pyevm.client import PyEvmClient
 from adapters.pyevm.description import SUPPORTED_FORKS
-from tests.adapters.client_contract import ask
+from tests.adapters.asking import ask
 from tests.adapters.real_block import MAINNET, load_block, needs_real_data
 from verifier.rpc.host.client import Client
 
