@@ -150,10 +150,10 @@ def test_any_bytes_are_split_or_refused(data: bytes) -> None:
 
 def test_truncated_file_gives_the_blocks_before_its_end() -> None:
     data = (SAMPLE / "chain.rlp").read_bytes()
-    blocks = []
+    blocks: list[bytes] = []
     with pytest.raises(FixtureError, match="ends within a block"):
         blocks.extend(split_blocks(io.BytesIO(data[:-1])))
-    assert list(split_blocks(io.BytesIO(data[: sum(map(len, blocks))]))) == blocks
+    assert list(split_blocks(io.BytesIO(data[: sum(len(block) for block in blocks)]))) == blocks
 
 
 def test_huge_block_is_refused_unread() -> None:
@@ -316,6 +316,6 @@ def test_values() -> None:
     for wrong in ("0xf g", "ff ff", 5, None, True, "0x_1"):
         with pytest.raises(FixtureError):
             octets(wrong, "x")
-    for wrong in ("", "ten", 1.5, None, True, -1, 1 << 256):
+    for number in ("", "ten", 1.5, None, True, -1, 1 << 256):
         with pytest.raises(FixtureError):
-            quantity(wrong, "x")
+            quantity(number, "x")

@@ -11,7 +11,6 @@ from typing import Any
 
 from eth._utils.calculations import fake_exponential
 from eth.constants import SYSTEM_ADDRESS, SYSTEM_MESSAGE_GAS
-from eth.precompiles import point_evaluation
 from eth.vm.base import VM
 from eth.vm.forks.arrow_glacier import ArrowGlacierVM
 from eth.vm.forks.berlin import BerlinVM
@@ -50,10 +49,10 @@ from witness.errors import ChainConfigError
 
 from ..errors import UnsupportedForkError
 from .accounts import RecordingAccountDB
+from .corrections import correct_py_evm
 from .transaction_rules import check_transaction
 
-# py-evm reads the KZG trusted setup, some seconds of work, in every call of the precompile; it never changes.
-point_evaluation.load_trusted_setup = cache(point_evaluation.load_trusted_setup)
+correct_py_evm()
 
 MACHINES: dict[str, type[VM]] = {
     "frontier": FrontierVM,
