@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from verifier.errors import RollbackDepthError, UnknownBlockError
+from witness.chain_config import parse_chain_config
 from witness.errors import EncodingError
 from witness.header import block_header_rlp, decode_header
 from witness.model import BlockWitness, Witness
@@ -41,6 +42,7 @@ class FakeStatefulExecutor:
         self._headers = {genesis.hash: genesis_header}
         self._head = BlockReference(genesis.number, genesis.hash)
         self._chain_config = chain_config
+        self._chain_id = parse_chain_config(chain_config).chain_id
         self._invalid = invalid or {}
         self._rollback_depth = rollback_depth
 
@@ -55,7 +57,8 @@ class FakeStatefulExecutor:
         if parent is None:
             raise UnknownBlockError(f"parent 0x{header.parent_hash.hex()} of block {header.number} is not known")
         block = BlockReference(header.number, header.hash)
-        content = BlockWitness(0, header.number, header.hash, encoded, Witness((), (), (parent,)), self._chain_config)
+        witness = Witness((), (), (parent,))
+        content = BlockWitness(self._chain_id, header.number, header.hash, encoded, witness, self._chain_config)
         if header.hash in self._invalid:
             return ImportOutcome(block, "", invalid=self._invalid[header.hash], witness=content)
         self._headers[header.hash] = header_rlp
