@@ -1,5 +1,7 @@
 //! The headers of the witness, bound to the block by hash.
 
+use std::collections::HashMap;
+
 use ethrex_common::{H256, types::BlockHeader};
 use ethrex_crypto::keccak::keccak_hash;
 use ethrex_rlp::decode::RLPDecode;
@@ -23,6 +25,8 @@ pub struct Ancestry {
     block_number: u64,
     /// Of the parent, the grandparent, and so on. One more than there are headers: the lowest names its parent.
     hashes: Vec<H256>,
+    /// By number, where no header is: what the verifier says of its own chain.
+    vouched: HashMap<u64, H256>,
 }
 
 impl Ancestry {
@@ -30,7 +34,13 @@ impl Ancestry {
     ///
     /// parent_optional: an empty list is no error. A list whose last header is not the parent always is: nothing binds
     /// it to the block.
-    pub fn new(header: &BlockHeader, file: &WitnessFile, parent_optional: bool) -> Result<Self, Unusable> {
+    /// vouched: hashes by number that the verifier vouches for; a header of the witness comes first.
+    pub fn new(
+        header: &BlockHeader,
+        file: &WitnessFile,
+        parent_optional: bool,
+        vouched: HashMap<u64, H256>,
+    ) -> Result<Self, Unusable> {
         let parent_missing =
             Unusable::Missing(Missing::Parent { hash: header.parent_hash, number: header.number.saturating_sub(1) });
         if file.headers.is_empty() && !parent_optional {
@@ -57,13 +67,14 @@ impl Ancestry {
                 parent_hash(encoded).map_err(|reason| Unusable::Refused(format!("header of the witness: {reason}")))?,
             );
         }
-        Ok(Self { parent, block_number: header.number, hashes })
+        Ok(Self { parent, block_number: header.number, hashes, vouched })
     }
 
-    /// The hash of ancestor `number`, if the chain of headers proves it.
+    /// The hash of ancestor `number`, if the chain of headers proves it or the verifier vouches for it.
     pub fn hash(&self, number: u64) -> Option<H256> {
         let distance = self.block_number.checked_sub(number)?.checked_sub(1)?;
-        self.hashes.get(usize::try_from(distance).ok()?).copied()
+        let proven = self.hashes.get(usize::try_from(distance).ok()?);
+        proven.or_else(|| self.vouched.get(&number)).copied()
     }
 }
 

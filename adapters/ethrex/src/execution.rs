@@ -1,5 +1,6 @@
 //! One block on its witness, from the file to the answer.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -33,6 +34,8 @@ pub struct Question {
     /// Instead of the file's own, where not empty.
     pub chain_config: Bytes,
     pub parent_header_optional: bool,
+    /// By number: what the verifier knows of its own chain, for BLOCKHASH where the witness has no header.
+    pub ancestor_hashes: HashMap<u64, H256>,
 }
 
 /// Why there are no computed values.
@@ -151,10 +154,11 @@ fn prepare(
 
     let block = decode_block(file.block(), question.block_hash)?;
     let ancestry =
-        Ancestry::new(&block.header, &file, question.parent_header_optional).map_err(|error| match error {
-            Unusable::Missing(missing) => missing.into(),
-            Unusable::Refused(reason) => refuse(reason),
-        })?;
+        Ancestry::new(&block.header, &file, question.parent_header_optional, question.ancestor_hashes.clone())
+            .map_err(|error| match error {
+                Unusable::Missing(missing) => missing.into(),
+                Unusable::Refused(reason) => refuse(reason),
+            })?;
     let (parent, unchecked_rules) = match &ancestry.parent {
         Some(parent) if parent.state_root != question.pre_state_root => {
             return Err(refuse(format!(

@@ -169,6 +169,11 @@ fn read_request(request: ExecuteRequest) -> Result<(Source, Question), Status> {
         pre_state_root: hash(&request.pre_state_root, "pre_state_root")?,
         chain_config: request.chain_config,
         parent_header_optional: request.parent_header_optional,
+        ancestor_hashes: request
+            .ancestor_hashes
+            .iter()
+            .map(|ancestor| Ok((ancestor.number, hash(&ancestor.hash, "an ancestor's hash")?)))
+            .collect::<Result<_, Status>>()?,
     };
     Ok((source, question))
 }

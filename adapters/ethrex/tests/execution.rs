@@ -287,6 +287,22 @@ fn a_block_hash_is_answered_where_the_headers_prove_it() {
 }
 
 #[test]
+fn a_vouched_ancestor_answers_where_no_header_does() {
+    let proven = with_ancestors(3, NUMBER - 1);
+    let mut question = proven.question();
+    question.ancestor_hashes.insert(NUMBER - 1, H256::repeat_byte(0xaa));
+    let root = |scene: &Scene, question| scene.ask(question).expect("computed").state_root;
+    assert_eq!(root(&proven, &question), root(&proven, &proven.question()), "a header comes before a vouched hash");
+
+    let unproven = with_ancestors(3, NUMBER - 6);
+    let mut question = unproven.question();
+    question.ancestor_hashes.insert(NUMBER - 6, H256::repeat_byte(0xaa));
+    let one = root(&unproven, &question);
+    question.ancestor_hashes.insert(NUMBER - 6, H256::repeat_byte(0xbb));
+    assert_ne!(one, root(&unproven, &question), "the contract stores what BLOCKHASH answers");
+}
+
+#[test]
 fn a_missing_ancestor_is_named_by_number() {
     let missing = with_ancestors(3, NUMBER - 6).missing();
     assert_eq!((missing.kind(), missing.number, missing.hash.len()), (Kind::Header, NUMBER - 6, 0));

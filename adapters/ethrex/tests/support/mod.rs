@@ -239,6 +239,7 @@ impl Scene {
             pre_state_root: self.pre_state_root,
             chain_config: Bytes::new(),
             parent_header_optional: self.parent_header_optional,
+            ancestor_hashes: Default::default(),
         }
     }
 
