@@ -33,6 +33,7 @@ class FakeClient:
                 os._exit(int(status))
             case ["signal", number]:
                 os.kill(os.getpid(), int(number))
+                time.sleep(3600)  # another thread may be the one that gets it
             case ["spin"]:
                 while True:
                     pass
