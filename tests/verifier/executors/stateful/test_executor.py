@@ -14,6 +14,8 @@ from verifier.executors.stateful.base import ImportOutcome
 from verifier.executors.stateful.embedded.building import BlockPlan, address_of, build_block
 from verifier.executors.stateful.embedded.executor import EmbeddedExecutor
 from verifier.executors.stateful.embedded.sample_chain import GENESIS_TIME, SLOT
+from verifier.executors.stateful.embedded.sample_contracts import ADDRESSES, deposit_event
+from verifier.executors.stateful.embedded.signing import DYNAMIC_FEE, Call, Wallet
 from verifier.executors.stateful.errors import (
     DatabaseInUseError,
     ForeignDatabaseError,
@@ -330,6 +332,25 @@ def test_witness_file_is_there_before_the_import_is(open_sample: OpenSample, tmp
     observer.executor = open_sample(sink=observer)
     import_all(observer.executor, sample_blocks()[:2])
     assert observer.heads == [0, 1]
+
+
+def test_broken_request_rule_yields_the_whole_witness(open_sample: OpenSample) -> None:
+    """Block 18 makes deposits; with another layout of their events all that follows is executed and recorded too."""
+    executor = open_sample()
+    good = import_all(executor, sample_blocks()[:18])[17]
+    executor.rollback(decode_block_header(sample_blocks()[17]).parent_hash)
+    sender = Wallet(keccak256(b"sample chain sender"), sample_genesis().config.chain_id)
+    sender.nonce = int.from_bytes(rlp.decode(rlp.decode(sample_blocks()[17])[1][-1][1:])[1], "big")
+    call = Call(to=ADDRESSES["deposits"], data=deposit_event(2)[:-32])
+    fields = list(rlp.decode(sample_blocks()[17]))
+    fields[1] = [*fields[1][:-1], sender.sign(DYNAMIC_FEE, call)]
+    outcome = executor.import_block(bytes(rlp.encode(fields)))
+    assert outcome.invalid is not None
+    assert outcome.invalid.startswith("Deposit event has 544 bytes")
+    assert outcome.witness is not None
+    assert good.witness is not None
+    assert set(good.witness.witness.state) <= set(outcome.witness.witness.state)
+    assert reexecute(outcome.witness, outcome.fork).invalid == outcome.invalid
 
 
 def test_published_file(open_sample: OpenSample, tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ class BlockRun:
             broken.append(self._where() + one_line(error))
             self._record_transaction()
         if computed is not None:
+            broken += self._machine.broken
             broken += differences(computed.header, block.header)[: 1 if broken else None]
         if not broken:
             return computed, None

@@ -5,7 +5,7 @@ failing request contracts and deposit layouts, and has mainnet's deposit contrac
 system contracts are called, as the EIPs say, and the chain's own configuration counts.
 """
 
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from typing import Any
 
@@ -134,6 +134,7 @@ class MachineMixin:
     header_length: int  # fields of a header
     receipts: tuple[Any, ...] = ()
     transaction_under_way: Any = None
+    broken: tuple[str, ...] = ()  # rules found broken after the transactions
 
     def validate_block(self, block: Any) -> None:
         """Nothing: the computed values must survive; `rules` compares them afterwards."""
@@ -155,11 +156,18 @@ class MachineMixin:
     def block_postprocessing(self, block: Any) -> Any:
         if fork_index(self.configured_fork) < fork_index("prague"):
             return block
-        requests = [
-            DEPOSIT_REQUEST_TYPE + self._deposit_requests(),
-            WITHDRAWAL_REQUEST_TYPE + self._requests_of(WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS),
-            CONSOLIDATION_REQUEST_TYPE + self._requests_of(CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS),
-        ]
+        sources = (
+            (DEPOSIT_REQUEST_TYPE, self._deposit_requests),
+            (WITHDRAWAL_REQUEST_TYPE, partial(self._requests_of, WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS)),
+            (CONSOLIDATION_REQUEST_TYPE, partial(self._requests_of, CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS)),
+        )
+        requests = []
+        for kind, source in sources:
+            try:
+                requests.append(kind + source())
+            except ValidationError as error:
+                # The rest is executed nevertheless, so that the witness serves clients that look at it first.
+                self.broken += (str(error),)
         digest = sha256(b"".join(sha256(request).digest() for request in requests if len(request) > 1)).digest()
         return block.copy(header=block.header.copy(requests_hash=digest))
 
