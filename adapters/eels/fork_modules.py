@@ -22,6 +22,7 @@ from witness.header import ADDRESS_LENGTH
 from .account import code_hash
 from .jump_destinations import JumpDestinations
 from .overlay import state_functions
+from .static_context import guard_writes
 
 NAMES = {"dao": "dao_fork", "petersburg": "constantinople"}  # where the specification's name is another one
 BLOB_FORKS = ("cancun", "prague", "osaka", "bpo1", "bpo2")
@@ -96,7 +97,8 @@ def load_fork(name: str) -> ForkModules:
         setattr(state, function_name, function)
     fork = import_module(f"{package}.fork")
     interpreter = import_module(f"{package}.vm.interpreter")
-    destinations = JumpDestinations(import_module(f"{package}.vm.instructions").Ops)
+    instructions = import_module(f"{package}.vm.instructions")
+    destinations = JumpDestinations(instructions.Ops)
     modules = ForkModules(
         name=name,
         fork=fork,
@@ -115,6 +117,9 @@ def load_fork(name: str) -> ForkModules:
     if hasattr(environment, "keccak256"):
         # EXTCODEHASH hashes the code; the account already proves the hash, also where the code is not in the witness.
         replaced.append((environment, "keccak256", _hash_of_code(environment.keccak256)))
+    exceptions = import_module(f"{package}.vm.exceptions")
+    if hasattr(exceptions, "WriteInStaticContext"):
+        guard_writes(interpreter.op_implementation, instructions.Ops, exceptions.WriteInStaticContext)
     if hasattr(fork, "validate_proof_of_work"):
         replaced.append((fork, "validate_proof_of_work", lambda header: None))  # noqa: ARG005 - minutes a block
     if name in BLOB_FORKS:

@@ -11,6 +11,7 @@ from verifier.rpc.v1 import executor_pb2 as pb
 from witness.chain_config import known_chain_config, parse_chain_config
 
 from .configuration import VIRTUAL_MACHINES, machine_class, parameters
+from .corrections import correct_modexp
 from .execution import compute, execute
 
 POINT_AT_INFINITY = b"\xc0" + bytes(47)  # BLS12-381 G1, compressed: the commitment and proof of the zero polynomial
@@ -32,6 +33,7 @@ class PyEvmClient:
         # py-evm reads and expands the trusted setup anew for each call of the precompile, 2.4 s each.
         point_evaluation.load_trusted_setup = cache(point_evaluation.load_trusted_setup)
         _evaluate_point()
+        correct_modexp()
         mainnet = parse_chain_config(known_chain_config(1))
         for fork in VIRTUAL_MACHINES:
             machine_class(parameters(mainnet, fork))

@@ -8,7 +8,7 @@ from typing import Any
 from eth._utils.state import code_is_delegation_designation
 from eth.constants import EMPTY_SHA3, GAS_TX, UINT_64_MAX, UINT_256_MAX
 from eth.vm.forks.berlin.constants import ACCESS_LIST_TRANSACTION_TYPE
-from eth.vm.forks.cancun.constants import BLOB_TX_TYPE
+from eth.vm.forks.cancun.constants import BLOB_TX_TYPE, GAS_PER_BLOB
 from eth.vm.forks.prague.constants import SET_CODE_TRANSACTION_TYPE, STANDARD_TOKEN_COST, TOTAL_COST_FLOOR_PER_TOKEN
 from eth.vm.forks.shanghai.constants import MAX_INITCODE_SIZE
 from eth_utils import ValidationError
@@ -50,6 +50,12 @@ def check_transaction(state: Any, transaction: Any, fork: str) -> None:
             raise ValidationError(f"its priority fee {tip} is above its maximum fee {price}")
     if transaction.gas * price > UINT_256_MAX:
         raise ValidationError(f"its gas limit {transaction.gas} times its price {price} does not fit 256 bits")
+    if kind == BLOB_TX_TYPE:  # EIP-4844: py-evm leaves the value out of the sum that the sender must have
+        blob_gas = GAS_PER_BLOB * len(transaction.blob_versioned_hashes)
+        needed = transaction.gas * price + transaction.value + blob_gas * transaction.max_fee_per_blob_gas
+        balance = state.get_balance(transaction.sender)
+        if balance < needed:
+            raise ValidationError(f"its sender has {balance} wei, the transaction may cost {needed}")
     # EIP-3607 and, for delegations, EIP-7702. Without the code's bytes where its hash says enough.
     if state.get_code_hash(transaction.sender) != EMPTY_SHA3 and not (
         at >= PRAGUE and code_is_delegation_designation(state.get_code(transaction.sender))

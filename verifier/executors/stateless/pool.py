@@ -115,8 +115,9 @@ class AdapterPool:
         await asyncio.shield(self._stop())
 
     async def _stop(self) -> None:
-        await asyncio.gather(*(adapter.process.stop() for adapter in self.supervised))
+        # The connections first: gRPC would report each one that breaks.
         await asyncio.gather(*(adapter.client.close() for adapter in self.supervised))
+        await asyncio.gather(*(adapter.process.stop() for adapter in self.supervised))
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
 
