@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from .errors import ChainConfigError
+from .json_document import load_json
 from .model import Header, Octets
 
 # Name in this project, key in a geth config, in activation order.
@@ -119,7 +120,7 @@ def _integer(value: object, name: str) -> int:
 def parse_chain_config(encoded: Octets) -> ChainConfig:
     """The chain config in UTF-8 JSON. Raises ChainConfigError if it is no object, or a number in it is not one."""
     try:
-        document = json.loads(bytes(encoded))
+        document = load_json(encoded)
     except (ValueError, RecursionError) as error:
         raise ChainConfigError(f"chain config is not JSON: {error}") from None
     if not isinstance(document, dict):

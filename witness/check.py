@@ -3,7 +3,6 @@
 A pure function of the content. What it cannot see: whether the nodes and codes are all that execution will ask for.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +12,7 @@ from .chain_config import parse_chain_config
 from .errors import ChainConfigError, EncodingError, WitnessFileError
 from .file import check_binding
 from .header import HASH_LENGTH, decode_header, keccak256
+from .json_document import load_json
 from .model import BlockWitness, Header, Octets
 from .rlp_item import list_items
 from .trie import EMPTY_ROOT, list_root, nodes_by_hash
@@ -155,7 +155,7 @@ def _bound_root(headers: Sequence[Octets], block: Header) -> bytes | None:
 
 def _claimed_root(content: BlockWitness) -> bytes | None:
     try:
-        claims = json.loads(bytes(content.claims or b"{}"))
+        claims = load_json(content.claims or b"{}")
         root = bytes.fromhex(claims["parentStateRoot"].removeprefix("0x"))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
@@ -264,7 +264,7 @@ def _check_documents(content: BlockWitness, header: Header) -> Iterator[Finding]
         if encoded is None:
             continue
         try:
-            document = json.loads(bytes(encoded))
+            document = load_json(encoded)
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):

@@ -15,13 +15,14 @@ COMPLETE = [path for path in BLOCKS if not path.name.startswith("17000_")]
 # The witness has neither the parent's header nor the ancestors that BLOCKHASH asks for, only claims about them.
 CLAIMED = [path for path in BLOCKS if path.name.startswith("17000_")]
 FIRST_FORK = {"ethrex": "paris"}  # clients that do not know the earlier ones
-# What each incomplete witness lacks (../shared/data/README.md): the node's hash, or the header's hash or number.
+# What each incomplete witness lacks (../shared/data/README.md): the node's hash, the hash of the highest header that is
+# missing, or the number that BLOCKHASH asks for.
 MISSING = {
     "1_22188088_keth.json.gz": ["8a3d287b464732615d9fbbb597e156d4b694c3634d77b057bc2965d61c99a32b"],
     "mainnet_23587691_scroll.json.gz": ["149e213219b83fc61891ed608d40b2ac06cf8d276b8bf6f864e70eda20c95a2b"],
-    "holesky_2860557_scroll.json.gz": ["46393d10aada572b5075cc65e77c3be167b4ad8f7cead5886afac4a6abc438bf", "2860555"],
-    "holesky_2965790_scroll.json.gz": ["5ee97dcc87f40c14cc38ef749a7d91ade3815a871e5999409400105a84e4c16a", "2965787"],
-    "holesky_2965792_scroll.json.gz": ["5ee97dcc87f40c14cc38ef749a7d91ade3815a871e5999409400105a84e4c16a", "2965787"],
+    "holesky_2860557_scroll.json.gz": ["46393d10aada572b5075cc65e77c3be167b4ad8f7cead5886afac4a6abc438bf", "2860551"],
+    "holesky_2965790_scroll.json.gz": ["5ee97dcc87f40c14cc38ef749a7d91ade3815a871e5999409400105a84e4c16a", "2965783"],
+    "holesky_2965792_scroll.json.gz": ["5ee97dcc87f40c14cc38ef749a7d91ade3815a871e5999409400105a84e4c16a", "2965783"],
 }
 pytestmark = pytest.mark.usefixtures("real_blocks")
 

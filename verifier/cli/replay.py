@@ -20,6 +20,7 @@ from verifier.services.replay import replay as replay_sources
 from verifier.services.sources import InputFailure, find_paths, open_sources, scratch_directory
 from witness.chain_config import parse_chain_config
 from witness.errors import WitnessError
+from witness.json_document import load_json
 
 EXIT_ALL_ATTEST, EXIT_REJECT, EXIT_INPUT_ERROR, EXIT_HOLD = 0, 1, 2, 3
 
@@ -136,7 +137,7 @@ def read_chain_config(path: Path) -> bytes:
 def parse_chain_config_of_genesis(encoded: bytes) -> bytes:
     """The `config` object if `encoded` is a genesis with one, else `encoded` itself."""
     try:
-        document = json.loads(encoded)
+        document = load_json(encoded)
     except ValueError:
         return encoded
     config = document.get("config") if isinstance(document, dict) else None
@@ -146,7 +147,7 @@ def parse_chain_config_of_genesis(encoded: bytes) -> bytes:
 def read_trusted_roots(path: Path) -> dict[bytes, bytes]:
     """Block hash → trusted pre-state root, both 32 bytes, from JSON with hex strings. Raises InputError."""
     try:
-        document = json.loads(path.read_bytes())
+        document = load_json(path.read_bytes())
         roots = {_hash(key): _hash(value) for key, value in document.items()}
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(f"{path}: {error}") from None

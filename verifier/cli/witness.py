@@ -19,6 +19,7 @@ from witness.errors import ChainConfigError, EncodingError, WitnessError, Witnes
 from witness.file import SUFFIX, map_witness_file
 from witness.formats import load
 from witness.header import decode_block_header
+from witness.json_document import load_json
 from witness.model import BlockWitness, Octets
 from witness.store import WitnessStore
 
@@ -144,7 +145,7 @@ def _document(encoded: Octets | None) -> Any:
     if encoded is None:
         return None
     try:
-        return json.loads(bytes(encoded))
+        return load_json(encoded)
     except (ValueError, RecursionError):
         return bytes(encoded).decode(errors="replace")
 

@@ -4,12 +4,12 @@ In replay there is no chain of our own to ask, so a root is trusted if the calle
 hash binds it through the parent's header. What a file merely claims counts only where the caller accepts claims.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from witness.file import parent_state_root
+from witness.json_document import load_json
 from witness.model import BlockWitness, Header
 
 NO_TRUSTED_ROOT = bytes(32)  # no state has this root: an adapter cannot take it for one
@@ -64,7 +64,7 @@ class Claims:
     def read(cls, content: BlockWitness) -> "Claims":
         """The file's claims; what is not well formed is left out, as if it had not been claimed."""
         try:
-            document = json.loads(bytes(content.claims or b"{}"))
+            document = load_json(content.claims or b"{}")
         except (ValueError, RecursionError):
             return cls()
         if not isinstance(document, dict):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import WitnessFormatError
+from ..json_document import load_json
 from ..model import Octets
 
 Document = dict[str, Any]
@@ -17,7 +18,7 @@ QUANTITY_LIMIT = 1 << 256
 def parse_json(data: Octets) -> Any:
     """The JSON value in UTF-8 `data`."""
     try:
-        return json.loads(bytes(data))
+        return load_json(data)
     except (ValueError, RecursionError) as error:
         raise WitnessFormatError(f"not JSON: {error}") from None
 

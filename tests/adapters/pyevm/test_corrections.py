@@ -1,6 +1,6 @@
 """The correction to py-evm, and that it is still needed."""
 
-import importlib
+import importlib.util
 from typing import Any
 
 import pytest
@@ -14,10 +14,13 @@ def words(*values: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def original() -> Any:
-    """py-evm's own function, whether or not another test has corrected it in this process."""
-    module: Any = importlib.import_module("eth.precompiles.modexp")
-    closure = getattr(module._modexp, "__closure__", None)
-    return closure[0].cell_contents if closure else module._modexp
+    """py-evm's own function, from a fresh copy of its module: in this process another test may have corrected it."""
+    spec = importlib.util.find_spec("eth.precompiles.modexp")
+    assert spec is not None
+    assert spec.loader is not None
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module._modexp
 
 
 def test_py_evm_itself_is_still_wrong(original: Any) -> None:

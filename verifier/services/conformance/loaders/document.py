@@ -1,10 +1,11 @@
 """JSON documents from files, and the values in them."""
 
 import gzip
-import json
 import zlib
 from pathlib import Path
 from typing import Any
+
+from witness.json_document import load_json
 
 from .errors import FixtureError
 
@@ -39,7 +40,7 @@ def read_document(path: Path) -> Any:
 def parse_json(data: bytes) -> Any:
     """The JSON in `data`. Raises FixtureError."""
     try:
-        return json.loads(data)
+        return load_json(data)
     except (ValueError, RecursionError) as error:
         raise FixtureError(f"not JSON: {error}") from None
 
