@@ -22,7 +22,7 @@ STYLES = {
 
 
 @click.command()
-@click.option("--genesis", type=click.Path(path_type=Path), help="Genesis JSON, as geth or hive write it.")
+@click.option("--genesis", type=click.Path(path_type=Path), help="Genesis JSON, as geth or hive write it; instead of a test's own.")
 @click.option(
     "--blocks",
     required=True,
@@ -81,7 +81,7 @@ def _style(event: RecordEvent) -> str:
 
 
 def _line(event: RecordEvent) -> str:
-    name = f"block {event.block}" if event.block is not None else ""
+    name = f"block {event.block.number} 0x{event.block.hash.hex()}" if event.block is not None else ""
     if not name and event.status is not Status.NOTE:
         name = f"block at position {event.position}"
     parts = [event.status.value, name, event.test and f"[{event.test}]", str(event.path) if event.path else ""]

@@ -10,8 +10,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+from verifier.domain.block import BlockReference
 from verifier.errors import InputError, RollbackDepthError, UnknownBlockError, UsageError
-from verifier.executors.stateful.base import BlockReference, ImportOutcome, StatefulExecutor, WitnessSink
+from verifier.executors.stateful.base import ImportOutcome, StatefulExecutor, WitnessSink
 from verifier.executors.stateful.errors import UndecodableBlockError, UnsupportedForkError
 from verifier.executors.stateful.genesis import Genesis
 from verifier.services.conformance.loaders.blockchain_test import BlockchainTest, FixtureBlock, block_hash
@@ -115,8 +116,6 @@ def record(source: Path, options: RecordOptions, open_executor: OpenExecutor = o
     if not source.exists():
         raise InputError(f"{source}: does not exist")
     if source.is_dir() or is_fixture_path(source):
-        if options.genesis is not None:
-            raise UsageError("--genesis does not go with a test: its own pre-state is its genesis")
         yield from _record_tests(source, options, open_executor)
         return
     if options.genesis is None:
@@ -205,6 +204,8 @@ def _tests(source: Path, options: RecordOptions) -> Iterator[tuple[Path, Blockch
 
 def _record_tests(source: Path, options: RecordOptions, open_executor: OpenExecutor) -> Iterator[RecordEvent]:
     found = 0
+    # A genesis of the caller's takes the place of each test's own pre-state and rules; a file of tests is none.
+    genesis = load_genesis(options.genesis) if options.genesis and not _holds_tests(options.genesis) else None
     for item, alone in _with_alone(_tests(source, options)):
         if isinstance(item, RecordEvent):
             yield item
@@ -217,11 +218,22 @@ def _record_tests(source: Path, options: RecordOptions, open_executor: OpenExecu
             state = options.state / name if options.state is not None else Path(temporary)
             # A temporary database has nothing to survive a power failure for; the files do.
             sync_state = options.sync and options.state is not None
-            with _opened(state, test.genesis, out, open_executor, sync=options.sync, sync_state=sync_state) as executor:
+            with _opened(
+                state, genesis or test.genesis, out, open_executor, sync=options.sync, sync_state=sync_state
+            ) as executor:
                 yield from record_test(test, executor)
     if not found:
         wanted = "" if options.test is None else f" whose name contains {options.test!r}"
         raise UsageError(f"{source}: no tests{wanted}")
+
+
+def _holds_tests(path: Path) -> bool:
+    if not path.is_file() or not is_fixture_path(path):
+        return False
+    try:
+        return next(load_tests(path), None) is not None
+    except NotFixtureError:
+        return False
 
 
 def _with_alone(

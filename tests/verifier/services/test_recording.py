@@ -121,12 +121,20 @@ def test_usage_errors(tmp_path: Path) -> None:
     for path, wrong, error in (
         (source, {"genesis": None}, UsageError),
         (source, {"test": "a"}, UsageError),
-        (tests, {}, UsageError),
+        (tests, {"genesis": tmp_path / "absent"}, InputError),
         (tests, {"genesis": None, "test": "b"}, UsageError),
         (tmp_path / "absent", {}, InputError),
     ):
         with pytest.raises(error):
             list(record(path, options(tmp_path, **wrong)))
+
+
+@pytest.mark.parametrize("genesis", ["own", "given", "of tests"])
+def test_a_genesis_beside_a_test(tmp_path: Path, genesis: str) -> None:
+    tests = write_tests(tmp_path / "test.json", {"a": fixture_test([entry(BLOCKS[0])])})
+    path = {"own": None, "given": GENESIS, "of tests": tests}[genesis]
+    (event,) = record(tests, options(tmp_path, genesis=path))
+    assert event.status is Status.RECORDED
 
 
 def test_single_test_is_recorded_into_the_directory_itself(tmp_path: Path) -> None:

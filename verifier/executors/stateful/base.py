@@ -4,50 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from verifier.domain.block import BlockReference
+from verifier.domain.result import Computed
 from witness.model import BlockWitness
-
-
-@dataclass(frozen=True, slots=True)
-class BlockReference:
-    """A block by number and hash (32 bytes)."""
-
-    number: int
-    hash: bytes
-
-    def __str__(self) -> str:
-        return f"{self.number} 0x{self.hash.hex()}"
-
-
-@dataclass(frozen=True, slots=True)
-class ComputedReceipt:
-    """What one transaction left. logs_hash: keccak-256 of the RLP list of `[address, topics, data]`.
-
-    succeeded: EIP-658 status from Byzantium on; before it None, and post_state is the 32-byte state root.
-    cumulative_gas_used: gas of the block up to and including this transaction.
-    """
-
-    succeeded: bool | None
-    post_state: bytes | None
-    cumulative_gas_used: int
-    logs_hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ComputedResults:
-    """What the executor computed for a valid block. Roots and hashes 32 bytes, bloom 256, gas in gas units.
-
-    None where the fork lacks the field.
-    """
-
-    state_root: bytes
-    receipts_root: bytes
-    logs_bloom: bytes
-    gas_used: int
-    transactions_root: bytes
-    blob_gas_used: int | None
-    withdrawals_root: bytes | None
-    requests_hash: bytes | None
-    receipts: tuple[ComputedReceipt, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +20,7 @@ class ImportOutcome:
 
     block: BlockReference
     fork: str
-    results: ComputedResults | None = None
+    results: Computed | None = None
     invalid: str | None = None
     known: bool = False
     witness: BlockWitness | None = None

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+from verifier.domain.block import BlockReference
+from verifier.domain.result import Computed
 from verifier.errors import RollbackDepthError, UnknownBlockError
 from witness.chain_config import parse_chain_config
 from witness.errors import EncodingError
 from witness.header import block_header_rlp, decode_header
 from witness.model import BlockWitness, Witness
 
-from .base import BlockReference, ComputedResults, ImportOutcome
+from .base import ImportOutcome
 from .errors import UndecodableBlockError
 
 
@@ -40,9 +42,9 @@ class FakeStatefulExecutor:
     ) -> None:
         genesis = decode_header(genesis_header)
         self._headers = {genesis.hash: genesis_header}
-        self._head = BlockReference(genesis.number, genesis.hash)
         self._chain_config = chain_config
         self._chain_id = parse_chain_config(chain_config).chain_id
+        self._head = BlockReference(self._chain_id, genesis.number, genesis.hash)
         self._invalid = invalid or {}
         self._rollback_depth = rollback_depth
 
@@ -56,7 +58,7 @@ class FakeStatefulExecutor:
         parent = self._headers.get(header.parent_hash)
         if parent is None:
             raise UnknownBlockError(f"parent 0x{header.parent_hash.hex()} of block {header.number} is not known")
-        block = BlockReference(header.number, header.hash)
+        block = BlockReference(self._chain_id, header.number, header.hash)
         witness = Witness((), (), (parent,))
         content = BlockWitness(self._chain_id, header.number, header.hash, encoded, witness, self._chain_config)
         if header.hash in self._invalid:
@@ -64,16 +66,15 @@ class FakeStatefulExecutor:
         self._headers[header.hash] = header_rlp
         if header.number > self._head.number:
             self._head = block
-        results = ComputedResults(
-            header.state_root,
-            header.receipts_root,
-            header.logs_bloom,
-            header.gas_used,
-            header.transactions_root,
-            header.blob_gas_used,
-            header.withdrawals_root,
-            header.requests_hash,
-            (),
+        results = Computed(
+            state_root=header.state_root,
+            receipts_root=header.receipts_root,
+            logs_bloom=header.logs_bloom,
+            gas_used=header.gas_used,
+            transactions_root=header.transactions_root,
+            blob_gas_used=header.blob_gas_used,
+            withdrawals_root=header.withdrawals_root,
+            requests_hash=header.requests_hash,
         )
         return ImportOutcome(block, "", results=results, witness=content)
 
@@ -85,7 +86,7 @@ class FakeStatefulExecutor:
         header = decode_header(encoded)
         if self._head.number - header.number > self._rollback_depth:
             raise RollbackDepthError(f"block {header.number} is more than {self._rollback_depth} below the head")
-        self._head = BlockReference(header.number, header.hash)
+        self._head = BlockReference(self._chain_id, header.number, header.hash)
         return self._head
 
     def head(self) -> BlockReference:

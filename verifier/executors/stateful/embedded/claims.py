@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from ..base import ComputedReceipt, ComputedResults
+from verifier.domain.result import Computed, Receipt
 
 OPTIONAL = {"blob_gas_used": "blobGasUsed", "withdrawals_root": "withdrawalsRoot", "requests_hash": "requestsHash"}
 
@@ -16,7 +16,7 @@ def _dumped(document: dict[str, Any]) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
-def encode_results(results: ComputedResults) -> bytes:
+def encode_results(results: Computed) -> bytes:
     """Canonical JSON: sorted keys, no white space."""
     document: dict[str, Any] = {
         "stateRoot": _encoded(results.state_root),
@@ -38,7 +38,7 @@ def encode_invalid(reason: str) -> bytes:
     return _dumped({"invalid": reason})
 
 
-def _encode_receipt(receipt: ComputedReceipt) -> dict[str, str]:
+def _encode_receipt(receipt: Receipt) -> dict[str, str]:
     document = {
         "cumulativeGasUsed": _encoded(receipt.cumulative_gas_used),
         "logsHash": _encoded(receipt.logs_hash),

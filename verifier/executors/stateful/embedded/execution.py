@@ -13,12 +13,12 @@ from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException
 
+from verifier.domain.result import Computed, Receipt
 from verifier.errors import ExecutorError
 from witness.chain_config import ChainConfig
 from witness.header import keccak256
 from witness.model import Witness
 
-from ..base import ComputedReceipt, ComputedResults
 from .ancestors import ChainView
 from .database import Reader
 from .machine import machine_class
@@ -39,7 +39,7 @@ class Execution:
 
     witness: Witness
     written: dict[bytes, bytes]
-    results: ComputedResults | None = None
+    results: Computed | None = None
     invalid: str | None = None
 
 
@@ -161,11 +161,11 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _results(header: Any, receipts: Any) -> ComputedResults:
+def _results(header: Any, receipts: Any) -> Computed:
     def optional(name: str) -> Any:
         return getattr(header, name) if name in header._meta.field_names else None
 
-    return ComputedResults(
+    return Computed(
         state_root=header.state_root,
         receipts_root=header.receipt_root,
         logs_bloom=header.bloom.to_bytes(BLOOM_LENGTH, "big"),
@@ -178,10 +178,10 @@ def _results(header: Any, receipts: Any) -> ComputedResults:
     )
 
 
-def _receipt(receipt: Any) -> ComputedReceipt:
+def _receipt(receipt: Any) -> Receipt:
     outcome = bytes(receipt.state_root)
     before_byzantium = len(outcome) == STATE_ROOT_LENGTH
-    return ComputedReceipt(
+    return Receipt(
         succeeded=None if before_byzantium else outcome == b"\x01",
         post_state=outcome if before_byzantium else None,
         cumulative_gas_used=receipt.gas_used,

@@ -13,6 +13,7 @@ from typing import Self
 
 import rlp
 
+from verifier.domain.block import BlockReference
 from verifier.errors import ExecutorError, RollbackDepthError, UnknownBlockError
 from witness.chain_config import encode_chain_config
 from witness.errors import EncodingError
@@ -20,7 +21,7 @@ from witness.header import decode_block_header, decode_header, keccak256
 from witness.model import BlockWitness, Header
 from witness.rlp_item import list_items
 
-from ..base import BlockReference, ImportOutcome, WitnessSink
+from ..base import ImportOutcome, WitnessSink
 from ..errors import DatabaseDamagedError, UndecodableBlockError
 from ..genesis import Genesis
 from .claims import encode_invalid, encode_results
@@ -93,7 +94,7 @@ class EmbeddedExecutor:
     def import_block(self, encoded: bytes) -> ImportOutcome:
         """As StatefulExecutor.import_block."""
         header = _decoded(encoded)
-        block = BlockReference(header.number, header.hash)
+        block = BlockReference(self._config.chain_id, header.number, header.hash)
         with self._database.reading() as reader:
             parent = self._parent(reader, header)
             fork = self._fork(reader, header)
@@ -150,7 +151,7 @@ class EmbeddedExecutor:
             for number in range(header.number + 1, head.number + 1):
                 writer.delete("canonical", number_key(number))
             writer.put("meta", b"head", to)
-            return BlockReference(header.number, to)
+            return BlockReference(self._config.chain_id, header.number, to)
 
         return self._database.write(change)
 
@@ -158,7 +159,7 @@ class EmbeddedExecutor:
         """As StatefulExecutor.head."""
         with self._database.reading() as reader:
             head = self._head(reader)
-            return BlockReference(head.number, head.hash)
+            return BlockReference(self._config.chain_id, head.number, head.hash)
 
     def results(self, block_hash: bytes) -> bytes | None:
         """The JSON kept for a valid block (as in the witness file's `expected`); None for any other hash."""
