@@ -1,0 +1,37 @@
+"""The documentation keeps up with the code."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("witness", "verifier", "adapters")
+MAX_LINES = 500  # a longer module is more than one noun
+
+
+def modules() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    paths = [Path(line) for line in listed.stdout.splitlines()]
+    return [path for path in paths if path.parts[0] in PACKAGES and "_pb2" not in path.name]
+
+
+def test_every_module_has_its_line_in_the_layout() -> None:
+    sections = (ROOT / "docs" / "layout.md").read_text().split("\n## ")
+    lines = {section.splitlines()[0].rstrip("/"): section for section in sections}
+    for path in modules():
+        if path.name == "__init__.py":
+            continue
+        assert f"- `{path.stem}`: " in lines.get(str(path.parent), ""), path
+
+
+def test_modules_are_short() -> None:
+    for path in modules():
+        assert len((ROOT / path).read_text().splitlines()) <= MAX_LINES, path
+
+
+def test_decisions_are_under_a_page() -> None:
+    for path in (ROOT / "docs" / "decisions").glob("*.md"):
+        assert len(path.read_text().splitlines()) <= 60, path
