@@ -1,6 +1,5 @@
 """`verifier`: the entry point. Turns every error that a user can cause into one line and an exit code."""
 
-import asyncio
 import logging
 import os
 import sys
@@ -17,7 +16,6 @@ from witness.errors import WitnessError
 
 EXIT_INPUT_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
-EXIT_TERMINATED = 143  # 128 + SIGTERM
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,9 +47,6 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("verifier: interrupted", err=True)
         status = EXIT_INTERRUPTED
-    except asyncio.CancelledError:
-        click.echo("verifier: terminated", err=True)
-        status = EXIT_TERMINATED
     except BrokenPipeError:
         # The reader of our output went away (`verifier … | head`). Python would complain again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -22,7 +22,11 @@ STYLES = {
 
 
 @click.command()
-@click.option("--genesis", type=click.Path(path_type=Path), help="Genesis JSON, as geth or hive write it; instead of a test's own.")
+@click.option(
+    "--genesis",
+    type=click.Path(path_type=Path),
+    help="Genesis JSON, as geth or hive write it; instead of a test's own.",
+)
 @click.option(
     "--blocks",
     required=True,

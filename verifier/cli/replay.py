@@ -3,8 +3,9 @@
 import asyncio
 import json
 import signal
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -71,17 +72,35 @@ def replay(
     roots = read_trusted_roots(trusted_roots) if trusted_roots else {}
     options = ReplayOptions(policy, deadline, window, roots, config, accept_claims)
     files = find_paths(paths)
-    return asyncio.run(_replay(files, manifests, options, as_json=as_json))
+    return asyncio.run(_until_signalled(_replay(files, manifests, options, as_json=as_json)))
+
+
+async def _until_signalled(work: Coroutine[Any, Any, int]) -> int:
+    """The work's exit status; at SIGINT or SIGTERM its adapters are stopped first, and it is 128 + the signal's number.
+
+    Handlers of our own, as a shell that starts us in the background has SIGINT ignored.
+    """
+    task, received = asyncio.ensure_future(work), list[signal.Signals]()
+
+    def end(number: signal.Signals) -> None:
+        received.append(number)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, end, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        click.echo(f"verifier: ended by {received[0].name}", err=True)
+        return 128 + received[0]
 
 
 async def _replay(
     files: Sequence[Path], manifests: Sequence[Manifest], options: ReplayOptions, *, as_json: bool
 ) -> int:
     console, messages = standard_output(), Console(stderr=True, highlight=False, soft_wrap=True)
-    # SIGTERM ends like Ctrl-C: the adapters are stopped on the way out.
-    this = asyncio.current_task()
-    assert this is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     counts = dict.fromkeys(Verdict, 0)
     failures = disagreements = 0
     with scratch_directory() as scratch, progress(messages) as bar:
