@@ -115,7 +115,7 @@ def test_a_killed_adapter_is_restarted(scripted: Scripted, socket_directory: Pat
 
 
 PARENT = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool
@@ -128,6 +128,7 @@ async def main():
         print(pool.supervised[0].process.pid, pool.supervised[0].socket, flush=True)
         await asyncio.Event().wait()
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background ignores it
 asyncio.run(main())
 """
 
