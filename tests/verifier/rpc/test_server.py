@@ -79,8 +79,11 @@ def test_deadline_ends_the_worker(fake_adapter: FakeAdapter, order: str) -> None
 
 def test_cancelled_request_ends_the_worker(fake_adapter: FakeAdapter) -> None:
     (worker,) = fake_adapter.workers()
+    idle = worker.cpu_times().user
     call = fake_adapter.stub.Execute.future(request(example("spin")))
     busy = fake_adapter.stub.Execute.future(request(example()))
+    while worker.cpu_times().user < idle + 0.05:  # seconds: it spins
+        assert not call.done()
     call.cancel()
     assert busy.result(PATIENCE).computed.gas_used == 1
     psutil.wait_procs([worker], PATIENCE)
