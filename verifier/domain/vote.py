@@ -60,8 +60,8 @@ def cast_vote(header: Header, result: Result) -> Vote:
 
 
 def withhold(vote: Vote, why: str) -> Vote:
-    """The vote without its VALID: an abstention where it was one, otherwise unchanged."""
-    if vote.kind is not VoteKind.VALID:
+    """The vote as an abstention: without a trusted pre-state neither VALID nor INVALID says anything of the block."""
+    if vote.kind is VoteKind.ABSTAIN:
         return vote
     return Vote(vote.adapter, vote.lineage, VoteKind.ABSTAIN, f"{AbstentionReason.REFUSED}: {why}", (), vote.elapsed_ms)
 

@@ -121,7 +121,7 @@ async def replay(
 ) -> AsyncIterator[Replayed]:
     """Judges all sources, several at once, and yields their reports in the order of the sources.
 
-    A block whose parent was judged earlier in the same run gets no VALID if that parent was rejected: its pre-state
+    A block whose parent was judged earlier in the same run gets no statement if that parent was rejected: its pre-state
     root is then none that the verifier computed.
     """
     verdicts: dict[bytes, Verdict] = {}
@@ -160,7 +160,7 @@ async def replay(
 
 
 def check_parent(report: BlockReport, verdicts: Mapping[bytes, Verdict], policy: QuorumPolicy) -> BlockReport:
-    """The report, its VALID votes withheld if its parent was rejected (`verdicts`: block hash → verdict so far)."""
+    """The report, its votes withheld if its parent was rejected (`verdicts`: block hash → verdict so far)."""
     if verdicts.get(report.parent_hash) is not Verdict.REJECT:
         return report
     why = "pre-state root is not trusted: the parent block was rejected in this run"

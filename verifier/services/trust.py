@@ -20,8 +20,8 @@ HASH_LENGTH = 32
 class Trust:
     """What adapters are told to start from.
 
-    pre_state_root: 32 bytes. withheld: why no VALID may follow from it, or "". parent_header_optional: the root does
-    not come from the parent's header, which is absent. ancestor_hashes: block number → hash. notes: for the report.
+    pre_state_root: 32 bytes. withheld: why no statement may follow from it, or "". parent_header_optional: the root
+    does not come from the parent's header, which is absent. ancestor_hashes: block number → hash. notes: for reports.
     """
 
     pre_state_root: bytes

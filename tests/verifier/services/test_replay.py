@@ -133,6 +133,13 @@ def test_without_a_parent_header_nothing_is_valid(tmp_path: Path) -> None:
     assert not clients[0].requests[0].parent_header_optional
 
 
+def test_an_untrusted_root_makes_no_block_invalid(tmp_path: Path) -> None:
+    (header,) = write_chain(tmp_path, 1)
+    done = reports(run(executors(*[wrong_root] * 4), [tmp_path], tmp_path, trusted_roots={header.hash: b"\x44" * 32}))
+    assert done[0].decision.verdict is Verdict.HOLD
+    assert {vote.kind for vote in done[0].votes} == {VoteKind.ABSTAIN}
+
+
 @pytest.mark.parametrize("accept", [True, False])
 def test_claims_are_used_only_where_accepted(tmp_path: Path, accept: bool) -> None:
     claims = json.dumps({"parentStateRoot": f"0x{'33' * 32}"}).encode()
