@@ -251,7 +251,7 @@ class WitnessStore:
         """Puts a copy into `tier` by the same atomic publish: a crash leaves the file in both tiers, never in none."""
         path = tier.directory / file_name(stored.number, stored.hash)
         try:
-            publish(stored.path.read_bytes(), path, sync=tier.sync)
+            publish([stored.path.read_bytes()], path, sync=tier.sync)
         except FileNotFoundError:
             if not stored.path.exists():
                 return  # somebody removed it by hand: nothing to move

@@ -314,11 +314,23 @@ def test_nothing_is_copied(tmp_path: Path) -> None:
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
-        publish("text", tmp_path / "x.witness")  # type: ignore[arg-type]
+        publish(["text"], tmp_path / "x.witness")  # type: ignore[list-item]
     (tmp_path / "y.witness").mkdir()
     with pytest.raises(OSError, match=r"y\.witness"):
-        publish(b"data", tmp_path / "y.witness", sync=False)
+        publish([b"data"], tmp_path / "y.witness", sync=False)
     assert not [each for each in tmp_path.iterdir() if each.name.startswith(TEMPORARY_PREFIX)]
+
+
+@pytest.mark.parametrize("taken", [0, 1, 3, 4, 10, 4000])
+def test_all_is_written_however_little_the_system_takes_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: int
+) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "writev", lambda file, batch: write(file, b"".join(batch)[:taken]))
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:2]))
+    parts: list[Octets] = [b"abc", b"", memoryview(b"d"), *(bytes([index % 251]) for index in range(3000))]
+    publish(parts, tmp_path / "x.witness", sync=False)
+    assert (tmp_path / "x.witness").read_bytes() == b"".join(parts)
 
 
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:

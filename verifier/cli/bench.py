@@ -2,20 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from statistics import median
+from typing import TypeVar
 
 import click
 
 from verifier.app import configured_adapters
 from verifier.cli.output import standard_output
-from verifier.errors import AdapterError, InputError
+from verifier.errors import InputError
 from verifier.executors.stateless.manifest import Manifest
 from verifier.services import benchmark
 from verifier.services.sources import Source, find_paths, open_sources, scratch_directory
 
+T = TypeVar("T")
 RUNS = 20
 
 
@@ -54,22 +55,20 @@ def _figures(manifests: Sequence[Manifest], files: Sequence[Path], runs: int) ->
         writing = benchmark.publish_times(path, runs)
         yield {"kind": "publish", **asdict(writing), "ratio": writing.publish / writing.plain}
     for manifest in manifests:
-        for path in files:
-            # The two one after the other: on shared machines the speed drifts from minute to minute.
-            (times,) = asyncio.run(benchmark.adapter_times(manifest, [path], runs))
-            if times.adapter_ms is None:
-                continue
-            try:
-                own = median(asyncio.run(benchmark.own_times(manifest, path, runs)))
-            except AdapterError as error:
-                yield {"kind": "failure", "adapter": manifest.name, "reason": str(error)}
-                continue
-            yield {"kind": "adapter", **asdict(replace(times, own=own)), "ratio": times.adapter_ms / own}
+        for times in asyncio.run(_collected(benchmark.adapter_times(manifest, files, runs))):
+            if times.own is not None and times.adapter_ms is not None:
+                yield {"kind": "adapter", **asdict(times), "ratio": times.adapter_ms / times.own}
+            elif times.failure is not None:
+                yield {"kind": "failure", "adapter": manifest.name, "reason": times.failure}
     for each in asyncio.run(benchmark.orchestration_times(manifests, files, runs)):
         yield {"kind": "orchestration", **asdict(each), "ratio": each.overhead / each.slowest_counted}
     total = asyncio.run(benchmark.throughput(manifests, files))
     yield {"kind": "throughput", **asdict(total), "ratio": total.ratio}
     yield {"kind": "machine", "load": benchmark.machine_load(), "runs": runs, "blocks": len(files)}
+
+
+async def _collected(items: AsyncIterator[T]) -> list[T]:
+    return [item async for item in items]
 
 
 def _line(figure: dict[str, object]) -> str:

@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,13 @@ from verifier.services.replay import BlockReport, ReplayOptions, judge, replay
 from verifier.services.sources import InputFailure, Source
 from witness.chain_config import parse_chain_config
 from witness.errors import WitnessError
-from witness.file import check_binding, encode_witness_file, map_witness_file, publish
+from witness.file import (
+    check_binding,
+    encode_witness_file,
+    map_witness_file,
+    witness_file_parts,
+    write_witness_file,
+)
 from witness.model import Witness
 
 WARM_UP = 2  # runs before the counted ones
@@ -35,7 +41,8 @@ OWN_TIMEOUT = 1800.0  # seconds for one adapter's own runs of one block; the slo
 class BlockTimes:
     """One block and client, medians in milliseconds; None where the client does not execute the block.
 
-    own: in-process, the client's shortest way. adapter: the adapter's reported time. elapsed: as the verifier saw it.
+    own: in-process, the client's shortest way. adapter_ms: what the adapter reports. elapsed: what the verifier saw.
+    failure: why there is no own time where there should be one.
     """
 
     number: int
@@ -44,13 +51,15 @@ class BlockTimes:
     own: float | None
     adapter_ms: float | None
     elapsed: float | None
+    failure: str | None = None
 
 
 @dataclass(frozen=True)
 class PublishTimes:
-    """One witness file, medians in milliseconds: its bytes published (temporary file, rename) and just written.
+    """One witness file, medians in milliseconds: its content published, and the same bytes just written.
 
-    encode: making the bytes of the witness, with checksums. synced: forced to the disk, file and directory.
+    encode: the part of publishing before the file is opened: offsets, order, checksums. synced: forced to the disk,
+    file and directory.
     """
 
     number: int
@@ -110,9 +119,11 @@ async def own_times(manifest: Manifest, path: Path, runs: int) -> list[float]:
         raise AdapterError(f"{manifest.name} --bench printed no runs: {error}") from None
 
 
-async def adapter_times(manifest: Manifest, files: Sequence[Path], runs: int) -> list[BlockTimes]:
-    """Each file's times through one adapter that runs alone; `own` is still None."""
-    times = []
+async def adapter_times(manifest: Manifest, files: Sequence[Path], runs: int) -> AsyncIterator[BlockTimes]:
+    """Each file's times through one adapter that runs alone, and directly afterwards the client's own.
+
+    The two one after the other: on shared machines the speed drifts from minute to minute.
+    """
     async with AdapterPool([manifest]) as pool:
         await pool.wait_ready()
         options = ReplayOptions(quorum_policy({manifest.name: manifest.lineage}))
@@ -120,18 +131,18 @@ async def adapter_times(manifest: Manifest, files: Sequence[Path], runs: int) ->
             content = map_witness_file(path)
             reports = [await judge(pool.executors, path, content, options) for _ in range(WARM_UP + runs)]
             results = [report.results[0] for report in reports[WARM_UP:]]
-            computed = all(isinstance(result.outcome, Computed) for result in results)
-            times.append(
-                BlockTimes(
-                    content.number,
-                    reports[0].fork,
-                    manifest.name,
-                    None,
-                    median(result.adapter_ms or 0.0 for result in results) if computed else None,
-                    median(result.elapsed_ms for result in results) if computed else None,
+            times = BlockTimes(content.number, reports[0].fork, manifest.name, None, None, None)
+            if all(isinstance(result.outcome, Computed) for result in results):
+                times = replace(
+                    times,
+                    adapter_ms=median(result.adapter_ms or 0.0 for result in results),
+                    elapsed=median(result.elapsed_ms for result in results),
                 )
-            )
-    return times
+                try:
+                    times = replace(times, own=median(await own_times(manifest, path, runs)))
+                except AdapterError as error:
+                    times = replace(times, failure=str(error))
+            yield times
 
 
 def publish_times(path: Path, runs: int, directory: Path | None = None) -> PublishTimes:
@@ -147,14 +158,14 @@ def publish_times(path: Path, runs: int, directory: Path | None = None) -> Publi
         target = Path(name)
         for _ in range(WARM_UP + runs):
             with _timed(samples["encode"]):
-                encode_witness_file(owned)
+                witness_file_parts(owned)
             for sync, suffix in ((False, ""), (True, "_synced")):
                 with _timed(samples[f"plain{suffix}"]):
                     _plain_write(encoded, target / "plain", sync=sync)
                 (target / "plain").unlink()
                 with _timed(samples[f"publish{suffix}"]):
-                    publish(encoded, target / "published", sync=sync)
-                (target / "published").unlink()
+                    published = write_witness_file(owned, target, sync=sync)
+                published.unlink()
     return PublishTimes(
         content.number, len(encoded), **{key: median(values[WARM_UP:]) for key, values in samples.items()}
     )

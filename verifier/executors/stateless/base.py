@@ -37,6 +37,10 @@ class StatelessExecutor(Protocol):
     def lineage(self) -> str:
         """The engine lineage that its votes count for."""
 
+    @property
+    def expected_ms(self) -> float:
+        """What its last block took it, in milliseconds; 0 before the first. The slowest are asked first."""
+
     async def execute(self, request: ExecutionRequest) -> Result:
         """The outcome for one block. Never raises for what an adapter does: that becomes an abstention."""
 
@@ -49,6 +53,7 @@ class FakeExecutor:
     lineage: str
     answer: Callable[[ExecutionRequest], Outcome]
     requests: list[ExecutionRequest] = field(default_factory=list)
+    expected_ms: float = 0.0
 
     async def execute(self, request: ExecutionRequest) -> Result:
         """What `answer` says, at once."""

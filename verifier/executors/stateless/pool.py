@@ -29,6 +29,7 @@ class SupervisedAdapter:
     def __init__(self, manifest: Manifest, directory: Path) -> None:
         self.name = manifest.name
         self.lineage = manifest.lineage
+        self.expected_ms = 0.0
         self.socket = directory / f"{manifest.name}.sock"
         self.client = AdapterClient(manifest.name, manifest.lineage, f"unix:{self.socket}")
         self.process = AdapterProcess(manifest, self.socket, self.client.probe)
@@ -46,7 +47,9 @@ class SupervisedAdapter:
                 return self._abstain(reason, started)
             remaining = max(0.0, request.deadline - (time.monotonic() - started))
             try:
-                return await self.client.execute(replace(request, deadline=remaining))
+                result = await self.client.execute(replace(request, deadline=remaining))
+                self.expected_ms = result.elapsed_ms
+                return result
             except AdapterLostError as error:
                 loss = str(error)
                 await self._notice_loss()
@@ -81,6 +84,7 @@ class UnavailableAdapter:
     def __init__(self, manifest: Manifest, reason: str) -> None:
         self.name = manifest.name
         self.lineage = manifest.lineage
+        self.expected_ms = 0.0
         self.reason = reason
 
     async def execute(self, request: ExecutionRequest) -> Result:  # noqa: ARG002 - the seam's signature
@@ -129,9 +133,11 @@ class AdapterPool:
 async def execute_on_all(executors: Sequence[StatelessExecutor], request: ExecutionRequest) -> AsyncIterator[Result]:
     """Every executor's result for one block, in the order in which they come; ends when all have answered.
 
+    The slowest is asked first: the verdict waits for it, and the fast ones would keep the cores from its request.
     Leaving early (closing the generator) cancels those still under way.
     """
-    tasks = [asyncio.create_task(executor.execute(request)) for executor in executors]
+    slowest_first = sorted(executors, key=lambda executor: executor.expected_ms, reverse=True)
+    tasks = [asyncio.create_task(executor.execute(request)) for executor in slowest_first]
     try:
         for next_result in asyncio.as_completed(tasks):
             yield await next_result

@@ -110,3 +110,36 @@ def test_results_come_as_they_are_ready(tmp_path: Path, request_for_a_block: Exe
         return names
 
     assert asyncio.run(scenario()) == ["fast", "slow"]
+
+
+def test_the_slowest_is_asked_first(request_for_a_block: ExecutionRequest) -> None:
+    asked: list[str] = []
+
+    def fake(name: str, expected_ms: float) -> FakeExecutor:
+        def answer(_: ExecutionRequest) -> Abstention:
+            asked.append(name)
+            return Abstention(AbstentionReason.REFUSED)
+
+        return FakeExecutor(name, name, answer, expected_ms=expected_ms)
+
+    async def scenario() -> None:
+        executors = [fake("fast", 4.0), fake("slow", 300.0), fake("unknown", 0.0), fake("middling", 120.0)]
+        async for _ in execute_on_all(executors, request_for_a_block):
+            pass
+
+    asyncio.run(scenario())
+    assert asked == ["slow", "middling", "fast", "unknown"]
+
+
+def test_an_adapter_is_expected_to_take_what_it_took(scripted: Scripted, request_for_a_block: ExecutionRequest) -> None:
+    async def scenario() -> tuple[float, float]:
+        async with AdapterPool([scripted("well")]) as pool:
+            (executor,) = pool.executors
+            before = executor.expected_ms
+            result = await executor.execute(request_for_a_block)
+            assert executor.expected_ms == result.elapsed_ms
+            return before, executor.expected_ms
+
+    before, after = asyncio.run(scenario())
+    assert before == 0.0
+    assert after > 0.0
