@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import TypeVar
 
 import click
@@ -18,14 +19,16 @@ from verifier.services.sources import Source, find_paths, open_sources, scratch_
 
 T = TypeVar("T")
 RUNS = 20
+PARTS = ("publish", "adapters", "orchestration", "throughput")
 
 
 @click.command()
 @click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--adapters", "names", help="Adapters to measure, separated by commas; default: all.")
+@click.option("--part", "parts", type=click.Choice(PARTS), multiple=True, help="Measure only this; repeatable.")
 @click.option("--runs", type=click.IntRange(min=1), default=RUNS, show_default=True, help="Counted runs a figure.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a figure.")
-def bench(paths: tuple[Path, ...], names: str | None, runs: int, as_json: bool) -> int:
+def bench(paths: tuple[Path, ...], names: str | None, parts: tuple[str, ...], runs: int, as_json: bool) -> int:
     """Measure adapters, publishing, orchestration and replay throughput on the given blocks (from Paris on).
 
     Medians over the counted runs, in milliseconds. Needs an otherwise idle machine; its load is printed first and last.
@@ -44,26 +47,34 @@ def bench(paths: tuple[Path, ...], names: str | None, runs: int, as_json: bool) 
         ]
         if not files or not manifests:
             raise InputError("nothing to measure: no complete block, or no adapter that can be started")
-        for figure in _figures(manifests, files, runs):
+        for figure in _figures(manifests, files, runs, parts or PARTS):
             console.print(json.dumps(figure) if as_json else _line(figure), markup=False)
     return 0
 
 
-def _figures(manifests: Sequence[Manifest], files: Sequence[Path], runs: int) -> Iterator[dict[str, object]]:
+def _figures(
+    manifests: Sequence[Manifest], files: Sequence[Path], runs: int, parts: Sequence[str]
+) -> Iterator[dict[str, object]]:
     yield {"kind": "machine", "load": benchmark.machine_load(), "runs": runs, "blocks": len(files)}
-    for path in files:
+    for path in files if "publish" in parts else ():
         writing = benchmark.publish_times(path, runs)
         yield {"kind": "publish", **asdict(writing), "ratio": writing.publish / writing.plain}
-    for manifest in manifests:
+    for manifest in manifests if "adapters" in parts else ():
         for times in asyncio.run(_collected(benchmark.adapter_times(manifest, files, runs))):
             if times.own is not None and times.adapter_ms is not None:
                 yield {"kind": "adapter", **asdict(times), "ratio": times.adapter_ms / times.own}
             elif times.failure is not None:
                 yield {"kind": "failure", "adapter": manifest.name, "reason": times.failure}
-    for each in asyncio.run(benchmark.orchestration_times(manifests, files, runs)):
-        yield {"kind": "orchestration", **asdict(each), "ratio": each.overhead / each.slowest_counted}
-    total = asyncio.run(benchmark.throughput(manifests, files))
-    yield {"kind": "throughput", **asdict(total), "ratio": total.ratio}
+    if "orchestration" in parts:
+        overheads = []
+        for each in asyncio.run(benchmark.orchestration_times(manifests, files, runs)):
+            overheads.append(each.overhead)
+            yield {"kind": "orchestration", **asdict(each), "ratio": each.overhead / each.slowest_counted}
+        if overheads:
+            yield {"kind": "orchestration", "blocks": len(overheads), "median_overhead": median(overheads)}
+    if "throughput" in parts:
+        total = asyncio.run(benchmark.throughput(manifests, files))
+        yield {"kind": "throughput", **asdict(total), "ratio": total.ratio}
     yield {"kind": "machine", "load": benchmark.machine_load(), "runs": runs, "blocks": len(files)}
 
 

@@ -174,7 +174,7 @@ def publish_times(path: Path, runs: int, directory: Path | None = None) -> Publi
 async def orchestration_times(
     manifests: Sequence[Manifest], files: Sequence[Path], runs: int
 ) -> list[OrchestrationTimes]:
-    """Each file's way from mapping to a settled verdict, with all adapters at work."""
+    """Each file's way from mapping to a settled verdict, all adapters at work. Leaves out blocks that nobody judges."""
     times = []
     async with AdapterPool(manifests) as pool:
         await pool.wait_ready()
@@ -186,8 +186,12 @@ async def orchestration_times(
                 content = map_witness_file(path)
                 mapped_ms = (time.monotonic() - started) * 1000
                 report = await judge(pool.executors, path, content, options)
+                if not report.first.valid:
+                    break
                 settled.append(mapped_ms + report.settled_ms)
                 slowest.append(_slowest_counted(report))
+            if not settled:
+                continue
             overheads = [a - b for a, b in zip(settled, slowest, strict=True)][WARM_UP:]
             times.append(
                 OrchestrationTimes(
