@@ -88,10 +88,9 @@ def test_a_transaction_may_be_given_as_its_bytes(item: Item) -> None:
 def test_a_transaction_that_states_another_hash_is_refused(item: Item, data: st.DataObject) -> None:
     document = transaction_to_object(item)
     name = data.draw(st.sampled_from(sorted(document)))
-    if name != "hash" and isinstance(document[name], str):
-        document[name] = "0x1" + document[name][2:] if name in ("nonce", "value", "r", "s") else document[name]
     original = transaction_to_object(item)
-    if document != original:
+    if name in ("nonce", "value", "r", "s"):
+        document[name] = hex(int(document[name], 16) ^ 1)
         with pytest.raises(WitnessFormatError, match="states hash"):
             transaction_from_object(document)
     document = {**original, "hash": hex_octets(bytes(32))}
