@@ -187,12 +187,12 @@ def test_unknown_parent(open_sample: OpenSample) -> None:
 
 def test_fork_that_py_evm_lacks_is_not_executed(tmp_path: Path) -> None:
     genesis = sample_genesis()
-    document = {**genesis.config.document, "osakaTime": GENESIS_TIME + 2 * SLOT}
-    osaka = Genesis(ChainConfig(genesis.config.chain_id, document), genesis.header_fields, genesis.accounts)
+    document = {**genesis.config.document, "amsterdamTime": GENESIS_TIME + 2 * SLOT}
+    amsterdam = Genesis(ChainConfig(genesis.config.chain_id, document), genesis.header_fields, genesis.accounts)
     sink = MemorySink()
-    with EmbeddedExecutor(tmp_path, osaka, sink, sync=False) as executor:
+    with EmbeddedExecutor(tmp_path, amsterdam, sink, sync=False) as executor:
         executor.import_block(sample_blocks()[0])
-        with pytest.raises(UnsupportedForkError, match="osaka"):
+        with pytest.raises(UnsupportedForkError, match="amsterdam"):
             executor.import_block(sample_blocks()[1])
         assert executor.head().number == 1
         assert len(sink.published) == 1
