@@ -10,7 +10,7 @@ from machine.osaka import BLOCK_SIZE_LIMIT, check_block_size
 from tests.machine.running import call, empty_state
 from verifier.executors.stateful.embedded.assembly import assemble
 
-from .test_signature import SAMPLE
+from .signatures import SAMPLE
 
 OSAKA_FORKS = ("osaka", "bpo1", "bpo2", "bpo3", "bpo4", "bpo5")
 MODEXP, P256VERIFY = (5).to_bytes(20, "big"), (0x100).to_bytes(20, "big")
