@@ -10,11 +10,14 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from machine.blob_gas import BLOB_BASE_COST, blob_base_fee
 from machine.osaka import MODEXP_ADDRESS, P256VERIFY_ADDRESS
 from machine.signature import FIELD, GENERATOR, ORDER
+from machine.transaction_rules import BLOB_LIMIT
 from tests.end_to_end.running import RunningAdapters
 from tests.machine.signatures import encoded, first_point, forged, key_of, signed
 from verifier.domain.vote import VoteKind
@@ -35,8 +38,9 @@ from witness.store import WitnessStore
 
 SEED = int(os.environ.get("VERIFIER_SEED", "7951"))
 BLOCKS = 18
-LOWEST_BASE_FEE = 12  # wei; up to 16 wei blobs are no cheaper than execution at excess 0 (EIP-7918)
+FIRST_BASE_FEE = 22  # wei, falling; above 16 blobs are cheaper than execution, below they are not (EIP-7918)
 BASE_FEE_FIELD = 15  # of a header
+GAS_PER_BLOB = 131_072
 ZEROS = b"\x1e" * 20
 # In bytes; the edges of EIP-7883 and EIP-7823.
 LENGTHS = (0, 1, 2, 8, 31, 32, 33, 40, 64, 65, 127, 128, 256, 1023, 1024, 1025)
@@ -101,8 +105,8 @@ class Inputs:
         data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
         return bytes(data)[: chance.choice((160, 160, 159, 96))] + bytes(chance.choice((0, 0, 1, 64)))
 
-    def transactions(self, sender: Wallet) -> Iterator[bytes]:
-        """The transactions of one block."""
+    def transactions(self, sender: Wallet, blobs: int) -> Iterator[bytes]:
+        """The transactions of one block, with this many blobs."""
         counted = (self.chance.getrandbits(self.chance.randrange(1, 257)) for _ in range(8))
         yield sender.sign(DYNAMIC_FEE, Call(to=ZEROS, data=words(0, *counted), gas=600_000))
         for _ in range(7):
@@ -111,16 +115,17 @@ class Inputs:
             else:
                 called = call_of(P256VERIFY_ADDRESS, self.signature())
             yield sender.sign(DYNAMIC_FEE, Call(to=ADDRESSES["caller"], data=called, gas=3_000_000))
-        for _ in range(self.chance.choice((0, 1, 2, 2))):
-            hashes = tuple(b"\1" + self.chance.randbytes(31) for _ in range(self.chance.randrange(1, 5)))
-            call = Call(to=ADDRESSES["blobs"], blob_hashes=hashes, blob_price=10**6)
-            yield sender.sign(BLOB, call)
+        while blobs:
+            count = min(blobs, self.chance.randrange(1, BLOB_LIMIT + 1))
+            hashes = tuple(b"\1" + self.chance.randbytes(31) for _ in range(count))
+            yield sender.sign(BLOB, Call(to=ADDRESSES["blobs"], blob_hashes=hashes, blob_price=10**6))
+            blobs -= count
 
 
 def genesis() -> Genesis:
     """The chain of our own as one that starts with Osaka, with BPO1 and BPO2, and with next to no base fee."""
     own = sample_genesis()
-    document = {
+    document: dict[str, Any] = {
         **own.config.document,
         **dict.fromkeys(("cancunTime", "pragueTime", "osakaTime"), 0),
         "bpo1Time": GENESIS_TIME + SLOT * BLOCKS // 3,
@@ -130,7 +135,7 @@ def genesis() -> Genesis:
         **document["blobSchedule"],
         "bpo2": {"target": 14, "max": 21, "baseFeeUpdateFraction": 11684671},
     }
-    fields = (*own.header_fields[:BASE_FEE_FIELD], bytes([LOWEST_BASE_FEE]), *own.header_fields[BASE_FEE_FIELD + 1 :])
+    fields = (*own.header_fields[:BASE_FEE_FIELD], bytes([FIRST_BASE_FEE]), *own.header_fields[BASE_FEE_FIELD + 1 :])
     accounts = {**own.accounts, ZEROS: GenesisAccount(nonce=1, code=LEADING_ZEROS)}
     return Genesis(ChainConfig(own.config.chain_id, document), fields, accounts)
 
@@ -140,17 +145,25 @@ def test_every_client_computes_the_same(adapters: RunningAdapters, tmp_path: Pat
     inputs = Inputs()
     start = genesis()
     sender = Wallet(keccak256(b"sample chain sender"), start.config.chain_id)
-    forks, excesses = set(), set()
+    forks: set[str] = set()
+    above_bound: set[bool] = set()
     with WitnessStore(tmp_path / "witnesses", sync=False) as store, ChainBuilder(tmp_path / "s", start, store) as chain:
         for number in range(1, BLOCKS + 1):
-            plan = BlockPlan(GENESIS_TIME + number * SLOT, tuple(inputs.transactions(sender)))
-            encoded_block, outcome = chain.add(plan)
+            timestamp = GENESIS_TIME + number * SLOT
+            schedule = start.config.blob_schedule(start.config.fork(number, timestamp, paris=True))
+            assert schedule is not None
+            # Always above the target, so that there is an excess, and as many as there may be in every third block.
+            blobs = schedule.maximum if number % 3 == 0 else schedule.target + 1
+            encoded_block, outcome = chain.add(BlockPlan(timestamp, tuple(inputs.transactions(sender, blobs))))
             assert outcome.results is not None, outcome.invalid
             assert outcome.path is not None
             report = adapters.judge_file(outcome.path)
             for vote in report.votes:
                 assert vote.kind is VoteKind.VALID, (SEED, number, outcome.fork, vote)
             forks.add(outcome.fork)
-            excesses.add(decode_block_header(encoded_block).excess_blob_gas)
+            header = decode_block_header(encoded_block)
+            if header.excess_blob_gas and header.base_fee:
+                price = GAS_PER_BLOB * blob_base_fee(schedule, header.excess_blob_gas)
+                above_bound.add(BLOB_BASE_COST * header.base_fee <= price)
     assert forks == {"osaka", "bpo1", "bpo2"}
-    assert len(excesses) > BLOCKS // 3
+    assert above_bound == {True, False}
