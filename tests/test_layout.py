@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("witness", "verifier", "adapters")
+PACKAGES = ("witness", "machine", "verifier", "adapters")
 MAX_LINES = 500  # a longer module is more than one noun
 
 

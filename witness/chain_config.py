@@ -43,6 +43,7 @@ TIMED_FORKS = (
     ("amsterdam", "amsterdamTime"),
 )
 FORKS = ("frontier", *(name for name, _ in NUMBERED_FORKS), "paris", *(name for name, _ in TIMED_FORKS))
+TIME_KEYS = dict(TIMED_FORKS)
 KNOWN_CHAINS = {1: "mainnet", 17000: "holesky", 11155111: "sepolia", 560048: "hoodi"}
 
 
@@ -53,6 +54,9 @@ class BlobSchedule:
     target: int
     maximum: int
     update_fraction: int
+
+
+FIXED_SCHEDULES = {"cancun": BlobSchedule(3, 6, 3338477), "prague": BlobSchedule(6, 9, 5007716)}
 
 
 @dataclass(frozen=True)
@@ -81,21 +85,24 @@ class ChainConfig:
         return "frontier"
 
     def blob_schedule(self, fork: str) -> BlobSchedule | None:
-        """The blob schedule in force at `fork`: its own, or that of the nearest earlier fork which has one."""
+        """The blob schedule in force at `fork`, one of FORKS; None before Cancun.
+
+        It is the fork's own entry in `blobSchedule`, or that of the latest fork before it which the config activates.
+        Cancun and Prague without an entry have what EIP-4844 and EIP-7691 fix. A fork that only changes the schedule
+        is nothing without its entry (EIP-7892). Raises ChainConfigError for such a fork, and for a wrong entry.
+        """
         schedules = self.document.get("blobSchedule") or {}
-        names = FORKS[: FORKS.index(fork) + 1]
-        for name in reversed(names):
+        in_force = None
+        for name in FORKS[FORKS.index("cancun") : FORKS.index(fork) + 1]:
             entry = schedules.get(name)
-            if entry is not None:
-                try:
-                    return BlobSchedule(
-                        _integer(entry["target"], "target"),
-                        _integer(entry["max"], "max"),
-                        _integer(entry["baseFeeUpdateFraction"], "baseFeeUpdateFraction"),
-                    )
-                except (KeyError, TypeError) as error:
-                    raise ChainConfigError(f"blobSchedule.{name}: {error}") from None
-        return None
+            own = None if entry is None else _schedule(name, entry)
+            scheduled = self.document.get(TIME_KEYS[name]) is not None
+            if own is None and scheduled and name.startswith("bpo"):
+                raise ChainConfigError(f"blobSchedule has no entry for {name}")
+            if own is None or not (scheduled or name == fork):
+                own = FIXED_SCHEDULES.get(name)
+            in_force = own or in_force
+        return in_force
 
     def _activation(self, key: str) -> int | None:
         value = self.document.get(key)
@@ -103,6 +110,21 @@ class ChainConfig:
 
     def _dao_support(self) -> bool:
         return bool(self.document.get("daoForkSupport"))
+
+
+def _schedule(fork: str, entry: Any) -> BlobSchedule:
+    try:
+        schedule = BlobSchedule(
+            _integer(entry["target"], "target"),
+            _integer(entry["max"], "max"),
+            _integer(entry["baseFeeUpdateFraction"], "baseFeeUpdateFraction"),
+        )
+    except (KeyError, TypeError) as error:
+        raise ChainConfigError(f"blobSchedule.{fork}: {error}") from None
+    # EIP-7918 divides by the maximum and takes the target from it; EIP-4844 divides by the fraction.
+    if not schedule.target <= schedule.maximum or not schedule.maximum or not schedule.update_fraction:
+        raise ChainConfigError(f"blobSchedule.{fork}: {schedule} allows no blob, or fewer than it aims at")
+    return schedule
 
 
 def _integer(value: object, name: str) -> int:

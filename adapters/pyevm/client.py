@@ -1,18 +1,16 @@
 """py-evm behind the host's Client protocol."""
 
-from functools import cache
-
 from eth.precompiles import point_evaluation
 from eth_keys import keys
 from eth_keys.backends import CoinCurveECCBackend
 
+from machine.configuration import VIRTUAL_MACHINES, parameters
 from verifier.rpc.host.task import BlockTask
 from verifier.rpc.v1 import executor_pb2 as pb
 from witness.chain_config import known_chain_config, parse_chain_config
 
-from .configuration import VIRTUAL_MACHINES, machine_class, parameters
-from .corrections import correct_modexp
 from .execution import compute, execute
+from .machine import machine_class
 
 POINT_AT_INFINITY = b"\xc0" + bytes(47)  # BLS12-381 G1, compressed: the commitment and proof of the zero polynomial
 
@@ -30,10 +28,7 @@ class PyEvmClient:
             raise RuntimeError("py-evm must not run with assertions switched off (python -O)")
         if not isinstance(keys.backend, CoinCurveECCBackend):
             raise RuntimeError(f"signatures would be recovered by {type(keys.backend).__name__}, not by coincurve")
-        # py-evm reads and expands the trusted setup anew for each call of the precompile, 2.4 s each.
-        point_evaluation.load_trusted_setup = cache(point_evaluation.load_trusted_setup)
-        _evaluate_point()
-        correct_modexp()
+        _evaluate_point()  # reads the trusted setup, which is then kept (machine.corrections)
         mainnet = parse_chain_config(known_chain_config(1))
         for fork in VIRTUAL_MACHINES:
             machine_class(parameters(mainnet, fork))

@@ -7,7 +7,7 @@ from verifier.rpc.v1 import executor_pb2 as pb
 from witness.chain_config import FORKS
 
 ADAPTER_VERSION = "1"
-SUPPORTED_FORKS = FORKS[: FORKS.index("prague") + 1]
+SUPPORTED_FORKS = FORKS[: FORKS.index("bpo5") + 1]
 # The seal needs the ethash cache of the block's epoch: minutes in Python. gasUsed above the limit shows as a
 # difference instead, because what is computed never is above.
 UNCHECKED_RULES = (pb.RULE_PROOF_OF_WORK, pb.RULE_GAS_USED)

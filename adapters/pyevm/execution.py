@@ -9,6 +9,7 @@ from eth.constants import BLANK_ROOT_HASH, EMPTY_SHA256, EMPTY_UNCLE_HASH
 from eth.vm.chain_context import ChainContext
 from eth_hash.auto import keccak
 
+from machine.configuration import parameters
 from verifier.rpc.host.responses import broken_rule, insufficient, refused
 from verifier.rpc.host.task import BlockTask
 from verifier.rpc.v1 import executor_pb2 as pb
@@ -16,9 +17,8 @@ from witness.chain_config import FORKS
 from witness.errors import ChainConfigError
 from witness.header import keccak256
 
-from .configuration import machine_class, parameters
 from .database import WitnessChainDB, WitnessDatabase
-from .machine import BrokenRuleError
+from .machine import BrokenRuleError, machine_class
 from .misses import collecting
 from .rules import check_block, decode_block, decode_parent, stand_in_parent, unchecked_without_parent
 
@@ -69,7 +69,7 @@ def _execute(task: BlockTask, clock: list[int]) -> pb.ExecuteResponse:
     if task.parent_rlp is not None:
         parent, unchecked = decode_parent(task.parent_rlp), []
     else:
-        parent, unchecked = stand_in_parent(block.header, chosen), unchecked_without_parent(block.header, chosen)
+        parent, unchecked = stand_in_parent(block.header), unchecked_without_parent(block.header, chosen)
     if block.uncles:
         unchecked.append(pb.RULE_UNCLES)  # whether they descend from ancestors and are new: those are not here
     machine = _machine(task, machine_type, block.header, parent)

@@ -1,39 +1,26 @@
-"""What is mixed into py-evm's VM, state and transaction executor so that one block can be computed, not compared.
+"""What is mixed into py-evm's completed machine so that one block can be computed from a witness, not compared.
 
-The mixed-in methods keep receipts, tell rule from rule, name ancestors that BLOCKHASH asks for and that are not there,
-and leave out the comparison with the header. What the EVM does is untouched.
+The mixed-in methods tell rule from rule, name ancestors that BLOCKHASH asks for and that are not there, and leave out
+the comparison with the header. What the EVM does is untouched.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from eth.abc import (
-    BlockAndMetaWitness,
-    BlockAPI,
-    BlockHeaderAPI,
-    ComputationAPI,
-    ReceiptAPI,
-    SignedTransactionAPI,
-)
-from eth.vm.forks.prague import PragueVM
-from eth.vm.forks.prague.constants import (
-    CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS,
-    DEPOSIT_EVENT_SIGNATURE_HASH,
-    WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS,
-)
+from eth.abc import BlockAndMetaWitness, BlockAPI, BlockHeaderAPI, SignedTransactionAPI
 from eth.vm.interrupt import EVMMissingData
 from eth_keys.exceptions import BadSignature
 from eth_keys.exceptions import ValidationError as KeyValidationError
 from eth_typing import Hash32
 from eth_utils import ValidationError
 
+from machine import configuration
+from machine.completion import Parameters
+from machine.errors import DepositError, RequestError
 from verifier.rpc.v1 import executor_pb2 as pb
 
-from .completion import check_deposit, check_transaction
 from .database import WitnessAccountDB
 from .misses import record_ancestor
-
-DEPOSIT_EVENT = int.from_bytes(DEPOSIT_EVENT_SIGNATURE_HASH, "big")
 
 
 class BrokenRuleError(Exception):
@@ -52,13 +39,9 @@ class AncestorMissingError(EVMMissingData):
 class BlockExecutor:
     """Mixed into the transaction executor: what is raised while a transaction is validated is about the transaction."""
 
-    vm_state: Any
-    configured_fork: str
-
     def validate_transaction(self, transaction: SignedTransactionAPI) -> None:
-        """py-evm's own validation, and what it leaves out. Raises BrokenRuleError."""
+        """py-evm's completed validation. Raises BrokenRuleError."""
         try:
-            check_transaction(self.vm_state, transaction, self.configured_fork)
             super().validate_transaction(transaction)  # type: ignore[misc]  # of the class this is mixed into
         except (ValidationError, BadSignature, KeyValidationError) as error:
             raise BrokenRuleError(pb.RULE_TRANSACTION, error) from error
@@ -82,13 +65,11 @@ class BlockState:
 class BlockMachine:
     """Mixed into the VM. `prepare` has to be called before `import_block`."""
 
-    receipts: list[ReceiptAPI]
-    deposit_contract: bytes
+    receipts: tuple[Any, ...]
     _ancestor_hashes: Mapping[int, bytes]
 
     def prepare(self, ancestor_hashes: Mapping[int, bytes]) -> None:
         """ancestor_hashes: the hashes that the witness proves, by block number."""
-        self.receipts = []
         self._ancestor_hashes = ancestor_hashes
 
     @property
@@ -120,40 +101,21 @@ class BlockMachine:
             error.index = len(self.receipts)
             raise
 
-    def transaction_applied_hook(self, *arguments: Any) -> None:
-        """Called by py-evm after each transaction; its last argument is the receipt."""
-        self.receipts.append(arguments[-1])
-
-    def execute_bytecode(self, *arguments: Any, **keywords: Any) -> ComputationAPI:
-        """py-evm's; it runs the request contracts with this, and ignores their failure (EIP-7002, EIP-7251)."""
-        computation: ComputationAPI = super().execute_bytecode(*arguments, **keywords)  # type: ignore[misc]
-        if computation.is_error:
-            raise BrokenRuleError(
-                pb.RULE_SYSTEM_CONTRACT, f"the call of 0x{keywords['to'].hex()} failed: {computation.error!r}"
-            )
-        return computation
-
-    def block_postprocessing(self, block: BlockAPI) -> BlockAPI:
-        """py-evm's, after what it takes for granted: that request contracts exist and deposits have their layout."""
-        if self.fork == PragueVM.fork:  # type: ignore[attr-defined]
-            for address in (WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS):
-                if not self.state.get_code(address):  # type: ignore[attr-defined]
-                    raise BrokenRuleError(pb.RULE_SYSTEM_CONTRACT, f"there is no contract at 0x{address.hex()}")
-            for index, receipt in enumerate(self.receipts):
-                self._check_deposits(index, receipt)
-        processed: BlockAPI = super().block_postprocessing(block)  # type: ignore[misc]
-        return processed
-
-    def _check_deposits(self, index: int, receipt: ReceiptAPI) -> None:
-        for entry in receipt.logs:
-            topics = entry.topics
-            if entry.address == self.deposit_contract and topics and topics[0] == DEPOSIT_EVENT:
-                try:
-                    check_deposit(entry.data)
-                except ValidationError as error:
-                    raise BrokenRuleError(pb.RULE_DEPOSIT_REQUESTS, error, index) from error
+    def refuse_requests(self, error: RequestError) -> None:
+        """Called where the block's requests break a rule. Raises BrokenRuleError."""
+        if isinstance(error, DepositError):
+            raise BrokenRuleError(pb.RULE_DEPOSIT_REQUESTS, error, error.index) from error
+        raise BrokenRuleError(pb.RULE_SYSTEM_CONTRACT, error) from error
 
     def mine_block(self, block: BlockAPI, *_: Any, **__: Any) -> BlockAndMetaWitness:
         """Finalizes; py-evm would then validate its own result once more, and ask for the parent again."""
         result: BlockAndMetaWitness = self.finalize_block(self.pack_block(block))  # type: ignore[attr-defined]
         return result
+
+
+PARTS = configuration.Parts(BlockMachine, BlockState, BlockExecutor)
+
+
+def machine_class(chosen: Parameters) -> type[Any]:
+    """The VM class for these parameters."""
+    return configuration.machine_class(chosen, PARTS)

@@ -1,8 +1,8 @@
 """The rules that py-evm checks before execution, each told apart.
 
 py-evm raises one ValidationError for all of them; which rule it was stands only in its words, which the pinned version
-fixes and the tests pin. Source of the rules: py-evm's `VM.validate_header`, `VM.validate_block`, `compute_difficulty`,
-`validate_block_blobs`, and `Chain.import_block`, which compares every field of the header.
+fixes and the tests pin. Source of the rules: py-evm's `VM.validate_header`, `VM.validate_block`, `compute_difficulty`
+and `Chain.import_block`, which compares every field of the header. Blob gas and block size are our own (`machine`).
 """
 
 from typing import Any
@@ -17,10 +17,12 @@ from eth_hash.auto import keccak
 from eth_typing import BlockNumber
 from eth_utils import ValidationError
 
+from machine.blob_gas import blob_gas, check_blob_limit, excess_blob_gas
+from machine.completion import Parameters
+from machine.osaka import check_block_size
 from verifier.rpc.v1 import executor_pb2 as pb
 from witness.model import Octets
 
-from .configuration import Parameters
 from .machine import BrokenRuleError
 
 # The beginning of each of py-evm's messages, or a part of it, and the rule.
@@ -34,9 +36,6 @@ MESSAGES: tuple[tuple[str, pb.Rule], ...] = (
     ("Difficulty must be", pb.RULE_DIFFICULTY),
     ("Nonce must be", pb.RULE_NONCE),
     ("Uncles hash must be", pb.RULE_UNCLES_HASH),
-    ("Block excess blob gas", pb.RULE_EXCESS_BLOB_GAS),
-    ("Block exceeded maximum blob gas", pb.RULE_BLOB_GAS_USED),
-    ("Block blob gas used", pb.RULE_BLOB_GAS_USED),
     ("extra data", pb.RULE_EXTRA_DATA),
 )
 # What cannot be told without the parent's header.
@@ -54,13 +53,18 @@ def decode_block(machine: Any, block: Octets) -> BlockAPI:
     """The block in py-evm's classes. Raises BrokenRuleError."""
     encoded = bytes(block)
     try:
+        check_block_size(machine.parameters.fork, len(encoded))
+    except ValidationError as error:
+        raise BrokenRuleError(pb.RULE_BLOCK_SIZE, error) from None
+    try:
         raw = rlp.decode(encoded)
         fields = len(raw[0])
         expected = len(dict(machine.block_class._meta.fields)["header"]._meta.fields)
     except DECODING_ERRORS as error:
         raise BrokenRuleError(pb.RULE_BLOCK_ENCODING, _words(error)) from None
     if fields != expected:
-        raise BrokenRuleError(pb.RULE_HEADER_FIELDS, f"the header has {fields} fields, {expected} in {machine.fork}")
+        words = f"the header has {fields} fields, {expected} in {machine.parameters.fork}"
+        raise BrokenRuleError(pb.RULE_HEADER_FIELDS, words)
     try:
         decoded: BlockAPI = rlp.decode(encoded, sedes=machine.block_class)
     except DECODING_ERRORS as error:
@@ -79,8 +83,8 @@ def decode_parent(encoded: Octets) -> BlockHeaderAPI:
     return header
 
 
-def stand_in_parent(header: Any, chosen: Parameters) -> BlockHeaderAPI:
-    """A parent after which the rules that need the parent hold, for a witness without the parent's header.
+def stand_in_parent(header: Any) -> BlockHeaderAPI:
+    """A parent after which py-evm's rules that need the parent hold, for a witness without the parent's header.
 
     So py-evm's own checks run as always; the rules in `unchecked_without_parent` then say nothing, and are reported
     as unchecked. Execution reads nothing of the parent.
@@ -90,8 +94,6 @@ def stand_in_parent(header: Any, chosen: Parameters) -> BlockHeaderAPI:
         "timestamp": max(0, header.timestamp - 1),
         "gas_used": header.gas_limit // 2,  # exactly the target, so that the base fee stays
     }
-    if chosen.schedule is not None:
-        changes["blob_gas_used"] = chosen.schedule.target << 17  # 2^17 gas a blob; the excess stays
     parent: BlockHeaderAPI = header.copy(**changes)
     return parent
 
@@ -136,10 +138,20 @@ def check_block(machine: Any, block: Any, parent: BlockHeaderAPI, chosen: Parame
         root, _ = make_trie_root_and_nodes(block.withdrawals)
         _equal(pb.RULE_WITHDRAWALS_ROOT, "withdrawals_root", header.withdrawals_root.hex(), root.hex())
     if chosen.schedule is not None:
-        try:
-            machine.validate_block_blobs(block)
-        except ValidationError as error:
-            raise BrokenRuleError(_rule(error), error) from None
+        _check_blob_gas(block, parent, chosen, with_parent=with_parent)
+
+
+def _check_blob_gas(block: Any, parent: BlockHeaderAPI, chosen: Parameters, *, with_parent: bool) -> None:
+    header = block.header
+    assert chosen.schedule is not None, "asked from Cancun on"
+    if with_parent:
+        expected = excess_blob_gas(chosen.fork, chosen.schedule, parent)
+        _equal(pb.RULE_EXCESS_BLOB_GAS, "excess_blob_gas", header.excess_blob_gas, expected)
+    _equal(pb.RULE_BLOB_GAS_USED, "blob_gas_used", header.blob_gas_used, blob_gas(block.transactions))
+    try:
+        check_blob_limit(chosen.schedule, block.transactions)
+    except ValidationError as error:
+        raise BrokenRuleError(pb.RULE_BLOB_GAS_USED, error) from None
 
 
 def _equal(rule: pb.Rule, name: str, stated: object, computed: object) -> None:

@@ -38,7 +38,7 @@ class OwnChainContract:
     """Inherit by way of ClientContract."""
 
     forks: tuple[str, ...]
-    unsupported: dict[str, int]
+    unsupported: dict[str, Any]
 
     def ask(self, client: Client, content: BlockWitness, root: bytes | None = None, **keywords: bool) -> Any:
         """See `asking.ask`."""

@@ -117,9 +117,9 @@ def _refused_by_all(adapters: RunningAdapters, path: Path, block: BlockWitness, 
 
 
 def test_a_fork_that_clients_lack(adapters: RunningAdapters, prague_block: BlockWitness, tmp_path: Path) -> None:
-    config = {**json.loads(bytes(prague_block.chain_config)), "osakaTime": 0}
+    config = {**json.loads(bytes(prague_block.chain_config)), "amsterdamTime": 0}
     report = adapters.judge(prague_block, tmp_path, chain_config=json.dumps(config).encode())
     votes = {vote.adapter: vote for vote in report.votes}
-    if "pyevm" in votes:
-        assert votes["pyevm"].kind is VoteKind.ABSTAIN
-        assert (votes["pyevm"].reason or "").startswith("unsupported_fork: ")
+    for name in votes.keys() & {"pyevm", "eels"}:
+        assert votes[name].kind is VoteKind.ABSTAIN
+        assert (votes[name].reason or "").startswith("unsupported_fork: ")

@@ -125,6 +125,50 @@ def test_mainnet_blob_schedule(fork: str, schedule: BlobSchedule | None) -> None
     assert MAINNET.blob_schedule(fork) == schedule
 
 
+CANCUN, PRAGUE, OTHER = BlobSchedule(3, 6, 3338477), BlobSchedule(6, 9, 5007716), BlobSchedule(1, 2, 3)
+ENTRY = {"target": 1, "max": 2, "baseFeeUpdateFraction": 3}
+
+
+@pytest.mark.parametrize(
+    ("times", "entries", "fork", "schedule"),
+    [
+        ((), (), "cancun", CANCUN),  # EIP-4844
+        ((), (), "prague", PRAGUE),  # EIP-7691
+        ((), (), "osaka", PRAGUE),
+        ((), ("cancun",), "cancun", OTHER),
+        (("cancun",), ("cancun",), "prague", PRAGUE),  # Cancun's entry is not Prague's
+        (("cancun", "prague"), ("prague",), "osaka", OTHER),
+        (("osaka",), ("osaka",), "osaka", OTHER),
+        (("prague",), ("osaka",), "bpo2", PRAGUE),  # an entry for a fork that the chain does not have
+        (("osaka", "bpo2"), ("bpo2",), "bpo2", OTHER),
+        (("osaka", "bpo2"), ("bpo2",), "bpo1", PRAGUE),
+        (("osaka", "bpo1"), ("bpo1",), "amsterdam", OTHER),
+        (("bpo1",), ("bpo1",), "shanghai", None),
+    ],
+)
+def test_blob_schedule_in_force(
+    times: tuple[str, ...], entries: tuple[str, ...], fork: str, schedule: BlobSchedule | None
+) -> None:
+    document: dict[str, Any] = {"chainId": 7, "blobSchedule": dict.fromkeys(entries, ENTRY)}
+    document |= {f"{name}Time": 0 for name in times}
+    assert ChainConfig(7, document).blob_schedule(fork) == schedule
+
+
+def test_a_fork_of_the_schedule_alone_needs_an_entry() -> None:
+    config = ChainConfig(7, {"chainId": 7, "bpo1Time": 0, "bpo2Time": 9, "blobSchedule": {"bpo1": ENTRY}})
+    assert config.blob_schedule("bpo1") == OTHER
+    for fork in ("bpo2", "bpo3", "amsterdam"):
+        with pytest.raises(ChainConfigError, match="no entry for bpo2"):
+            config.blob_schedule(fork)
+
+
+@pytest.mark.parametrize("values", [(0, 0, 1), (3, 2, 1), (1, 2, 0)])
+def test_a_schedule_that_no_block_could_keep_is_refused(values: tuple[int, int, int]) -> None:
+    entry = dict(zip(("target", "max", "baseFeeUpdateFraction"), values, strict=True))
+    with pytest.raises(ChainConfigError, match=r"blobSchedule\.cancun"):
+        ChainConfig(7, {"blobSchedule": {"cancun": entry}}).blob_schedule("cancun")
+
+
 def test_the_dao_fork_needs_support() -> None:
     document = {"chainId": 1, "homesteadBlock": 5, "daoForkBlock": 10}
     assert ChainConfig(1, document).fork(10, 0, paris=False) == "homestead"

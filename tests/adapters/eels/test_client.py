@@ -23,6 +23,9 @@ def client() -> Client:
 
 class TestEels(ClientContract):
     forks = SUPPORTED_FORKS
-    unsupported = {"cancunTime": 0, "pragueTime": 0, "osakaTime": 0, "bpo1Time": 0, "bpo2Time": 0, "bpo3Time": 0}  # noqa: RUF012 - not changed
+    unsupported = {  # noqa: RUF012 - not changed
+        **dict.fromkeys(("cancunTime", "pragueTime", "osakaTime", "bpo3Time"), 0),
+        "blobSchedule": {"bpo3": {"target": 14, "max": 21, "baseFeeUpdateFraction": 11684671}},
+    }
     stride = 60
     checks_gas_used = True

@@ -17,6 +17,6 @@ def client() -> Client:
 
 class TestPyEvm(ClientContract):
     forks = SUPPORTED_FORKS
-    unsupported = {"cancunTime": 0, "pragueTime": 0, "osakaTime": 0}  # noqa: RUF012 - not changed
+    unsupported = {"cancunTime": 0, "pragueTime": 0, "osakaTime": 0, "amsterdamTime": 0}  # noqa: RUF012 - not changed
     stride = 30
     checks_gas_used = False

@@ -20,6 +20,7 @@ from verifier.services.conformance.loaders.fixtures import fixture_files, load_t
 from verifier.services.conformance.loaders.genesis import hive_config, load_genesis, parse_genesis
 from verifier.services.conformance.loaders.networks import network_config
 from verifier.services.conformance.loaders.rlp_chain import load_blocks, split_blocks
+from witness.chain_config import TIMED_FORKS, BlobSchedule
 from witness.header import decode_header
 
 ROOT = Path(__file__).parents[3]
@@ -129,7 +130,7 @@ def test_any_genesis_document_gives_a_genesis_or_an_error(document: Any) -> None
 def test_blocks_are_split_as_written(tmp_path: Path) -> None:
     data = (SAMPLE / "chain.rlp").read_bytes()
     blocks = list(load_blocks(SAMPLE / "chain.rlp"))
-    assert len(blocks) == 28
+    assert len(blocks) == 37
     assert b"".join(blocks) == data
     compressed = tmp_path / "chain.rlp.gz"
     compressed.write_bytes(gzip.compress(data))
@@ -183,6 +184,11 @@ def test_damaged_gzip_and_absent_files(tmp_path: Path) -> None:
         ("EIP158ToByzantiumAt5", (4, 0, "spurious_dragon"), (5, 0, "byzantium")),
         ("ShanghaiToCancunAtTime15k", (1, 14_999, "shanghai"), (1, 15_000, "cancun")),
         ("PragueToOsakaAtTime15k", (1, 14_999, "prague"), (1, 15_000, "osaka")),
+        ("OsakaToBPO1AtTime15k", (1, 14_999, "osaka"), (1, 15_000, "bpo1")),
+        ("BPO1ToBPO2AtTime15k", (1, 14_999, "bpo1"), (1, 15_000, "bpo2")),
+        ("BPO2ToAmsterdamAtTime15k", (1, 14_999, "bpo2"), (1, 15_000, "amsterdam")),
+        ("Osaka", (0, 0, "osaka"), (9, 9, "osaka")),
+        ("BPO2", (0, 0, "bpo2"), (9, 9, "bpo2")),
         ("Constantinople", (0, 0, "constantinople"), (9, 9, "constantinople")),
         ("Paris", (0, 0, "paris"), (9, 9, "paris")),
         ("Prague", (0, 0, "prague"), (9, 9, "prague")),
@@ -192,6 +198,27 @@ def test_networks(network: str, before: tuple[int, int, str], after: tuple[int, 
     config = network_config(network)
     for number, timestamp, fork in (before, after):
         assert config.fork(number, timestamp, paris=True) == fork
+
+
+def entry(target: int) -> dict[str, str]:
+    return {"target": hex(target), "max": hex(target + 1), "baseFeeUpdateFraction": "0x1000000"}
+
+
+def test_blob_schedules_of_networks() -> None:
+    stated = {"blobSchedule": {"Prague": entry(1), "BPO1": entry(2), "BPO3": entry(3)}}
+    config = network_config("BPO3ToAmsterdamAtTime15k", stated)
+    targets = {fork: schedule.target for fork, _ in TIMED_FORKS if (schedule := config.blob_schedule(fork)) is not None}
+    assert targets == {"cancun": 3, "prague": 1, "osaka": 1, "bpo1": 2, "bpo2": 2, "bpo3": 3} | dict.fromkeys(
+        ("bpo4", "bpo5", "amsterdam"), 3
+    )
+    assert "bpo2Time" not in config.document
+    assert network_config("BPO2").blob_schedule("bpo2") == BlobSchedule(14, 21, 11684671)  # mainnet's
+
+
+@pytest.mark.parametrize("stated", [None, {"blobSchedule": {"Prague": entry(1)}}])
+def test_a_fork_of_the_schedule_alone_needs_its_entry(stated: Any) -> None:
+    with pytest.raises(FixtureError, match="no entry for bpo3"):
+        network_config("BPO3", stated)
 
 
 def test_network_by_difficulty() -> None:

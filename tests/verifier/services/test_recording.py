@@ -187,7 +187,7 @@ def test_directory_of_tests(tmp_path: Path) -> None:
     suite = tmp_path / "suite"
     good = fixture_test([entry(BLOCKS[0])])
     write_tests(suite / "a.json", {"one/with: odd ♥ name": good, "two": good})
-    write_tests(suite / "deep" / "b.json.gz", {"two": {**good, "network": "Osaka"}})
+    write_tests(suite / "deep" / "b.json.gz", {"two": {**good, "network": "Amsterdam"}})
     write_tests(suite / "manifest.json", {"not": "tests"})
     events = list(record(suite, options(tmp_path, genesis=None)))
     assert [event.status for event in events] == [Status.RECORDED, Status.RECORDED, Status.NOTE, Status.UNSUPPORTED]

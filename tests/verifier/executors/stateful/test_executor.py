@@ -13,7 +13,7 @@ from verifier.errors import ExecutorError, InputError, RollbackDepthError, Unkno
 from verifier.executors.stateful.base import ImportOutcome
 from verifier.executors.stateful.embedded.building import BlockPlan, address_of, build_block
 from verifier.executors.stateful.embedded.executor import EmbeddedExecutor
-from verifier.executors.stateful.embedded.sample_chain import GENESIS_TIME, SLOT
+from verifier.executors.stateful.embedded.sample_chain import BPO1, GENESIS_TIME, OSAKA, PRAGUE, SLOT
 from verifier.executors.stateful.embedded.sample_contracts import ADDRESSES, deposit_event
 from verifier.executors.stateful.embedded.signing import DYNAMIC_FEE, Call, Wallet
 from verifier.executors.stateful.errors import (
@@ -187,12 +187,12 @@ def test_unknown_parent(open_sample: OpenSample) -> None:
 
 def test_fork_that_py_evm_lacks_is_not_executed(tmp_path: Path) -> None:
     genesis = sample_genesis()
-    document = {**genesis.config.document, "osakaTime": GENESIS_TIME + 2 * SLOT}
-    osaka = Genesis(ChainConfig(genesis.config.chain_id, document), genesis.header_fields, genesis.accounts)
+    document = {**genesis.config.document, "amsterdamTime": GENESIS_TIME + 2 * SLOT}
+    amsterdam = Genesis(ChainConfig(genesis.config.chain_id, document), genesis.header_fields, genesis.accounts)
     sink = MemorySink()
-    with EmbeddedExecutor(tmp_path, osaka, sink, sync=False) as executor:
+    with EmbeddedExecutor(tmp_path, amsterdam, sink, sync=False) as executor:
         executor.import_block(sample_blocks()[0])
-        with pytest.raises(UnsupportedForkError, match="osaka"):
+        with pytest.raises(UnsupportedForkError, match="amsterdam"):
             executor.import_block(sample_blocks()[1])
         assert executor.head().number == 1
         assert len(sink.published) == 1
@@ -351,6 +351,33 @@ def test_broken_request_rule_yields_the_whole_witness(open_sample: OpenSample) -
     assert good.witness is not None
     assert set(good.witness.witness.state) <= set(outcome.witness.witness.state)
     assert reexecute(outcome.witness, outcome.fork).invalid == outcome.invalid
+
+
+def test_block_above_the_size_limit(open_sample: OpenSample) -> None:
+    """EIP-7934, from Osaka on: the block before breaks other rules with the same transaction, but not this one."""
+    executor = open_sample()
+    import_all(executor, sample_blocks()[: PRAGUE - 1])
+    for number, block in enumerate(sample_blocks()[PRAGUE - 1 : OSAKA], PRAGUE):
+        fields = list(rlp.decode(block))
+        wallet = Wallet(keccak256(b"anybody"), sample_genesis().config.chain_id)
+        fields[1] = [*fields[1], wallet.sign(DYNAMIC_FEE, Call(data=bytes(8_388_608), to=bytes(20)))]
+        if number >= OSAKA - 1:
+            outcome = executor.import_block(bytes(rlp.encode(fields)))
+            assert outcome.invalid is not None
+            assert ("at most 8388608 are allowed" in outcome.invalid) == (number == OSAKA)
+        executor.import_block(block)
+
+
+def test_excess_blob_gas_by_the_schedule_of_the_blocks_own_fork(open_sample: OpenSample) -> None:
+    executor = open_sample()
+    import_all(executor, sample_blocks()[: BPO1 - 1])
+    blob = 131_072  # gas
+    by_osaka = 3 * blob + 7 * blob * 3 // 9
+    wrong = tampered(sample_blocks()[BPO1 - 1], 18, lambda _: by_osaka.to_bytes(3, "big"))
+    outcome = executor.import_block(wrong)
+    assert outcome.invalid is not None
+    assert f"excess blob gas: header {by_osaka}, computed {3 * blob + 7 * blob * 6 // 15}" in outcome.invalid
+    assert executor.import_block(sample_blocks()[BPO1 - 1]).results is not None
 
 
 def test_published_file(open_sample: OpenSample, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Real suites and chains through the executor: fixtures' validity agreed, witnesses sufficient.
 
-The sample runs by default. VERIFIER_ALL_FIXTURES=1 runs every test of ethereum_tests and of the Prague and Cancun part
-of eest instead (hours: py-evm is slow on the tests made to be slow):
+The sample runs by default. VERIFIER_ALL_FIXTURES=1 runs every test of ethereum_tests and of eest instead (hours: py-evm
+is slow on the tests made to be slow):
 
     VERIFIER_ALL_FIXTURES=1 pytest tests/verifier/executors/stateful/test_real_chains.py
 """
@@ -17,7 +17,6 @@ import pytest
 
 from verifier.executors.stateful.base import ImportOutcome
 from verifier.executors.stateful.embedded.executor import EmbeddedExecutor
-from verifier.executors.stateful.errors import UnsupportedForkError
 from verifier.executors.stateful.fake import MemorySink
 from verifier.services.conformance.loaders.blockchain_test import BlockchainTest
 from verifier.services.conformance.loaders.fixtures import fixture_files, load_tests
@@ -92,32 +91,29 @@ def test_ethereum_tests(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(TIMEOUT)
 @pytest.mark.parametrize("kind", ["blockchain_tests", "blockchain_tests_engine"])
-def test_prague_of_execution_spec_tests(kind: str, tmp_path: Path) -> None:
+def test_execution_spec_tests(kind: str, tmp_path: Path) -> None:
     folder = real_data("eest") / kind
     if kind == "blockchain_tests_engine" and not ALL:
         # The same blocks as payloads: that they give the same RLP is tested with the loaders.
         tests = (test for path in fixture_files(folder)[::6] for test in load_tests(path))
     else:
         tests = (test for path in fixture_files(folder) for test in load_tests(path))
-    counts, disagreements = record_all((test for test in tests if test.network in ("Prague", "Cancun")), tmp_path)
+    counts, disagreements = record_all(tests, tmp_path)
     assert disagreements == []
-    assert counts[Status.RECORDED] >= (350 if kind == "blockchain_tests" or ALL else 30)
+    assert counts[Status.RECORDED] >= (1000 if kind == "blockchain_tests" or ALL else 100)
     assert counts[Status.UNSUPPORTED] == 0
 
 
-def test_hive_chain_up_to_osaka(tmp_path: Path) -> None:
+def test_hive_chain(tmp_path: Path) -> None:
     folder = real_data("hivechain")
     forks = []
     with CheckedExecutor(tmp_path, load_genesis(folder / "genesis.json"), MemorySink(), sync=False) as executor:
-        blocks = list(load_blocks(folder / "chain.rlp"))
-        for block in blocks[:47]:
+        for block in load_blocks(folder / "chain.rlp"):
             outcome = executor.import_block(block)
             assert outcome.results is not None, outcome.invalid
             if outcome.fork not in forks:
                 forks.append(outcome.fork)
-        with pytest.raises(UnsupportedForkError, match="osaka"):
-            executor.import_block(blocks[47])
-        assert executor.head().number == 47
+        assert executor.head().number == 54
     expected = "homestead tangerine_whistle spurious_dragon byzantium constantinople petersburg istanbul muir_glacier"
-    expected += " berlin london arrow_glacier gray_glacier paris shanghai cancun prague"
+    expected += " berlin london arrow_glacier gray_glacier paris shanghai cancun prague osaka bpo1 bpo2"
     assert forks == expected.split()

@@ -9,7 +9,15 @@ import rlp
 
 from verifier.executors.stateful.base import ImportOutcome
 from verifier.executors.stateful.embedded.initial_state import build_genesis
-from verifier.executors.stateful.embedded.sample_chain import CANCUN, LAST, PRAGUE, sample_genesis, write_sample_chain
+from verifier.executors.stateful.embedded.sample_chain import (
+    BPO1,
+    CANCUN,
+    LAST,
+    OSAKA,
+    PRAGUE,
+    sample_genesis,
+    write_sample_chain,
+)
 from verifier.executors.stateful.errors import DatabaseDamagedError
 from witness.check import check_witness
 from witness.header import decode_block_header, decode_header, keccak256
@@ -39,11 +47,12 @@ def test_genesis_document_is_what_the_builder_starts_from() -> None:
 
 
 def test_every_block_is_valid_and_of_its_fork(sample_outcomes: tuple[ImportOutcome, ...]) -> None:
-    assert len(sample_outcomes) == LAST == 28
+    assert len(sample_outcomes) == LAST == 37
     for number, outcome in enumerate(sample_outcomes, 1):
         assert outcome.results is not None, outcome.invalid
         assert outcome.block.number == number
-        assert outcome.fork == ("prague" if number >= PRAGUE else "cancun" if number >= CANCUN else "shanghai")
+        firsts = {1: "shanghai", CANCUN: "cancun", PRAGUE: "prague", OSAKA: "osaka", BPO1: "bpo1"}
+        assert outcome.fork == firsts[max(first for first in firsts if first <= number)]
 
 
 def test_every_transaction_type_is_in_every_fork_that_has_it() -> None:
@@ -70,8 +79,23 @@ def test_requests_of_every_kind(sample_outcomes: tuple[ImportOutcome, ...]) -> N
     assert with_requests == [18, 19, 20, 21, 23]
 
 
+def test_blobs_and_excess_across_the_forks_of_the_schedule() -> None:
+    """In blobs: blobs are cheaper than execution throughout, so what is above the target never goes away (EIP-7918)."""
+    blob = 131_072  # gas
+    headers = {number: decode_block_header(block) for number, block in enumerate(sample_blocks(), 1)}
+    assert all(header.base_fee is not None and 8192 * header.base_fee > blob for header in headers.values())
+    used = {number: (headers[number].blob_gas_used or 0) // blob for number in range(31, LAST + 1)}
+    assert used == {31: 2, 32: 9, 33: 7, 34: 14, 35: 3, 36: 1, 37: 2}
+    excess = {number: headers[number].excess_blob_gas or 0 for number in range(OSAKA, LAST + 1)}
+    assert [excess[number] for number in (29, 30, 31, 32)] == [0, 0, 0, 0]
+    assert excess[33] == 9 * blob * 3 // 9  # Osaka: target 6, at most 9
+    assert excess[BPO1] == 3 * blob + 7 * blob * 6 // 15  # BPO1 already: target 9, at most 15
+    assert excess[35] == excess[BPO1] + 14 * blob * 6 // 15
+    assert excess[37] == excess[35] + 3 * blob * 6 // 15 + 1 * blob * 6 // 15
+
+
 def test_ancestor_headers_go_as_far_as_blockhash_did(sample_outcomes: tuple[ImportOutcome, ...]) -> None:
-    reach = {6: 6, 12: 12, 26: 26, 28: 28}
+    reach = {6: 6, 12: 12, 26: 26, 28: 28, 37: 12}
     for outcome in sample_outcomes:
         headers = witness_of(outcome).witness.headers
         number = outcome.block.number
@@ -93,7 +117,7 @@ def test_each_block_reexecutes_from_its_witness_alone(sample_outcomes: tuple[Imp
         assert again.witness == witness_of(outcome).witness
 
 
-@pytest.mark.parametrize("number", [3, 14, 20])
+@pytest.mark.parametrize("number", [3, 14, 20, 30])
 def test_no_entry_of_a_witness_is_superfluous(number: int, sample_outcomes: tuple[ImportOutcome, ...]) -> None:
     """Without any one of them the executor stops, and says nothing about the block."""
     content = witness_of(sample_outcomes[number - 1])

@@ -2,8 +2,10 @@
 
 from eth.vm import opcode_values
 
+from machine.osaka import CLZ
+
 PUSH1, PUSH_LIMIT = 0x60, 32
-_CODES: dict[str, int] = {name: value for name, value in vars(opcode_values).items() if name.isupper()}
+_CODES: dict[str, int] = {name: value for name, value in vars(opcode_values).items() if name.isupper()} | {"CLZ": CLZ}
 LABEL_LENGTH = 2
 
 

@@ -13,6 +13,7 @@ from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException
 
+from machine.osaka import check_block_size
 from verifier.domain.result import Computed, Receipt
 from verifier.errors import ExecutorError
 from witness.chain_config import ChainConfig
@@ -77,9 +78,10 @@ class BlockRun:
     def _run(self, block: Any) -> tuple[Any, str | None]:
         broken: list[str] = []
         for check in (
-            partial(check_header, self._machine_class, self._config, block.header, self.parent),
+            partial(check_header, self._machine_class, block.header, self.parent),
             partial(check_uncles, self._machine_of_uncle, self._chain, self._reader, block),
             partial(check_blob_gas, self._machine_class, block),
+            partial(check_block_size, self._machine_class.parameters.fork, len(self._encoded)),
         ):
             try:
                 check()

@@ -5,15 +5,13 @@ from typing import Any
 import rlp
 from eth.chains.mainnet.constants import DAO_FORK_MAINNET_EXTRA_DATA
 from eth.constants import EMPTY_UNCLE_HASH, MAX_UNCLE_DEPTH, MAX_UNCLES
-from eth.vm.forks.cancun.constants import GAS_PER_BLOB
 from eth_utils.exceptions import ValidationError
 
-from witness.chain_config import ChainConfig
+from machine.blob_gas import check_blob_limit
 from witness.header import keccak256
 
 from .ancestors import ChainView
 from .database import Reader
-from .machine import blob_gas, dao_fork_block
 
 DAO_EXTRA_DATA_BLOCKS = 10
 # As in the JSON of clients, where py-evm has other names.
@@ -28,25 +26,24 @@ FIELD_NAMES = {
 }
 
 
-def check_header(machine: Any, config: ChainConfig, header: Any, parent: Any) -> None:
+def check_header(machine: Any, header: Any, parent: Any) -> None:
     """Raises ValidationError if the header breaks a rule against its parent. machine: the VM class of its fork."""
     machine.validate_header(header, parent)
     if header.gas_used > header.gas_limit:
         raise ValidationError(f"Gas used {header.gas_used} is above the gas limit {header.gas_limit}")
-    dao_block = dao_fork_block(config)
-    if dao_block is not None and dao_block <= header.block_number < dao_block + DAO_EXTRA_DATA_BLOCKS:
-        supports = bool(config.document.get("daoForkSupport"))
-        if supports != (header.extra_data == DAO_FORK_MAINNET_EXTRA_DATA):
-            raise ValidationError(f"Extra data 0x{header.extra_data.hex()} is on the wrong side of the DAO fork")
+    dao_block = machine.parameters.dao_block
+    if (
+        dao_block is not None
+        and dao_block <= header.block_number < dao_block + DAO_EXTRA_DATA_BLOCKS
+        and machine.parameters.dao_support != (header.extra_data == DAO_FORK_MAINNET_EXTRA_DATA)
+    ):
+        raise ValidationError(f"Extra data 0x{header.extra_data.hex()} is on the wrong side of the DAO fork")
 
 
 def check_blob_gas(machine: Any, block: Any) -> None:
     """Raises ValidationError if the block has more blobs than its fork's schedule allows."""
-    if machine.schedule is None:
-        return
-    used, limit = blob_gas(block.transactions), machine.schedule.maximum * GAS_PER_BLOB
-    if used > limit:
-        raise ValidationError(f"Blob gas {used} is above the limit {limit}")
+    if machine.parameters.schedule is not None:
+        check_blob_limit(machine.parameters.schedule, block.transactions)
 
 
 def check_uncles(machine_of: Any, chain: ChainView, reader: Reader, block: Any) -> None:

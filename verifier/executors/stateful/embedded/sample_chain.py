@@ -1,4 +1,4 @@
-"""A chain of our own: Shanghai, Cancun and Prague, every transaction type, and what clients can get wrong.
+"""A chain of our own: Shanghai to Osaka and BPO1, every transaction type, and what clients can get wrong.
 
     python -m verifier.executors.stateful.embedded.sample_chain fixtures/chain
 
@@ -21,6 +21,8 @@ from eth.vm.forks.prague.constants import (
     WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS,
 )
 
+from machine.osaka import MODEXP_ADDRESS, P256VERIFY_ADDRESS
+from machine.transaction_rules import BLOB_LIMIT, GAS_LIMIT_CAP
 from verifier.executors.stateful.genesis import Genesis, GenesisAccount
 from witness.chain_config import encode_chain_config, parse_chain_config
 from witness.header import keccak256
@@ -31,10 +33,13 @@ from .sample_contracts import (
     ADDRESSES,
     CONTRACTS,
     EPHEMERAL,
+    LEADING_ZEROS_INIT,
     MORTAL_INIT,
+    P256_SIGNATURE,
     WRITER_INIT,
     call_of,
     deposit_event,
+    modexp_input,
     words,
 )
 from .signing import ACCESS_LIST, BLOB, DYNAMIC_FEE, LEGACY, SET_CODE, Call, Wallet
@@ -43,7 +48,7 @@ from .system_contracts import SYSTEM_CONTRACTS
 CHAIN_ID = 7330001
 GENESIS_TIME = 1_700_000_000
 SLOT = 12  # seconds
-CANCUN, PRAGUE, LAST = 9, 18, 28  # the first block of each fork, and the last block of all
+CANCUN, PRAGUE, OSAKA, BPO1, LAST = 9, 18, 29, 34, 37  # the first block of each fork, and the last block of all
 GAS_LIMIT = 30_000_000
 BALANCE = 10**24  # wei
 INFINITY_G1 = b"\xc0" + bytes(47)
@@ -80,10 +85,15 @@ def genesis_document() -> dict[str, Any]:
             "shanghaiTime": 0,
             "cancunTime": GENESIS_TIME + CANCUN * SLOT,
             "pragueTime": GENESIS_TIME + PRAGUE * SLOT,
+            "osakaTime": GENESIS_TIME + OSAKA * SLOT,
+            "bpo1Time": GENESIS_TIME + BPO1 * SLOT,
             "depositContractAddress": f"0x{ADDRESSES['deposits'].hex()}",
             "blobSchedule": {
                 "cancun": {"target": 3, "max": 6, "baseFeeUpdateFraction": 3338477},
                 "prague": {"target": 6, "max": 9, "baseFeeUpdateFraction": 5007716},
+                "osaka": {"target": 6, "max": 9, "baseFeeUpdateFraction": 5007716},
+                # Not mainnet's: its (max - target) / max is a third in every schedule, all alike to EIP-7918.
+                "bpo1": {"target": 9, "max": 15, "baseFeeUpdateFraction": 8346193},
             },
         },
         "nonce": "0x0",
@@ -109,7 +119,7 @@ class Recipe:
     def __init__(self) -> None:
         wallets = _wallets()
         self._sender, self._second, self._authority = wallets["sender"], wallets["second"], wallets["authority"]
-        self._mortal = b""
+        self._mortal = self._zeros = b""
 
     def transactions(self, number: int) -> list[bytes]:
         """The block's transactions."""
@@ -130,10 +140,13 @@ class Recipe:
         )
         yield self._second.sign(DYNAMIC_FEE, Call(to=ADDRESSES["context"], value=1))
         if number >= CANCUN:
-            hashes = tuple(bytes([1]) + sha256(bytes([number, index])).digest()[1:] for index in range(1 + number % 3))
-            yield self._send("blobs", kind=BLOB, blob_hashes=hashes)
+            yield self._blobs(number, 1 + number % 3)
         if number >= PRAGUE:
             yield self._delegation(number)
+
+    def _blobs(self, number: int, count: int) -> bytes:
+        hashes = tuple(bytes([1]) + sha256(bytes([number, index])).digest()[1:] for index in range(count))
+        return self._send("blobs", kind=BLOB, blob_hashes=hashes)
 
     def _delegation(self, number: int) -> bytes:
         # Turn by turn: delegate to the writer, then take it back. The authority pays for nothing itself.
@@ -241,6 +254,43 @@ class Recipe:
 
     def _block_28(self) -> Iterator[bytes]:
         yield self._send("ancestors", words(29))
+
+    def _block_29(self) -> Iterator[bytes]:
+        self._zeros = _created(self._second.address, self._second.nonce)
+        yield self._second.sign(DYNAMIC_FEE, Call(data=LEADING_ZEROS_INIT, gas=500_000))
+        yield self._send(self._zeros.hex(), words(0, 1, 2, 2**127, 2**255 - 1, 2**255, 2**256 - 1))
+
+    def _block_30(self) -> Iterator[bytes]:
+        # Valid, another hash, too long by a byte, no key.
+        other = bytes(32) + P256_SIGNATURE[32:]
+        for data in (P256_SIGNATURE, other, P256_SIGNATURE + bytes(1), P256_SIGNATURE[:96] + bytes(64)):
+            yield self._send("caller", call_of(P256VERIFY_ADDRESS, data))
+
+    def _block_31(self) -> Iterator[bytes]:
+        for base, exponent, modulus in ((32, 32, 32), (33, 1, 33), (8, 40, 8), (1024, 4, 1024), (1, 1, 1025)):
+            data = modexp_input(b"\3" * base, b"\5" * exponent, b"\7" * modulus)
+            yield self._send("caller", call_of(MODEXP_ADDRESS, data), gas=6_000_000)
+
+    def _block_32(self) -> Iterator[bytes]:
+        # The largest gas limit (EIP-7825), the most blobs (EIP-7594), and with them the most of the block.
+        yield self._second.sign(DYNAMIC_FEE, Call(to=address_of("payee 2"), gas=GAS_LIMIT_CAP))
+        yield self._blobs(132, BLOB_LIMIT)
+
+    def _block_33(self) -> Iterator[bytes]:
+        # The first block of BPO1 starts from an excess that its own schedule is applied to.
+        yield self._blobs(133, BLOB_LIMIT)
+
+    def _block_34(self) -> Iterator[bytes]:
+        # More blobs than Osaka allows; every one counts to the excess, as blobs are cheaper than execution (EIP-7918).
+        yield self._blobs(134, BLOB_LIMIT)
+        yield self._blobs(234, BLOB_LIMIT)
+
+    def _block_35(self) -> Iterator[bytes]:
+        yield self._send(self._zeros.hex(), words(2**200))
+        yield self._send("caller", call_of(P256VERIFY_ADDRESS, P256_SIGNATURE))
+
+    def _block_37(self) -> Iterator[bytes]:
+        yield self._send("ancestors", words(12))
 
 
 def _created(sender: bytes, nonce: int) -> bytes:

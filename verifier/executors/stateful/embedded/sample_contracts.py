@@ -81,6 +81,17 @@ ENDLESS = assemble("loop: 1 POP @loop JUMP")
 # Calldata becomes the data of a DepositEvent.
 DEPOSITS = assemble("CALLDATASIZE 0 0 CALLDATACOPY topic CALLDATASIZE 0 LOG1 STOP", topic=DEPOSIT_EVENT)
 
+# Calldata: words. The slot at each one's place becomes the number of its leading zero bits (EIP-7939). A block of Osaka
+# creates the contract: before, the instruction is invalid, and the genesis state stays as it was.
+LEADING_ZEROS = assemble(
+    """
+    0 loop: DUP1 CALLDATASIZE GT ISZERO @end JUMPI
+    DUP1 CALLDATALOAD CLZ DUP2 SSTORE
+    32 ADD @loop JUMP
+    end: STOP
+    """
+)
+
 CONTRACTS = {
     name: (address_of(f"sample chain {name}"), code)
     for name, code in {
@@ -100,6 +111,15 @@ CONTRACTS = {
 ADDRESSES = {name: address for name, (address, _) in CONTRACTS.items()}
 MORTAL_INIT = deploying(MORTAL)
 WRITER_INIT = deploying(WRITER)
+LEADING_ZEROS_INIT = deploying(LEADING_ZEROS)
+# EIP-7951: hash, r, s, x, y of the message "sample" (RFC 6979, A.2.5, SHA-256).
+P256_SIGNATURE = bytes.fromhex(
+    "af2bdbe1aa9b6ec1e2ade1d694f41fc71a831d0268e9891562113d8a62add1bf"
+    "efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716"
+    "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8"
+    "60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
+    "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299"
+)
 
 
 def words(*values: int) -> bytes:
@@ -110,6 +130,11 @@ def words(*values: int) -> bytes:
 def call_of(address: bytes, data: bytes = b"") -> bytes:
     """Calldata for the contract "caller"."""
     return address.rjust(32, b"\0") + data
+
+
+def modexp_input(base: bytes, exponent: bytes, modulus: bytes) -> bytes:
+    """The input of the precompile MODEXP (EIP-198)."""
+    return words(len(base), len(exponent), len(modulus)) + base + exponent + modulus
 
 
 def deposit_event(index: int) -> bytes:

@@ -1,9 +1,10 @@
 """Chain configs for the network names of fixtures: a fork, or a transition such as `ShanghaiToCancunAtTime15k`."""
 
+import json
 import re
 from typing import Any
 
-from witness.chain_config import NUMBERED_FORKS, TIMED_FORKS, ChainConfig
+from witness.chain_config import NUMBERED_FORKS, TIMED_FORKS, ChainConfig, known_chain_config
 
 from .document import mapping, quantity
 from .errors import FixtureError
@@ -93,7 +94,8 @@ def _transition(network: str) -> tuple[str, str | None, int]:
 def network_config(network: str, stated: Any = None) -> ChainConfig:
     """The config of a fixture's network. Raises FixtureError.
 
-    stated: the fixture's own `config` object, if it has one: its chain id (else 1) and its blob schedule count.
+    stated: the fixture's own `config` object, if it has one: its chain id (else 1) and its blob schedule count. Without
+    a schedule, a fork that only changes it (EIP-7892) has mainnet's; those that mainnet does not have are an error.
     """
     before, after, at = _transition(network)
     start = ORDER.index(before) + 1
@@ -112,6 +114,12 @@ def network_config(network: str, stated: Any = None) -> ChainConfig:
             document["chainId"] = quantity(config["chainid"], "config.chainid", 1 << 64)
         if config.get("blobSchedule"):
             document["blobSchedule"] = _blob_schedule(config["blobSchedule"], network)
+    if "blobSchedule" not in document and "bpo1Time" in document:
+        document["blobSchedule"] = json.loads(known_chain_config(1))["blobSchedule"]
+    for fork, key in TIMED_FORKS:
+        # On the way to a later fork there are only those changes of the schedule that the chain made.
+        if fork.startswith("bpo") and fork not in (before, after, *document.get("blobSchedule", ())):
+            document.pop(key, None)
     return checked_config(document)
 
 
