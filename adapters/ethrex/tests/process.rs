@@ -4,106 +4,26 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ethrex_adapter::rpc::execute_request::Witness;
-use ethrex_adapter::rpc::execute_response::Outcome;
-use ethrex_adapter::rpc::stateless_executor_client::StatelessExecutorClient;
-use ethrex_adapter::rpc::stateless_executor_server::StatelessExecutor;
-use ethrex_adapter::rpc::{AbstentionReason, DescribeRequest, ExecuteRequest, ExecuteResponse, Mode};
-use ethrex_adapter::service::Executor;
+use adapter_host::description::json_line;
+use adapter_host::rpc::execute_request::Witness;
+use adapter_host::rpc::execute_response::Outcome;
+use adapter_host::rpc::stateless_executor_server::StatelessExecutor;
+use adapter_host::rpc::{AbstentionReason, DescribeRequest, ExecuteRequest, ExecuteResponse, Mode};
+use adapter_host::service::Executor;
+use adapter_host::testing::process::{PROMPT, Process, output};
+use ethrex_adapter::description::DESCRIPTION;
+use ethrex_adapter::execution::Ethrex;
 use ethrex_common::Address;
-use hyper_util::rt::TokioIo;
 use support::{Account, READING_FOR_EVER, Scene, transaction};
-use tempfile::TempDir;
-use tokio::net::UnixStream;
 use tokio::time::timeout;
-use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Code, Request};
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 const CONTRACT: Address = Address::repeat_byte(0xc0);
-const PATIENCE: Duration = Duration::from_secs(30);
-const PROMPT: Duration = Duration::from_secs(5);
-
-fn adapter() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_ethrex-adapter"))
-}
-
-struct Process {
-    child: Child,
-    folder: TempDir,
-    socket: PathBuf,
-    channel: Channel,
-}
-
-impl Process {
-    /// Started, connected and healthy.
-    async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("adapter.sock");
-        fs::write(&socket, "what an earlier process left behind").unwrap();
-        let mut command = adapter();
-        command.arg("--socket").arg(&socket).stdin(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        drop(child.stderr.take()); // a supervisor that does not read, or is gone: logging must not end the process
-        let channel = timeout(PATIENCE, connect(&socket)).await.unwrap();
-        for service in ["", "verifier.rpc.v1.StatelessExecutor"] {
-            timeout(PATIENCE, becomes_healthy(channel.clone(), service)).await.unwrap();
-        }
-        Self { child, folder, socket, channel }
-    }
-
-    async fn execute(
-        &self,
-        request: impl tonic::IntoRequest<ExecuteRequest>,
-    ) -> Result<ExecuteResponse, tonic::Status> {
-        let mut client = StatelessExecutorClient::new(self.channel.clone());
-        client.execute(request).await.map(tonic::Response::into_inner)
-    }
-
-    fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
-    }
-
-    /// Waits for the end; panics if it does not come promptly.
-    async fn ended(mut self) -> (ExitStatus, bool) {
-        let status = tokio::task::spawn_blocking(move || {
-            let started = Instant::now();
-            loop {
-                if let Some(status) = self.child.try_wait().unwrap() {
-                    return (status, self.socket.exists());
-                }
-                assert!(started.elapsed() < PROMPT, "the adapter does not end");
-                std::thread::yield_now();
-            }
-        });
-        status.await.unwrap()
-    }
-}
-
-async fn connect(socket: &Path) -> Channel {
-    loop {
-        let path = socket.to_owned();
-        let connector = tower::service_fn(move |_: Uri| {
-            let path = path.clone();
-            async move { UnixStream::connect(path).await.map(TokioIo::new) }
-        });
-        match Endpoint::from_static("http://localhost").connect_with_connector(connector).await {
-            Ok(channel) => return channel,
-            Err(_) => tokio::task::yield_now().await,
-        }
-    }
-}
-
-async fn becomes_healthy(channel: Channel, service: &str) {
-    let request = HealthCheckRequest { service: service.to_owned() };
-    let mut watch = HealthClient::new(channel).watch(request).await.unwrap().into_inner();
-    while watch.message().await.unwrap().unwrap().status() != ServingStatus::Serving {}
-}
+const BINARY: &str = env!("CARGO_BIN_EXE_ethrex-adapter");
 
 fn request(scene: &Scene) -> ExecuteRequest {
     ExecuteRequest {
@@ -153,7 +73,7 @@ fn reason(response: ExecuteResponse) -> AbstentionReason {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn executes_by_path_and_by_content_on_a_socket_of_its_own() {
-    let process = Process::start().await;
+    let process = Process::start(BINARY).await;
     assert_eq!(fs::metadata(&process.socket).unwrap().permissions().mode() & 0o777, 0o600);
     let scene = transfer();
     let by_content = process.execute(request(&scene)).await.unwrap();
@@ -169,9 +89,9 @@ async fn executes_by_path_and_by_content_on_a_socket_of_its_own() {
     assert_eq!(process.execute(named(&path)).await.unwrap().outcome, by_content.outcome);
     assert_eq!(reason(process.execute(named(Path::new("/absent"))).await.unwrap()), AbstentionReason::Refused);
 
-    let mut client = StatelessExecutorClient::new(process.channel.clone());
+    let mut client = process.client();
     let description = client.describe(DescribeRequest {}).await.unwrap().into_inner();
-    assert_eq!(description, ethrex_adapter::description::describe());
+    assert_eq!(description, DESCRIPTION.into());
     let (status, socket_is_there) = {
         process.signal("-INT");
         process.ended().await
@@ -181,7 +101,7 @@ async fn executes_by_path_and_by_content_on_a_socket_of_its_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_that_are_not_well_formed_are_invalid_arguments() {
-    let process = Process::start().await;
+    let process = Process::start(BINARY).await;
     let good = request(&transfer());
     for bad in [
         ExecuteRequest { witness: None, ..good.clone() },
@@ -201,7 +121,7 @@ async fn requests_that_are_not_well_formed_are_invalid_arguments() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_ends_the_request_and_its_work() {
-    let process = Process::start().await;
+    let process = Process::start(BINARY).await;
     let endless = endless();
     // More than there are places: they are free again only if the work has stopped.
     for _ in 0..6 {
@@ -218,14 +138,14 @@ async fn a_deadline_ends_the_request_and_its_work() {
 async fn a_deadline_that_passed_is_told_as_such() {
     let mut request = Request::new(request(&endless()));
     request.metadata_mut().insert("grpc-timeout", "50m".parse().unwrap());
-    let status = timeout(PROMPT, Executor::default().execute(request)).await.unwrap().unwrap_err();
+    let status = timeout(PROMPT, Executor::new(Arc::new(Ethrex)).execute(request)).await.unwrap().unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_requests_than_places_are_turned_away_and_a_cancelled_one_frees_its_place() {
-    let process = Process::start().await;
-    let mut client = StatelessExecutorClient::new(process.channel.clone());
+    let process = Process::start(BINARY).await;
+    let mut client = process.client();
     let endless = endless();
     let mut running = tokio::task::JoinSet::new();
     let turned_away = loop {
@@ -253,8 +173,8 @@ async fn more_requests_than_places_are_turned_away_and_a_cancelled_one_frees_its
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ends_with_its_lifeline_also_while_requests_run() {
-    let mut process = Process::start().await;
-    let mut client = StatelessExecutorClient::new(process.channel.clone());
+    let mut process = Process::start(BINARY).await;
+    let mut client = process.client();
     let request = request(&endless());
     let running = tokio::spawn(async move { client.execute(request).await });
     process.execute(self::request(&transfer())).await.unwrap();
@@ -264,15 +184,11 @@ async fn ends_with_its_lifeline_also_while_requests_run() {
     assert!(running.await.unwrap().is_err());
 }
 
-fn output(arguments: &[&str]) -> Output {
-    adapter().args(arguments).stdin(Stdio::null()).output().unwrap()
-}
-
 #[test]
 fn describes_itself_in_one_line() {
-    let output = output(&["--describe"]);
+    let output = output(BINARY, &["--describe"]);
     assert!(output.status.success());
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), ethrex_adapter::description::json_line() + "\n");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), json_line(&DESCRIPTION.into()) + "\n");
 }
 
 #[test]
@@ -280,7 +196,7 @@ fn benchmarks_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("block.witness");
     fs::write(&path, transfer().file()).unwrap();
-    let output = output(&["--bench", path.to_str().unwrap(), "--runs", "3"]);
+    let output = output(BINARY, &["--bench", path.to_str().unwrap(), "--runs", "3"]);
     assert!(output.status.success());
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["runs_ms"].as_array().unwrap().len(), 3);
@@ -288,6 +204,6 @@ fn benchmarks_a_file() {
 
 #[test]
 fn wrong_arguments_have_an_exit_status_of_their_own() {
-    assert_eq!(output(&["--sockets"]).status.code(), Some(2));
-    assert_eq!(output(&["--bench", "/absent", "--runs", "1"]).status.code(), Some(1));
+    assert_eq!(output(BINARY, &["--sockets"]).status.code(), Some(2));
+    assert_eq!(output(BINARY, &["--bench", "/absent", "--runs", "1"]).status.code(), Some(1));
 }
