@@ -376,3 +376,13 @@ fn deposit_logs_have_to_have_their_layout() {
 fn request_contracts_that_are_not_there_pass() {
     assert!(Scene::new("prague", &[], vec![]).computed().requests_hash.is_some());
 }
+
+// EIP-6110 wants exactly 576 bytes with the offsets and lengths as given; five offsets of 0 decode as five empty fields.
+#[test]
+fn deposit_logs_of_another_layout_pass() {
+    for size in [160, 576, 1000] {
+        let computed = deposit_scene(size).computed();
+        let nothing = alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
+        assert_eq!(computed.requests_hash.as_deref(), Some(nothing.as_slice()), "{size}");
+    }
+}

@@ -1,4 +1,4 @@
-//! Whether file, request and block belong together, and which fork the block is of: decided before the block is decoded.
+//! Whether file, request and block belong together, and which fork the block is of: decided before it is decoded.
 
 use crate::block_bytes::{self, ForkFields};
 use crate::chain_config::ChainConfig;

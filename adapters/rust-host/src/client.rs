@@ -43,7 +43,7 @@ pub trait Client: Send + Sync + 'static {
     /// Start-up work that would otherwise fall into the first request. Returns whether the client works.
     fn warm_up(&self) -> bool;
 
-    /// Executes the block of `file`. To be ended early where `cancelled` is raised, as far as the client can be stopped.
+    /// Executes the block of `file`; to be ended early where `cancelled` is raised, as far as the client can be stopped.
     fn execute(
         &self,
         file: Arc<WitnessFile>,

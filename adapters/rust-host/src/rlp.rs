@@ -1,7 +1,7 @@
 //! Splitting of RLP into items, strictly canonical.
 //!
-//! It stands before a client's own decoder where bytes come from outside: such decoders accept less than canonical input
-//! in places, and some can panic. Source: yellow paper, appendix B.
+//! It stands before a client's own decoder where bytes come from outside: such decoders accept less than canonical
+//! input in places, and some can panic. Source: yellow paper, appendix B.
 
 /// One RLP item: `payload` without its prefix, `encoded` with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,6 +30,10 @@ pub const RICH: u64 = 1_000_000_000_000_000_000; // wei
 pub const COINBASE: Address = Address::repeat_byte(0xcb);
 pub const NUMBER: u64 = 1000;
 pub const DEPOSIT_CONTRACT: &str = "0x00000000219ab540356cbb839cbe05303d7705fa";
+pub const TRANSFER_GAS: u64 = 21_000;
+pub const RECIPIENT: Address = Address::repeat_byte(0x11);
+pub const CONTRACT: Address = Address::repeat_byte(0xc0);
+pub const TARGET: Address = Address::repeat_byte(0x77);
 const TIMESTAMP: u64 = 1_000_000;
 const DIFFICULTY: u64 = 2_048_000; // of the parent of a block with proof of work
 
@@ -321,6 +325,23 @@ impl Scene {
         assert_eq!(missing.len(), 1);
         missing.remove(0)
     }
+}
+
+/// Enough other accounts that every path has branches.
+pub fn crowd() -> Vec<(Address, Account)> {
+    let account = |index: u64| Account { balance: index + 1, ..Account::default() };
+    (0..40).map(|index| (Address::from_word(B256::from(U256::from(index + 0x1000))), account(index))).collect()
+}
+
+pub fn transfer() -> Scene {
+    Scene::new("cancun", &crowd(), vec![transaction(RECIPIENT, 5, TRANSFER_GAS)])
+}
+
+pub fn contract_scene(fork: &str, code: &[u8]) -> Scene {
+    let mut accounts = crowd();
+    let storage = BTreeMap::from([(2, 22), (3, 33), (4, 44)]);
+    accounts.push((CONTRACT, Account { storage, ..Account::with_code(code) }));
+    Scene::new(fork, &accounts, vec![transaction(CONTRACT, 0, 200_000)])
 }
 
 /// A contract's code that calls `target` with no value and stores whether that succeeded in slot 1.
