@@ -31,7 +31,7 @@ run: setup
 test: setup
 	$(BIN)/python -m pytest
 	$(IF_THERE) go $(MAKE) -C adapters/geth test
-	$(IF_THERE) cargo $(MAKE) -C adapters/ethrex test
+	$(IF_THERE) cargo $(MAKE) -C adapters test
 
 # Every language's formatter and linter, types, import directions, and whether generated code is current.
 lint: .venv/.installed check-generated
@@ -40,7 +40,7 @@ lint: .venv/.installed check-generated
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(IF_THERE) go $(MAKE) -C adapters/geth lint
-	$(IF_THERE) cargo $(MAKE) -C adapters/ethrex lint
+	$(IF_THERE) cargo $(MAKE) -C adapters lint
 
 # Medians of 20 runs on real blocks. Takes long and needs an otherwise idle machine.
 bench: setup
@@ -64,4 +64,4 @@ lock: .venv/.installed
 	$(LOCK) pyproject.toml --group dev -o requirements-dev.txt
 
 clean:
-	rm -rf .venv out build adapters/geth/bin adapters/ethrex/target
+	rm -rf .venv out build adapters/geth/bin adapters/target

@@ -27,6 +27,18 @@ def test_every_module_has_its_line_in_the_layout() -> None:
         assert f"- `{path.stem}`: " in lines.get(str(path.parent), ""), path
 
 
+def test_every_module_in_rust_is_named_in_the_layout() -> None:
+    sections = (ROOT / "docs" / "layout.md").read_text().split("\n## ")
+    lines = {section.splitlines()[0].removesuffix("/ (Rust)"): section for section in sections}
+    crates = [path.parent for path in (ROOT / "adapters").glob("*/Cargo.toml")]
+    assert crates
+    for crate in crates:
+        section = lines.get(f"adapters/{crate.name}", "")
+        for path in (crate / "src").iterdir():
+            if path.name not in ("lib.rs", "main.rs"):
+                assert f"`{path.stem}`" in section, path
+
+
 def test_modules_are_short() -> None:
     for path in modules():
         assert len((ROOT / path).read_text().splitlines()) <= MAX_LINES, path

@@ -14,7 +14,7 @@ BLOCKS = sorted((REAL_BLOCKS / "mainnet").glob("*.json.gz"))
 COMPLETE = [path for path in BLOCKS if not path.name.startswith("17000_")]
 # The witness has neither the parent's header nor the ancestors that BLOCKHASH asks for, only claims about them.
 CLAIMED = [path for path in BLOCKS if path.name.startswith("17000_")]
-FIRST_FORK = {"ethrex": "paris"}  # clients that do not know the earlier ones
+FIRST_FORK = {"ethrex": "paris", "revm": "byzantium"}  # clients that do not know the earlier ones
 # What each incomplete witness lacks (../shared/data/README.md): the node's hash, the hash of the highest header that is
 # missing, or the number that BLOCKHASH asks for.
 MISSING = {

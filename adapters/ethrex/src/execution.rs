@@ -1,15 +1,21 @@
 //! One block on its witness, from the file to the answer.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use adapter_host::ancestry::Ancestry;
+use adapter_host::binding;
+use adapter_host::client::{Client, Question, Spent};
+use adapter_host::hash::Hash;
+use adapter_host::outcome::{Stop, abstain, broken, refuse};
+use adapter_host::rpc::{AbstentionReason, Computed, DescribeResponse, Receipt, Rule};
+use adapter_host::witness_file::WitnessFile;
 use bytes::Bytes;
 use ethrex_common::constants::DEPOSIT_TOPIC;
 use ethrex_common::types::block_access_list::BlockAccessList;
 use ethrex_common::types::requests::{EncodedRequests, compute_requests_hash};
-use ethrex_common::types::{Block, BlockHeader, compute_receipts_root_and_logs_bloom, compute_withdrawals_root};
+use ethrex_common::types::{Block, compute_receipts_root_and_logs_bloom, compute_withdrawals_root};
 use ethrex_common::{H256, validate_block_access_list_size};
 use ethrex_crypto::NativeCrypto;
 use ethrex_crypto::keccak::keccak_hash;
@@ -17,66 +23,34 @@ use ethrex_rlp::decode::RLPDecode;
 use ethrex_rlp::encode::RLPEncode;
 use ethrex_vm::{BlockExecutionResult, Evm, EvmError};
 
-use crate::ancestry::{Ancestry, Unusable};
 use crate::chain_config::Chain;
-use crate::missing::Missing;
-use crate::rpc::{Abstention, AbstentionReason, BrokenRule, Computed, Receipt, Rule};
+use crate::description::DESCRIPTION;
 use crate::rules::{self, Objection};
 use crate::witness_database::{Failure, WitnessDatabase};
-use crate::witness_file::{DamagedFile, WitnessFile};
-use crate::{block_bytes, rlp};
+use crate::{parent, warm_up};
 
-/// What a request asks, besides the file.
-#[derive(Clone, Debug)]
-pub struct Question {
-    pub block_hash: H256,
-    pub pre_state_root: H256,
-    /// Instead of the file's own, where not empty.
-    pub chain_config: Bytes,
-    pub parent_header_optional: bool,
-    /// By number: what the verifier knows of its own chain, for BLOCKHASH where the witness has no header.
-    pub ancestor_hashes: HashMap<u64, H256>,
-}
+/// The client, for the host.
+pub struct Ethrex;
 
-/// Why there are no computed values.
-#[derive(Debug)]
-pub enum Stop {
-    Broken(BrokenRule),
-    Abstain(Abstention),
-    /// Nobody waits for an answer any more.
-    Cancelled,
-}
+impl Client for Ethrex {
+    type Leftover = Leftover;
 
-/// How long the parts took.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Spent {
-    pub decode: Duration,
-    pub execute: Duration,
-    pub root: Duration,
-}
-
-pub fn abstain(reason: AbstentionReason, detail: impl AsRef<str>) -> Stop {
-    let detail = rules::one_line(detail.as_ref());
-    Stop::Abstain(Abstention { reason: reason.into(), detail, missing: Vec::new() })
-}
-
-fn refuse(detail: impl AsRef<str>) -> Stop {
-    abstain(AbstentionReason::Refused, detail)
-}
-
-impl From<Missing> for Stop {
-    fn from(missing: Missing) -> Self {
-        Self::Abstain(Abstention {
-            reason: AbstentionReason::WitnessInsufficient.into(),
-            detail: rules::one_line(&missing.describe()),
-            missing: vec![missing.into()],
-        })
+    fn describe(&self) -> DescribeResponse {
+        DESCRIPTION.into()
     }
-}
 
-impl From<DamagedFile> for Stop {
-    fn from(damage: DamagedFile) -> Self {
-        refuse(damage.0)
+    fn warm_up(&self) -> bool {
+        warm_up::warm_up()
+    }
+
+    fn execute(
+        &self,
+        file: Arc<WitnessFile>,
+        question: &Question,
+        cancelled: Arc<AtomicBool>,
+        spent: &mut Spent,
+    ) -> (Result<Computed, Stop>, Option<Leftover>) {
+        execute(file, question, cancelled, spent)
     }
 }
 
@@ -146,29 +120,11 @@ fn prepare(
     spent: &mut Spent,
 ) -> Result<Prepared, Stop> {
     let started = Instant::now();
-    let header_bytes = block_bytes::header(file.block()).map_err(|reason| refuse(format!("block: {reason}")))?;
-    check_hash(header_bytes, &file, question)?;
-    let json = if question.chain_config.is_empty() { file.chain_config() } else { &question.chain_config };
-    let chain = Chain::parse(json).map_err(refuse)?;
-    check_fork(header_bytes, &chain, &file)?;
-
-    let block = decode_block(file.block(), question.block_hash)?;
-    let ancestry =
-        Ancestry::new(&block.header, &file, question.parent_header_optional, question.ancestor_hashes.clone())
-            .map_err(|error| match error {
-                Unusable::Missing(missing) => missing.into(),
-                Unusable::Refused(reason) => refuse(reason),
-            })?;
-    let (parent, unchecked_rules) = match &ancestry.parent {
-        Some(parent) if parent.state_root != question.pre_state_root => {
-            return Err(refuse(format!(
-                "pre-state root {:#x} of the parent's header is not the trusted {:#x}",
-                parent.state_root, question.pre_state_root
-            )));
-        }
-        Some(parent) => (parent.clone(), Vec::new()),
-        None => (stand_in_parent(&block.header, &chain)?, rules::RULES_OF_PARENT.to_vec()),
-    };
+    let bound = binding::bind(&file, question, keccak, DESCRIPTION.client_name, DESCRIPTION.forks)?;
+    let chain = Chain::new(bound.chain.clone()).map_err(refuse)?;
+    let block = decode_block(file.block(), bound.hash)?;
+    let ancestry = Ancestry::new(&file, &bound, question, keccak)?;
+    let (parent, unchecked_rules) = parent::parent(&block.header, &file, &ancestry, &chain.config)?;
     spent.decode = started.elapsed();
 
     let checking = Instant::now();
@@ -176,7 +132,7 @@ fn prepare(
     spent.execute = checking.elapsed();
 
     let indexing = Instant::now();
-    let root = question.pre_state_root;
+    let root = H256(question.pre_state_root.0);
     let database = WitnessDatabase::new(file, chain.config, ancestry, parent, root, cancelled)?;
     spent.decode += indexing.elapsed();
 
@@ -189,50 +145,17 @@ fn prepare(
     Ok(Prepared { block, chain, fork_has, database, unchecked_rules })
 }
 
-fn check_hash(header: &[u8], file: &WitnessFile, question: &Question) -> Result<(), Stop> {
-    let hash = H256(keccak_hash(header));
-    if file.block_hash != hash {
-        return Err(refuse(format!("the block has hash {hash:#x}, the file names {:#x}", file.block_hash)));
-    }
-    if question.block_hash != hash {
-        return Err(refuse(format!("the witness is of block {hash:#x}, asked for is {:#x}", question.block_hash)));
-    }
-    Ok(())
-}
-
-fn check_fork(header: &[u8], chain: &Chain, file: &WitnessFile) -> Result<(), Stop> {
-    let encoding =
-        |reason: rlp::Malformed| Stop::Broken(rules::broken(Rule::BlockEncoding, format!("header: {reason}")));
-    let fields = block_bytes::fork_fields(header).map_err(encoding)?;
-    if fields.number != file.number || chain.config.chain_id != file.chain_id {
-        return Err(refuse(format!(
-            "block {} of chain {} is in a file of block {} of chain {}",
-            fields.number, chain.config.chain_id, file.number, file.chain_id
-        )));
-    }
-    let fork = chain.fork(fields.number, fields.timestamp, fields.has_difficulty);
-    let unsupported =
-        |name| abstain(AbstentionReason::UnsupportedFork, format!("ethrex does not execute {name} blocks"));
-    fork.map_err(unsupported)?;
-    if fields.number == 0 { Err(refuse("a genesis block is not executed")) } else { Ok(()) }
-}
-
-fn decode_block(encoded: &[u8], hash: H256) -> Result<Block, Stop> {
-    let broken = |reason: String| Stop::Broken(rules::broken(Rule::BlockEncoding, reason));
-    let block = Block::decode(encoded).map_err(|error| broken(error.to_string()))?;
+fn decode_block(encoded: &[u8], hash: Hash) -> Result<Block, Stop> {
+    let not_decoded = |reason: String| Stop::Broken(broken(Rule::BlockEncoding, reason));
+    let block = Block::decode(encoded).map_err(|error| not_decoded(error.to_string()))?;
     // The client's decoder forgives some of what is not canonical; what it encodes is.
     let canonical = block.encode_to_vec();
     if canonical != encoded {
         let place = canonical.iter().zip(encoded).take_while(|(left, right)| left == right).count();
-        return Err(broken(format!("not canonical RLP at byte {place} of the block")));
+        return Err(not_decoded(format!("not canonical RLP at byte {place} of the block")));
     }
-    let _ = block.header.hash.set(hash);
+    let _ = block.header.hash.set(H256(hash.0));
     Ok(block)
-}
-
-fn stand_in_parent(header: &BlockHeader, chain: &Chain) -> Result<BlockHeader, Stop> {
-    let missing = || Missing::Parent { hash: header.parent_hash, number: header.number - 1 };
-    rules::stand_in_parent(header, &chain.config).ok_or_else(|| missing().into())
 }
 
 fn run(prepared: &Prepared, evm: &mut Evm, spent: &mut Spent) -> Result<Computed, Stop> {
@@ -274,7 +197,7 @@ fn check_after_execution(
     }
     if let Some(access_list) = access_list {
         validate_block_access_list_size(&block.header, &chain.config, access_list)
-            .map_err(|error| Stop::Broken(rules::broken(Rule::Other, error.to_string())))?;
+            .map_err(|error| Stop::Broken(broken(Rule::Other, error.to_string())))?;
     }
     Ok(())
 }
@@ -319,6 +242,10 @@ fn receipt(receipt: &ethrex_common::types::Receipt) -> Receipt {
     }
 }
 
+fn keccak(bytes: &[u8]) -> Hash {
+    Hash(keccak_hash(bytes))
+}
+
 fn word(hash: H256) -> Bytes {
     Bytes::copy_from_slice(hash.as_bytes())
 }
@@ -332,7 +259,7 @@ fn explain(error: &EvmError, prepared: &Prepared) -> Stop {
         Rule::Transaction | Rule::BlockGas => failing_transaction(prepared),
         _ => None,
     };
-    Stop::Broken(rules::broken(
+    Stop::Broken(broken(
         rule,
         index.map_or_else(String::new, |index| format!("transaction {index}: ")) + &error.to_string(),
     ))

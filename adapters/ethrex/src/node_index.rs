@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use adapter_host::node_form::{self, KEY_NIBBLES};
+use adapter_host::witness_file::WitnessFile;
 use ethrex_common::H256;
 use ethrex_crypto::keccak::keccak_hash;
 use ethrex_rlp::decode::RLPDecode;
 use ethrex_trie::{EMPTY_TRIE_HASH, Node, NodeHash, NodeRef, OnceLock, Trie};
-
-use crate::node_form::{self, KEY_NIBBLES};
-use crate::witness_file::WitnessFile;
 
 const MIN_HASHED_LENGTH: usize = 32; // bytes; shorter nodes are embedded in their parent, but for a root
 

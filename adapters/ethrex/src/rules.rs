@@ -2,6 +2,8 @@
 //!
 //! Only the client's own checks are run. What it does not check is not checked here in its place (README.md lists it).
 
+use adapter_host::outcome::broken;
+use adapter_host::rpc::{BrokenRule, Rule};
 use ethrex_common::H256;
 use ethrex_common::errors::InvalidBlockError;
 use ethrex_common::types::{
@@ -11,8 +13,6 @@ use ethrex_common::types::{
 use ethrex_common::validate_block_pre_execution;
 use ethrex_crypto::NativeCrypto;
 use ethrex_vm::EvmError;
-
-use crate::rpc::{BrokenRule, Rule};
 
 /// Gas limit by gas target (EIP-1559), the same on every Ethereum chain.
 const ELASTICITY_MULTIPLIER: u64 = 2;
@@ -80,15 +80,6 @@ pub fn stand_in_parent(header: &BlockHeader, config: &ChainConfig) -> Option<Blo
         fits?;
     }
     Some(parent)
-}
-
-pub fn broken(rule: Rule, detail: impl Into<String>) -> BrokenRule {
-    BrokenRule { rule: rule.into(), detail: one_line(&detail.into()) }
-}
-
-/// Details are one line; a client's message need not be.
-pub fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn objection(error: &InvalidBlockError, block: &Block, parent: &BlockHeader) -> Objection {

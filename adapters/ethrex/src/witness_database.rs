@@ -7,18 +7,19 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use adapter_host::ancestry::Ancestry;
+use adapter_host::hash::Hash;
+use adapter_host::missing::Missing;
+use adapter_host::witness_file::WitnessFile;
 use ethrex_common::types::block_execution_witness::{GuestProgramState, GuestProgramStateError};
 use ethrex_common::types::{AccountState, AccountUpdate, BlockHeader, ChainConfig, Code, CodeMetadata};
 use ethrex_common::{Address, H256, U256};
 use ethrex_crypto::NativeCrypto;
 use ethrex_crypto::keccak::keccak_hash;
-use ethrex_trie::{EMPTY_TRIE_HASH, Trie};
+use ethrex_trie::{EMPTY_TRIE_HASH, InconsistentTreeError, Trie, TrieError};
 use ethrex_vm::{EvmError, VmDatabase};
 
-use crate::ancestry::Ancestry;
-use crate::missing::Missing;
 use crate::node_index::NodeIndex;
-use crate::witness_file::WitnessFile;
 
 /// Why the state could not be read or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,12 +106,13 @@ impl WitnessDatabase {
         let applied = state.guest.apply_account_updates(updates, &NativeCrypto);
         let root = applied.and_then(|()| state.guest.state_trie_root(&NativeCrypto));
         root.map_err(|error| match &error {
-            GuestProgramStateError::Trie(trie_error) => {
-                match Missing::from_trie_error(trie_error, "needed to compute the state root") {
-                    Some(missing) => state.note(missing),
-                    None => Failure::Internal(error.to_string()),
+            GuestProgramStateError::Trie(trie_error) => match not_found(trie_error) {
+                Some(hash) => {
+                    let location = "needed to compute the state root".to_owned();
+                    state.note(Missing::Node { hash: Hash(hash.0), location })
                 }
-            }
+                None => Failure::Internal(error.to_string()),
+            },
             _ => Failure::Internal(error.to_string()),
         })
     }
@@ -183,7 +185,7 @@ impl State {
 
     fn code_error(&mut self, hash: H256, error: &GuestProgramStateError) -> EvmError {
         if let GuestProgramStateError::MissingBytecode(_) = error {
-            self.note(Missing::Code { hash });
+            self.note(Missing::Code { hash: Hash(hash.0) });
         }
         EvmError::DB(error.to_string())
     }
@@ -203,6 +205,7 @@ impl VmDatabase for WitnessDatabase {
         self.0
             .ancestry
             .hash(block_number)
+            .map(|hash| H256(hash.0))
             .ok_or_else(|| database_error(state.note(Missing::Ancestor { number: block_number })))
     }
 
@@ -237,14 +240,11 @@ fn describe_slot(slot: Option<H256>) -> String {
 /// What a read of `key` that failed did not find: a node on the way, or a value at its end that is none.
 fn failed_read(trie: &Trie, key: &[u8], nodes: &NodeIndex, location: String) -> Option<Missing> {
     match trie.get(key) {
-        Err(error) => match Missing::from_trie_error(&error, location)? {
-            Missing::Node { hash, location } => Some(missing_node(nodes, hash, location)),
-            other => Some(other),
-        },
+        Err(error) => Some(missing_node(nodes, not_found(&error)?, location)),
         Ok(_) => {
             let leaf = trie.get_proof(key).ok()?.pop()?;
             Some(Missing::Node {
-                hash: H256(keccak_hash(leaf)),
+                hash: Hash(keccak_hash(leaf)),
                 location: format!("{location}: its value is not well-formed"),
             })
         }
@@ -257,5 +257,18 @@ fn missing_node(nodes: &NodeIndex, hash: H256, location: String) -> Missing {
     } else {
         location
     };
-    Missing::Node { hash, location }
+    Missing::Node { hash: Hash(hash.0), location }
+}
+
+/// The node that a trie operation did not find; None for errors of another kind.
+fn not_found(error: &TrieError) -> Option<H256> {
+    let TrieError::InconsistentTree(error) = error else { return None };
+    match error.as_ref() {
+        InconsistentTreeError::NodeNotFoundOnBranchNode(hash, ..) | InconsistentTreeError::RootNotFound(hash) => {
+            Some(*hash)
+        }
+        InconsistentTreeError::ExtensionNodeChildNotFound(data)
+        | InconsistentTreeError::ExtensionNodeChildDiffers(data) => Some(data.node_hash),
+        InconsistentTreeError::RootNotFoundNoHash => None,
+    }
 }

@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use ethrex_adapter::execution::{self, Spent, Stop};
-use ethrex_adapter::rpc::missing::Kind;
-use ethrex_adapter::rpc::{AbstentionReason, Rule};
-use ethrex_adapter::witness_file::WitnessFile;
+use adapter_host::client::Spent;
+use adapter_host::hash::Hash;
+use adapter_host::outcome::Stop;
+use adapter_host::rpc::missing::Kind;
+use adapter_host::rpc::{AbstentionReason, Rule};
+use adapter_host::witness_file::WitnessFile;
+use ethrex_adapter::execution;
 use ethrex_common::types::BlockHeader;
 use ethrex_common::{Address, H256};
 use ethrex_rlp::encode::RLPEncode;
@@ -290,7 +293,7 @@ fn a_block_hash_is_answered_where_the_headers_prove_it() {
 fn a_vouched_ancestor_answers_where_no_header_does() {
     let root_with = |scene: &Scene, vouched: Option<(u64, u8)>| {
         let mut question = scene.question();
-        question.ancestor_hashes.extend(vouched.map(|(number, byte)| (number, H256::repeat_byte(byte))));
+        question.ancestor_hashes.extend(vouched.map(|(number, byte)| (number, Hash([byte; 32]))));
         scene.ask(&question).expect("computed").state_root.to_vec()
     };
     let proven = with_ancestors(3, NUMBER - 1);
@@ -371,7 +374,7 @@ fn a_state_root_that_is_not_the_trusted_one_is_refused() {
 #[test]
 fn the_witness_of_another_block_is_refused() {
     let mut question = transfer().question();
-    question.block_hash = H256::repeat_byte(1);
+    question.block_hash = Hash([1; 32]);
     let Err(Stop::Abstain(abstention)) = transfer().ask(&question) else { panic!("not refused") };
     assert_eq!(abstention.reason(), AbstentionReason::Refused);
 

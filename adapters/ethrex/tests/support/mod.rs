@@ -1,16 +1,18 @@
 //! Small blocks with complete witnesses, made of a list of accounts and a list of transactions.
 #![allow(dead_code, reason = "every test crate uses its own part of it")]
 
-pub mod file;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use adapter_host::client::{Question, Spent};
+use adapter_host::hash::Hash;
+use adapter_host::outcome::Stop;
+use adapter_host::rpc::{Abstention, AbstentionReason, BrokenRule, Computed, Missing};
+use adapter_host::testing::file;
+use adapter_host::witness_file::WitnessFile;
 use bytes::Bytes;
-use ethrex_adapter::execution::{self, Question, Spent, Stop};
-use ethrex_adapter::rpc::{Abstention, AbstentionReason, BrokenRule, Computed, Missing};
-use ethrex_adapter::witness_file::WitnessFile;
+use ethrex_adapter::execution;
 use ethrex_common::types::{
     AccountState, Block, BlockBody, BlockHeader, EIP1559Transaction, Transaction, TxKind, compute_transactions_root,
     compute_withdrawals_root,
@@ -224,7 +226,7 @@ impl Scene {
         file::encode(
             1,
             self.header.number,
-            self.hash(),
+            Hash(self.hash().0),
             &[
                 (1, self.block_bytes()),
                 (2, file::encode_witness(&self.nodes, &self.codes, &headers)),
@@ -235,8 +237,8 @@ impl Scene {
 
     pub fn question(&self) -> Question {
         Question {
-            block_hash: self.hash(),
-            pre_state_root: self.pre_state_root,
+            block_hash: Hash(self.hash().0),
+            pre_state_root: Hash(self.pre_state_root.0),
             chain_config: Bytes::new(),
             parent_header_optional: self.parent_header_optional,
             ancestor_hashes: Default::default(),

@@ -7,9 +7,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use bytes::Bytes;
-use ethrex_common::H256;
 use memmap2::Mmap;
 use rustix::fs::OFlags;
+
+use crate::hash::Hash;
 
 const MAGIC: [u8; 4] = *b"EVWF";
 const VERSION: u16 = 1;
@@ -45,7 +46,7 @@ pub struct WitnessFile {
     storage: Storage,
     pub chain_id: u64,
     pub number: u64,
-    pub block_hash: H256,
+    pub block_hash: Hash,
     block: Range<usize>,
     chain_config: Range<usize>,
     /// Places of the trie nodes (RLP), the codes and the headers (RLP, ascending, the parent last).
@@ -117,7 +118,7 @@ impl WitnessFile {
         Ok(Self {
             chain_id: u64_at(data, 16),
             number: u64_at(data, 24),
-            block_hash: H256::from_slice(&data[32..64]),
+            block_hash: Hash(data[32..64].try_into().expect("the header has 64 bytes")),
             block: block.ok_or_else(|| missing(BLOCK))?,
             chain_config: chain_config.ok_or_else(|| missing(CHAIN_CONFIG))?,
             nodes,

@@ -8,14 +8,15 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ethrex_common::H256;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tonic::{Request, Response, Status};
 
+use crate::client::{Client, Question, Spent};
 use crate::deadline::{self, Arrival, RaisedOnDrop};
-use crate::description::{self, MAX_CONCURRENT_REQUESTS};
-use crate::execution::{self, Leftover, Question, Spent, Stop, abstain};
+use crate::description::MAX_CONCURRENT_REQUESTS;
+use crate::hash::Hash;
 use crate::log;
+use crate::outcome::{Stop, abstain};
 use crate::rpc::execute_request::Witness;
 use crate::rpc::execute_response::Outcome;
 use crate::rpc::stateless_executor_server::StatelessExecutor;
@@ -34,14 +35,16 @@ enum Source {
 }
 
 /// The service. A place is held until the work on a request has ended, also if nobody waits for it any more.
-pub struct Executor {
+pub struct Executor<C> {
+    client: Arc<C>,
     admission: Arc<Semaphore>,
     execution: Arc<Semaphore>,
 }
 
-impl Default for Executor {
-    fn default() -> Self {
+impl<C: Client> Executor<C> {
+    pub fn new(client: Arc<C>) -> Self {
         Self {
+            client,
             admission: Arc::new(Semaphore::new(MAX_CONCURRENT_REQUESTS + QUEUE_LENGTH)),
             execution: Arc::new(Semaphore::new(MAX_CONCURRENT_REQUESTS)),
         }
@@ -49,9 +52,9 @@ impl Default for Executor {
 }
 
 #[tonic::async_trait]
-impl StatelessExecutor for Executor {
+impl<C: Client> StatelessExecutor for Executor<C> {
     async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
-        Ok(Response::new(description::describe()))
+        Ok(Response::new(self.client.describe()))
     }
 
     async fn execute(&self, request: Request<ExecuteRequest>) -> Result<Response<ExecuteResponse>, Status> {
@@ -73,7 +76,7 @@ impl StatelessExecutor for Executor {
     }
 }
 
-impl Executor {
+impl<C: Client> Executor<C> {
     async fn answer(
         &self,
         source: Source,
@@ -87,9 +90,9 @@ impl Executor {
             .await
             .map_err(|_| Status::unavailable("the adapter is ending"))?;
         let (sender, receiver) = oneshot::channel();
-        let cancelled = Arc::clone(&over.0);
+        let (client, cancelled) = (Arc::clone(&self.client), Arc::clone(&over.0));
         tokio::task::spawn_blocking(move || {
-            let (response, leftover) = work(source, &question, cancelled, started);
+            let (response, leftover) = work(&*client, source, &question, cancelled, started);
             let line = describe(&question, &response);
             let _ = sender.send(response); // fails where nobody waits any more
             log::event(format_args!("{line}"));
@@ -100,16 +103,18 @@ impl Executor {
 }
 
 /// Executes, and makes an answer of whatever happens. The second part may be dropped after the answer.
-fn work(
+fn work<C: Client>(
+    client: &C,
     source: Source,
     question: &Question,
     cancelled: Arc<AtomicBool>,
     started: Instant,
-) -> (ExecuteResponse, Option<Leftover>) {
+) -> (ExecuteResponse, Option<C::Leftover>) {
     let mut spent = Spent::default();
-    let contained = panic::catch_unwind(AssertUnwindSafe(|| open_and_execute(source, question, cancelled, &mut spent)));
+    let contained =
+        panic::catch_unwind(AssertUnwindSafe(|| open_and_execute(client, source, question, cancelled, &mut spent)));
     let (result, leftover) = contained.unwrap_or_else(|payload| {
-        let detail = format!("ethrex panicked: {}", panic_message(&*payload));
+        let detail = format!("{} panicked: {}", client.describe().client_name, panic_message(&*payload));
         (Err(abstain(AbstentionReason::Crashed, detail)), None)
     });
     let outcome = match result {
@@ -130,12 +135,13 @@ fn work(
     (ExecuteResponse { outcome: Some(outcome), timings: Some(timings) }, leftover)
 }
 
-fn open_and_execute(
+fn open_and_execute<C: Client>(
+    client: &C,
     source: Source,
     question: &Question,
     cancelled: Arc<AtomicBool>,
     spent: &mut Spent,
-) -> (Result<Computed, Stop>, Option<Leftover>) {
+) -> (Result<Computed, Stop>, Option<C::Leftover>) {
     let opening = Instant::now();
     let file = match source {
         Source::Path(path) => WitnessFile::open(&path),
@@ -143,7 +149,7 @@ fn open_and_execute(
     };
     let opened = opening.elapsed();
     let result = match file {
-        Ok(file) => execution::execute(Arc::new(file), question, cancelled, spent),
+        Ok(file) => client.execute(Arc::new(file), question, cancelled, spent),
         Err(damage) => (Err(damage.into()), None),
     };
     spent.decode += opened;
@@ -160,9 +166,9 @@ fn read_request(request: ExecuteRequest) -> Result<(Source, Question), Status> {
     if !matches!(Mode::try_from(request.mode), Ok(Mode::Unspecified | Mode::Proof)) {
         return Err(Status::invalid_argument("mode is not MODE_PROOF"));
     }
-    let hash = |bytes: &Bytes, name: &str| match bytes.len() {
-        32 => Ok(H256::from_slice(bytes)),
-        length => Err(Status::invalid_argument(format!("{name} has {length} bytes, not 32"))),
+    let hash = |bytes: &Bytes, name: &str| {
+        let wrong = || Status::invalid_argument(format!("{name} has {} bytes, not 32", bytes.len()));
+        Hash::from_slice(bytes).ok_or_else(wrong)
     };
     let question = Question {
         block_hash: hash(&request.block_hash, "block_hash")?,
@@ -188,7 +194,7 @@ fn describe(question: &Question, response: &ExecuteResponse) -> String {
         None => "none".to_owned(),
     };
     let total = response.timings.as_ref().map_or(0, |timings| timings.total_us);
-    format!("executed block={:#x} total_us={total} outcome={outcome}", question.block_hash)
+    format!("executed block={} total_us={total} outcome={outcome}", question.block_hash)
 }
 
 /// What a panic said, where it is text.

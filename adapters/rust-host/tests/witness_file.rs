@@ -1,16 +1,14 @@
 //! The reader of witness files against files made by a writer of its own, damaged in every way.
 
-mod support;
-
 use std::fs;
 use std::process::Command;
 
-use ethrex_adapter::witness_file::WitnessFile;
-use ethrex_common::H256;
+use adapter_host::hash::Hash;
+use adapter_host::testing::file::{encode, encode_witness, seal};
+use adapter_host::witness_file::WitnessFile;
 use proptest::prelude::*;
-use support::file::{encode, encode_witness, seal};
 
-const HASH: H256 = H256::repeat_byte(7);
+const HASH: Hash = Hash([7; 32]);
 
 fn lists() -> [Vec<Vec<u8>>; 3] {
     [vec![vec![1; 40], vec![2; 33]], vec![vec![], vec![0x60; 9]], vec![vec![3; 500], vec![4; 501]]]

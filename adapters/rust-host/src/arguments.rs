@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-pub const USAGE: &str = "usage: ethrex-adapter --socket PATH | --describe | --bench FILE --runs N";
+/// What comes after the program's name.
+pub const USAGE: &str = "--socket PATH | --describe | --bench FILE --runs N";
 
 /// What the process is to do.
 #[derive(Debug, PartialEq, Eq)]

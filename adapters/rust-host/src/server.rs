@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 use std::{fs, io, panic};
 
@@ -13,10 +14,11 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::client::Client;
 use crate::deadline::Arrival;
 use crate::rpc::stateless_executor_server::StatelessExecutorServer;
 use crate::service::{Executor, panic_message};
-use crate::{lifeline, log, warm_up};
+use crate::{lifeline, log};
 
 /// Names that the health service answers for (adapters/CONTRACT.md, 6).
 const HEALTH_NAMES: [&str; 2] = ["", "verifier.rpc.v1.StatelessExecutor"];
@@ -27,22 +29,22 @@ const STACK: usize = 16 << 20; // bytes a thread, reserved but not touched unles
 const OWNER_ONLY: u32 = 0o177; // umask for a socket of mode 0600
 
 /// Serves until standard input ends or a signal comes; then the process ends and this does not return.
-pub fn serve(socket: &Path) -> Result<(), Box<dyn Error>> {
+pub fn serve(socket: &Path, client: impl Client) -> Result<(), Box<dyn Error>> {
     panic::set_hook(Box::new(|information| {
         let place = information.location().map(ToString::to_string).unwrap_or_default();
         log::event(format_args!("panic place={place} message={:?}", panic_message(information.payload())));
     }));
     lifeline::watch_standard_input()?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.worker_threads(2).thread_stack_size(STACK).enable_all().build()?.block_on(listen(socket))
+    runtime.worker_threads(2).thread_stack_size(STACK).enable_all().build()?.block_on(listen(socket, Arc::new(client)))
 }
 
-async fn listen(socket: &Path) -> Result<(), Box<dyn Error>> {
+async fn listen(socket: &Path, client: Arc<impl Client>) -> Result<(), Box<dyn Error>> {
     lifeline::watch_signals()?;
     let listener = bind(socket)?;
     let (health, health_service) = tonic_health::server::health_reporter();
     report_health(&health, ServingStatus::NotServing).await;
-    tokio::spawn(warm_up_then_report(health));
+    tokio::spawn(warm_up_then_report(Arc::clone(&client), health));
     log::event(format_args!("listening socket={:?}", socket.display().to_string()));
 
     // The request's time runs from its headers on, not from the end of its body.
@@ -50,7 +52,7 @@ async fn listen(socket: &Path) -> Result<(), Box<dyn Error>> {
         request.extensions_mut().insert(Arrival(Instant::now()));
         Ok(request)
     });
-    let executor = StatelessExecutorServer::new(Executor::default())
+    let executor = StatelessExecutorServer::new(Executor::new(client))
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_RESPONSE);
     Server::builder()
@@ -77,9 +79,9 @@ fn bind(socket: &Path) -> io::Result<UnixListener> {
     listener
 }
 
-async fn warm_up_then_report(health: HealthReporter) {
+async fn warm_up_then_report(client: Arc<impl Client>, health: HealthReporter) {
     let started = Instant::now();
-    let is_warm = matches!(tokio::task::spawn_blocking(warm_up::warm_up).await, Ok(true));
+    let is_warm = matches!(tokio::task::spawn_blocking(move || client.warm_up()).await, Ok(true));
     log::event(format_args!("warm ok={is_warm} elapsed_ms={}", started.elapsed().as_millis()));
     if is_warm {
         report_health(&health, ServingStatus::Serving).await;

@@ -1,6 +1,6 @@
-//! A writer of witness files for tests, written from docs/witness-format.md and not from the reader.
+//! A writer of witness files, written from docs/witness-format.md and not from the reader.
 
-use ethrex_common::H256;
+use crate::hash::Hash;
 
 const HEADER_LENGTH: usize = 64;
 const ENTRY_LENGTH: usize = 24;
@@ -36,7 +36,7 @@ fn encode_list(elements: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// `sections`: kind and content, in ascending order.
-pub fn encode(chain_id: u64, number: u64, hash: H256, sections: &[(u32, Vec<u8>)]) -> Vec<u8> {
+pub fn encode(chain_id: u64, number: u64, hash: Hash, sections: &[(u32, Vec<u8>)]) -> Vec<u8> {
     let mut file = vec![0; HEADER_LENGTH + ENTRY_LENGTH * sections.len()];
     for (index, (kind, content)) in sections.iter().enumerate() {
         file.resize(file.len().next_multiple_of(8), 0);
@@ -55,7 +55,7 @@ pub fn encode(chain_id: u64, number: u64, hash: H256, sections: &[(u32, Vec<u8>)
     file[8..12].copy_from_slice(&total.to_le_bytes());
     file[16..24].copy_from_slice(&chain_id.to_le_bytes());
     file[24..32].copy_from_slice(&number.to_le_bytes());
-    file[32..64].copy_from_slice(hash.as_bytes());
+    file[32..64].copy_from_slice(&hash.0);
     seal(&mut file);
     file
 }

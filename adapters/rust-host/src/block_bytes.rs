@@ -1,14 +1,17 @@
 //! What has to be known of a block before the client decodes it: the bytes that its hash is of, and its fork.
 
+use crate::hash::Hash;
 use crate::rlp::{self, Malformed};
 
 // Places in the list of header fields (yellow paper, 4.4.3).
+const PARENT_HASH: usize = 0;
+const STATE_ROOT: usize = 3;
 const DIFFICULTY: usize = 7;
 const NUMBER: usize = 8;
 const TIMESTAMP: usize = 11;
 
 /// The header fields that decide the fork.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ForkFields {
     pub number: u64,
     pub timestamp: u64, // seconds
@@ -40,6 +43,22 @@ pub fn fork_fields(header: &[u8]) -> Result<ForkFields, Malformed> {
     Ok(ForkFields { number, timestamp, has_difficulty })
 }
 
+/// The hash that the header names as its parent's.
+pub fn parent_hash(header: &[u8]) -> Result<Hash, Malformed> {
+    hash_field(header, PARENT_HASH)
+}
+
+/// The root of the state after the header's block.
+pub fn state_root(header: &[u8]) -> Result<Hash, Malformed> {
+    hash_field(header, STATE_ROOT)
+}
+
+fn hash_field(header: &[u8], index: usize) -> Result<Hash, Malformed> {
+    let field = rlp::list(header)?.nth(index).ok_or("fields are missing")??;
+    let hash = if field.is_list { None } else { Hash::from_slice(field.payload) };
+    hash.ok_or("a hash is not 32 bytes")
+}
+
 fn integer(payload: &[u8]) -> Result<u64, Malformed> {
     if payload.len() > 8 {
         return Err("a number of more than 64 bits");
@@ -53,21 +72,24 @@ fn integer(payload: &[u8]) -> Result<u64, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ethrex_common::{
-        U256,
-        types::{Block, BlockHeader},
-    };
-    use ethrex_rlp::encode::RLPEncode;
+    use crate::testing::rlp::{encode_integer, encode_list, encode_string};
     use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn reads_what_the_client_encodes(number: u64, timestamp: u64, difficulty: u64) {
-            let header = BlockHeader { number, timestamp, difficulty: U256::from(difficulty), ..Default::default() };
-            let block = Block { header: header.clone(), ..Default::default() }.encode_to_vec();
-            prop_assert_eq!(super::header(&block).unwrap(), &header.encode_to_vec()[..]);
-            let fields = fork_fields(super::header(&block).unwrap()).unwrap();
-            prop_assert_eq!(fields, ForkFields { number, timestamp, has_difficulty: difficulty != 0 });
+        fn reads_what_was_written(parent: [u8; 32], root: [u8; 32], number: u64, timestamp: u64, difficulty: u64) {
+            let mut fields = vec![encode_string(&[]); 15];
+            fields[PARENT_HASH] = encode_string(&parent);
+            fields[STATE_ROOT] = encode_string(&root);
+            fields[DIFFICULTY] = encode_integer(difficulty);
+            fields[NUMBER] = encode_integer(number);
+            fields[TIMESTAMP] = encode_integer(timestamp);
+            let encoded = encode_list(&fields);
+            let block = encode_list(&[encoded.clone(), encode_list(&[]), encode_list(&[])]);
+            prop_assert_eq!(header(&block).unwrap(), &encoded[..]);
+            let expected = ForkFields { number, timestamp, has_difficulty: difficulty != 0 };
+            prop_assert_eq!(fork_fields(&encoded).unwrap(), expected);
+            prop_assert_eq!((parent_hash(&encoded), state_root(&encoded)), (Ok(Hash(parent)), Ok(Hash(root))));
         }
     }
 
@@ -76,6 +98,6 @@ mod tests {
         for bytes in [&[][..], &[0x80], &[0xc0], &[0xc1, 0x80], &[0xc2, 0xc1]] {
             assert!(header(bytes).is_err(), "{bytes:02x?}");
         }
-        assert!(fork_fields(&[0xc0]).is_err());
+        assert!(fork_fields(&[0xc0]).is_err() && parent_hash(&[0xc0]).is_err() && state_root(&[0xc1, 0x80]).is_err());
     }
 }

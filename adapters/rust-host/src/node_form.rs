@@ -1,7 +1,6 @@
-//! The form of a trie node, checked before the client's trie decoder sees it.
+//! The form of a trie node, checked before a client's trie sees it.
 //!
-//! That decoder panics on a child reference longer than 32 bytes and accepts others that no trie contains. A node that
-//! does not pass is as good as missing (adapters/CONTRACT.md, 4). Source: yellow paper, appendix D.
+//! A node that does not pass is as good as missing (adapters/CONTRACT.md, 4). Source: yellow paper, appendix D.
 
 use crate::rlp::{self, Item, Malformed};
 
@@ -93,8 +92,6 @@ fn check_child(child: Item<'_>, remaining: usize) -> Result<bool, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ethrex_rlp::decode::RLPDecode;
-    use ethrex_trie::Node;
     use proptest::prelude::*;
 
     fn branch(children: &[Vec<u8>]) -> Vec<u8> {
@@ -149,25 +146,10 @@ mod tests {
     }
 
     proptest! {
-        // What passes the check is decoded by the client, without a panic, and encoded again to the same bytes.
-        #[test]
-        fn what_passes_does_not_trouble_the_client(at in 0usize..80, byte in any::<u8>(), cut in 0usize..4) {
-            use ethrex_rlp::encode::RLPEncode;
-            let mut node = branch(&[hash(), vec![0xc2, 0x31, 0x05], hash()]);
-            let at = at % node.len();
-            node[at] = byte;
-            node.truncate(node.len() - cut);
-            for remaining in [1, 2, 3, 64] {
-                if check(&node, remaining).is_ok() {
-                    prop_assert_eq!(Node::decode(&node).unwrap().encode_to_vec(), node.clone());
-                }
-            }
-        }
-
         #[test]
         fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..100), remaining in 0usize..65) {
             if check(&bytes, remaining).is_ok() {
-                prop_assert!(Node::decode(&bytes).is_ok());
+                prop_assert!(rlp::list(&bytes).unwrap().all(|item| item.is_ok()));
             }
         }
     }

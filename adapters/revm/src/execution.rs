@@ -1,0 +1,179 @@
+//! One block on its witness, from the file to the answer.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use adapter_host::ancestry::Ancestry;
+use adapter_host::binding;
+use adapter_host::client::{Client, Question, Spent};
+use adapter_host::hash::Hash;
+use adapter_host::outcome::{Stop, broken, refuse};
+use adapter_host::rpc::{Computed, DescribeResponse, Rule};
+use adapter_host::witness_file::WitnessFile;
+use alloy_consensus::Header;
+use alloy_consensus::proofs::calculate_receipt_root;
+use alloy_primitives::{Address, B256, b256, keccak256};
+use bytes::Bytes;
+use revm::database::State;
+
+use crate::block::{self, Block};
+use crate::body_rules::{self, Commitment};
+use crate::chain::Chain;
+use crate::description::DESCRIPTION;
+use crate::fork::Fork;
+use crate::run::{self, Executed, Opened};
+use crate::witness_database::WitnessDatabase;
+use crate::{header_rules, post_state, receipts, uncle_rules, warm_up};
+
+/// What the deposit contract's logs start with (EIP-6110, DEPOSIT_EVENT_SIGNATURE_HASH).
+pub const DEPOSIT_TOPIC: B256 = b256!("0x649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5");
+
+/// The client, for the host.
+pub struct Revm;
+
+impl Client for Revm {
+    type Leftover = Leftover;
+
+    fn describe(&self) -> DescribeResponse {
+        DESCRIPTION.into()
+    }
+
+    fn warm_up(&self) -> bool {
+        warm_up::warm_up()
+    }
+
+    fn execute(
+        &self,
+        file: Arc<WitnessFile>,
+        question: &Question,
+        cancelled: Arc<AtomicBool>,
+        spent: &mut Spent,
+    ) -> (Result<Computed, Stop>, Option<Leftover>) {
+        execute(file, question, cancelled, spent)
+    }
+}
+
+/// A block whose every check before execution is passed.
+struct Prepared {
+    block: Block,
+    chain: Chain,
+    ancestry: Ancestry,
+    commitment: Commitment,
+    unchecked_rules: Vec<Rule>,
+}
+
+/// What an execution leaves behind: its tries and caches take time to drop.
+pub struct Leftover {
+    _prepared: Prepared,
+    _state: State<WitnessDatabase>,
+}
+
+/// Executes the block of `file`. `cancelled` is looked at whenever the client reads the state.
+pub fn execute(
+    file: Arc<WitnessFile>,
+    question: &Question,
+    cancelled: Arc<AtomicBool>,
+    spent: &mut Spent,
+) -> (Result<Computed, Stop>, Option<Leftover>) {
+    let prepared = match prepare(&file, question, spent) {
+        Ok(prepared) => prepared,
+        Err(stop) => return (Err(stop), None),
+    };
+    let opening = Instant::now();
+    let root = B256::from(question.pre_state_root.0);
+    let Opened { mut state, senders } = run::open(&prepared.block, || {
+        WitnessDatabase::new(file, prepared.ancestry.clone(), root, prepared.chain.fork, cancelled)
+    });
+    spent.decode += opening.elapsed();
+    let result = match senders {
+        Ok(senders) => run_and_collect(&prepared, &senders, &mut state, spent),
+        Err(index) => {
+            Err(broken(Rule::Transaction, format!("transaction {index}: its signature has no sender")).into())
+        }
+    };
+    (result, Some(Leftover { _prepared: prepared, _state: state }))
+}
+
+fn prepare(file: &WitnessFile, question: &Question, spent: &mut Spent) -> Result<Prepared, Stop> {
+    let started = Instant::now();
+    let bound = binding::bind(file, question, keccak, DESCRIPTION.client_name, DESCRIPTION.forks)?;
+    let chain = Chain::new(&bound.chain, bound.fork, bound.fields.number, bound.fields.timestamp)?;
+    let block = block::decode(file.block(), &bound, chain.fork)?;
+    let ancestry = Ancestry::new(file, &bound, question, keccak)?;
+    let parent = decode_parent(file, &ancestry)?;
+    spent.decode = started.elapsed();
+
+    let checking = Instant::now();
+    let mut unchecked_rules = header_rules::check(&block.header, parent.as_ref(), &chain)?;
+    unchecked_rules.extend(uncle_rules::check(&block, file, &ancestry, &bound.chain, chain.fork)?);
+    let commitment = body_rules::check(&block, file.block().len(), &chain)?;
+    spent.execute = checking.elapsed();
+    Ok(Prepared { block, chain, ancestry, commitment, unchecked_rules })
+}
+
+fn decode_parent(file: &WitnessFile, ancestry: &Ancestry) -> Result<Option<Header>, Stop> {
+    let parent = ancestry.parent.clone().map(|place| block::decode_header(&file.bytes()[place]));
+    parent.transpose().map_err(|error| refuse(format!("the parent's header cannot be decoded: {error}")))
+}
+
+fn run_and_collect(
+    prepared: &Prepared,
+    senders: &[Address],
+    state: &mut State<WitnessDatabase>,
+    spent: &mut Spent,
+) -> Result<Computed, Stop> {
+    let executing = Instant::now();
+    let executed = run::execute(&prepared.block, senders, &prepared.chain, state);
+    let executed = executed.map_err(|ended| run::explain(&ended, &state.database))?;
+    // A miss counts even where the client went on without it.
+    if let Some(failure) = state.database.first_failure() {
+        return Err(failure.into());
+    }
+    check_deposits(prepared, &executed)?;
+    spent.execute += executing.elapsed();
+
+    let hashing = Instant::now();
+    let changes = run::take_changes(state);
+    let state_root = post_state::apply(&changes, &mut state.database)?;
+    let computed = collect(prepared, &executed, state_root);
+    spent.root = hashing.elapsed();
+    Ok(computed)
+}
+
+/// Without the deposit contract's address nobody can tell which logs are deposits (EIP-6110).
+fn check_deposits(prepared: &Prepared, executed: &Executed) -> Result<(), Stop> {
+    if prepared.chain.fork < Fork::Prague || prepared.chain.deposit_contract.is_some() {
+        return Ok(());
+    }
+    let mut logs = executed.receipts.iter().flat_map(|receipt| receipt.logs());
+    if logs.any(|log| log.topics().first() == Some(&DEPOSIT_TOPIC)) {
+        return Err(refuse("the chain config names no deposit contract, and a transaction may have made a deposit"));
+    }
+    Ok(())
+}
+
+fn collect(prepared: &Prepared, executed: &Executed, state_root: B256) -> Computed {
+    let Prepared { chain, commitment, unchecked_rules, .. } = prepared;
+    Computed {
+        state_root: word(state_root),
+        receipts_root: word(calculate_receipt_root(&executed.receipts)),
+        logs_bloom: Bytes::copy_from_slice(receipts::bloom(&executed.receipts).as_slice()),
+        gas_used: executed.gas_used,
+        transactions_root: word(commitment.transactions_root),
+        blob_gas_used: commitment.blob_gas_used,
+        withdrawals_root: commitment.withdrawals_root.map(word),
+        requests_hash: (chain.fork >= Fork::Prague).then(|| word(executed.requests.requests_hash())),
+        block_access_list_hash: None,
+        receipts: executed.receipts.iter().map(receipts::message).collect(),
+        unchecked_rules: unchecked_rules.iter().map(|&rule| rule.into()).collect(),
+    }
+}
+
+pub fn keccak(bytes: &[u8]) -> Hash {
+    Hash(keccak256(bytes).0)
+}
+
+fn word(hash: B256) -> Bytes {
+    Bytes::copy_from_slice(hash.as_slice())
+}

@@ -1,0 +1,366 @@
+//! Small blocks with complete witnesses, made of a list of accounts and a list of transactions.
+//!
+//! Their states are computed by alloy-trie, which the adapter does not use for them.
+#![allow(dead_code, reason = "every test crate uses its own part of it")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use adapter_host::client::{Question, Spent};
+use adapter_host::hash::Hash;
+use adapter_host::outcome::Stop;
+use adapter_host::rpc::{Abstention, AbstentionReason, BrokenRule, Computed, Missing};
+use adapter_host::testing::file;
+use adapter_host::witness_file::WitnessFile;
+use alloy_consensus::proofs::{calculate_ommers_root, calculate_transaction_root, calculate_withdrawals_root};
+use alloy_consensus::transaction::SignerRecoverable;
+use alloy_consensus::{BlockBody, EMPTY_OMMER_ROOT_HASH, Header, Signed, TxEip1559, TxLegacy};
+use alloy_primitives::{Address, B256, Signature, TxKind, U256, keccak256};
+use alloy_trie::proof::ProofRetainer;
+use alloy_trie::{EMPTY_ROOT_HASH, HashBuilder, Nibbles, TrieAccount};
+use bytes::Bytes;
+use revm_adapter::block::{Block, Transaction};
+use revm_adapter::execution;
+use revm_adapter::fork::Fork;
+
+pub const GAS_LIMIT: u64 = 30_000_000;
+pub const BASE_FEE: u64 = 7; // wei
+pub const RICH: u64 = 1_000_000_000_000_000_000; // wei
+pub const COINBASE: Address = Address::repeat_byte(0xcb);
+pub const NUMBER: u64 = 1000;
+pub const DEPOSIT_CONTRACT: &str = "0x00000000219ab540356cbb839cbe05303d7705fa";
+pub const TRANSFER_GAS: u64 = 21_000;
+pub const RECIPIENT: Address = Address::repeat_byte(0x11);
+pub const CONTRACT: Address = Address::repeat_byte(0xc0);
+pub const TARGET: Address = Address::repeat_byte(0x77);
+const TIMESTAMP: u64 = 1_000_000;
+const DIFFICULTY: u64 = 2_048_000; // of the parent of a block with proof of work
+
+/// Every fork from genesis up to the named one.
+pub fn chain_config(fork: &str) -> String {
+    let numbered = [
+        ("byzantium", "byzantiumBlock"),
+        ("petersburg", "petersburgBlock"),
+        ("istanbul", "istanbulBlock"),
+        ("muir_glacier", "muirGlacierBlock"),
+        ("berlin", "berlinBlock"),
+        ("london", "londonBlock"),
+        ("arrow_glacier", "arrowGlacierBlock"),
+        ("gray_glacier", "grayGlacierBlock"),
+    ];
+    let timed = [
+        ("shanghai", "shanghaiTime"),
+        ("cancun", "cancunTime"),
+        ("prague", "pragueTime"),
+        ("osaka", "osakaTime"),
+        ("bpo1", "bpo1Time"),
+    ];
+    let up_to = |names: &[(&str, &str)], all: bool| -> String {
+        let last = names.iter().position(|(name, _)| *name == fork);
+        let active = if all { names.len() } else { last.map_or(0, |last| last + 1) };
+        names[..active].iter().map(|(_, key)| format!(r#","{key}":0"#)).collect()
+    };
+    let is_merged = Fork::from_name(fork).unwrap() >= Fork::Paris;
+    let merge = if is_merged { r#","terminalTotalDifficulty":0"# } else { "" };
+    let (numbered, timed) = (up_to(&numbered, is_merged), up_to(&timed, false));
+    format!(
+        r#"{{"chainId":1,"depositContractAddress":"{DEPOSIT_CONTRACT}",
+            "blobSchedule":{{"bpo1":{{"target":10,"max":15,"baseFeeUpdateFraction":8346193}}}}{merge}{numbered}{timed}}}"#
+    )
+}
+
+#[derive(Clone, Default)]
+pub struct Account {
+    pub balance: u64, // wei
+    pub nonce: u64,
+    pub code: Vec<u8>,
+    pub storage: BTreeMap<u64, u64>,
+}
+
+impl Account {
+    pub fn with_code(code: &[u8]) -> Self {
+        Self { code: code.to_vec(), ..Self::default() }
+    }
+}
+
+/// The root of a trie and its nodes.
+pub fn trie(entries: impl IntoIterator<Item = (B256, Vec<u8>)>) -> (B256, Vec<Vec<u8>>) {
+    let entries: BTreeMap<B256, Vec<u8>> = entries.into_iter().collect();
+    if entries.is_empty() {
+        return (EMPTY_ROOT_HASH, Vec::new());
+    }
+    let keys = entries.keys().map(Nibbles::unpack).collect();
+    let mut builder = HashBuilder::default().with_proof_retainer(ProofRetainer::new(keys));
+    for (key, value) in &entries {
+        builder.add_leaf(Nibbles::unpack(key), value);
+    }
+    let root = builder.root();
+    let nodes = builder.take_proof_nodes().into_inner().into_values().map(|node| node.to_vec()).collect();
+    (root, nodes)
+}
+
+/// Root, nodes and codes of a state.
+pub fn state(accounts: &BTreeMap<Address, Account>) -> (B256, Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    let (mut nodes, mut codes, mut leaves) = (Vec::new(), Vec::new(), Vec::new());
+    for (address, account) in accounts {
+        let slots = account.storage.iter().map(|(slot, value)| {
+            (keccak256(U256::from(*slot).to_be_bytes::<32>()), alloy_rlp::encode(U256::from(*value)))
+        });
+        let (storage_root, storage_nodes) = trie(slots);
+        let state = TrieAccount {
+            nonce: account.nonce,
+            balance: U256::from(account.balance),
+            storage_root,
+            code_hash: keccak256(&account.code),
+        };
+        leaves.push((keccak256(address), alloy_rlp::encode(state)));
+        nodes.extend(storage_nodes);
+        if !account.code.is_empty() {
+            codes.push(account.code.clone());
+        }
+    }
+    let (root, state_nodes) = trie(leaves);
+    nodes.extend(state_nodes);
+    (root, nodes, codes)
+}
+
+/// A signature that is made up: whoever it recovers to is the sender.
+pub fn signature() -> Signature {
+    Signature::new(U256::ONE, U256::ONE, false)
+}
+
+pub fn unsigned(to: Address, value: u64, gas_limit: u64) -> TxEip1559 {
+    TxEip1559 {
+        chain_id: 1,
+        max_fee_per_gas: u128::from(BASE_FEE),
+        gas_limit,
+        to: TxKind::Call(to),
+        value: U256::from(value),
+        ..TxEip1559::default()
+    }
+}
+
+pub fn transaction(to: Address, value: u64, gas_limit: u64) -> Transaction {
+    Transaction::Eip1559(Signed::new_unhashed(unsigned(to, value, gas_limit), signature()))
+}
+
+/// For forks before London.
+pub fn legacy(to: Address, value: u64, gas_limit: u64) -> Transaction {
+    let tx = TxLegacy {
+        chain_id: Some(1),
+        gas_price: u128::from(BASE_FEE),
+        gas_limit,
+        to: TxKind::Call(to),
+        value: U256::from(value),
+        ..TxLegacy::default()
+    };
+    Transaction::Legacy(Signed::new_unhashed(tx, signature()))
+}
+
+pub fn sender(tx: &Transaction) -> Address {
+    tx.recover_signer().unwrap()
+}
+
+/// The request contracts of Prague (EIP-7002, EIP-7251), which request nothing: one STOP each.
+pub fn request_contracts() -> Vec<(Address, Account)> {
+    let addresses = [
+        alloy_eips::eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS,
+        alloy_eips::eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS,
+    ];
+    addresses.map(|address| (address, Account::with_code(&[0]))).to_vec()
+}
+
+/// A block and everything that goes with it; change what a test is about, then `execute`.
+#[derive(Clone)]
+pub struct Scene {
+    pub header: Header,
+    pub body: BlockBody<Transaction>,
+    pub parent: Header,
+    /// Headers below the parent, ascending.
+    pub ancestors: Vec<Header>,
+    pub nodes: Vec<Vec<u8>>,
+    pub codes: Vec<Vec<u8>>,
+    pub chain_id: u64,
+    pub chain_config: String,
+    pub pre_state_root: B256,
+    /// Instead of the headers of `ancestors` and `parent`.
+    pub headers: Option<Vec<Vec<u8>>>,
+    /// Instead of the encoding of `header` and `body`.
+    pub block: Option<Vec<u8>>,
+    pub parent_header_optional: bool,
+}
+
+impl Scene {
+    /// The senders of the transactions are funded, and have an account of their own besides `accounts`.
+    pub fn new(fork: &str, accounts: &[(Address, Account)], transactions: Vec<Transaction>) -> Self {
+        let mut accounts: BTreeMap<Address, Account> = accounts.iter().cloned().collect();
+        for tx in &transactions {
+            accounts.entry(sender(tx)).or_default().balance = RICH;
+        }
+        let level = Fork::from_name(fork).unwrap();
+        let since = |first: Fork| level >= first;
+        let difficulty = if since(Fork::Paris) { 0 } else { DIFFICULTY };
+        let parent = Header {
+            number: NUMBER - 1,
+            timestamp: TIMESTAMP - 12,
+            gas_limit: GAS_LIMIT,
+            gas_used: GAS_LIMIT / 2, // at the target: the base fee stays
+            difficulty: U256::from(difficulty),
+            base_fee_per_gas: since(Fork::London).then_some(BASE_FEE),
+            withdrawals_root: since(Fork::Shanghai).then_some(EMPTY_ROOT_HASH),
+            ommers_hash: EMPTY_OMMER_ROOT_HASH,
+            excess_blob_gas: since(Fork::Cancun).then_some(0),
+            blob_gas_used: since(Fork::Cancun).then_some(0),
+            parent_beacon_block_root: since(Fork::Cancun).then_some(B256::ZERO),
+            ..Header::default()
+        };
+        let header = Header {
+            number: NUMBER,
+            timestamp: TIMESTAMP,
+            beneficiary: COINBASE,
+            gas_used: 0,
+            requests_hash: since(Fork::Prague).then_some(B256::ZERO),
+            ..parent.clone()
+        };
+        let withdrawals = since(Fork::Shanghai).then(Default::default);
+        Self {
+            header,
+            body: BlockBody { transactions, ommers: Vec::new(), withdrawals },
+            parent,
+            ancestors: Vec::new(),
+            nodes: Vec::new(),
+            codes: Vec::new(),
+            chain_id: 1,
+            chain_config: chain_config(fork),
+            pre_state_root: EMPTY_ROOT_HASH,
+            headers: None,
+            block: None,
+            parent_header_optional: false,
+        }
+        .with_state(&accounts)
+        .bound()
+    }
+
+    /// With the state before the block, and its complete witness.
+    pub fn with_state(mut self, accounts: &BTreeMap<Address, Account>) -> Self {
+        (self.pre_state_root, self.nodes, self.codes) = state(accounts);
+        self.parent.state_root = self.pre_state_root;
+        self
+    }
+
+    /// With the header's links set: the parent's hash, the roots of the body.
+    pub fn bound(mut self) -> Self {
+        self.header.parent_hash = self.parent.hash_slow();
+        self.header.transactions_root = calculate_transaction_root(&self.body.transactions);
+        self.header.ommers_hash = calculate_ommers_root(&self.body.ommers);
+        self.header.withdrawals_root = self.body.withdrawals.as_deref().map(|list| calculate_withdrawals_root(list));
+        self
+    }
+
+    pub fn block_bytes(&self) -> Vec<u8> {
+        let block = Block { header: self.header.clone(), body: self.body.clone() };
+        self.block.clone().unwrap_or_else(|| alloy_rlp::encode(block))
+    }
+
+    pub fn hash(&self) -> B256 {
+        self.header.hash_slow()
+    }
+
+    /// The bytes of the witness file.
+    pub fn file(&self) -> Vec<u8> {
+        let chain = self.ancestors.iter().chain([&self.parent]).map(alloy_rlp::encode);
+        let headers = self.headers.clone().unwrap_or_else(|| chain.collect());
+        file::encode(
+            self.chain_id,
+            self.header.number,
+            Hash(self.hash().0),
+            &[
+                (1, self.block_bytes()),
+                (2, file::encode_witness(&self.nodes, &self.codes, &headers)),
+                (3, self.chain_config.clone().into_bytes()),
+            ],
+        )
+    }
+
+    pub fn question(&self) -> Question {
+        Question {
+            block_hash: Hash(self.hash().0),
+            pre_state_root: Hash(self.pre_state_root.0),
+            chain_config: Bytes::new(),
+            parent_header_optional: self.parent_header_optional,
+            ancestor_hashes: Default::default(),
+        }
+    }
+
+    pub fn execute(&self) -> Result<Computed, Stop> {
+        self.ask(&self.question())
+    }
+
+    pub fn ask(&self, question: &Question) -> Result<Computed, Stop> {
+        let file = Arc::new(WitnessFile::from_bytes(self.file().into()).unwrap());
+        execution::execute(file, question, Arc::new(AtomicBool::new(false)), &mut Spent::default()).0
+    }
+
+    pub fn computed(&self) -> Computed {
+        self.execute().unwrap_or_else(|stop| panic!("not computed: {stop:?}"))
+    }
+
+    pub fn broken_rule(&self) -> BrokenRule {
+        match self.execute() {
+            Err(Stop::Broken(rule)) => rule,
+            other => panic!("no broken rule: {other:?}"),
+        }
+    }
+
+    pub fn abstention(&self, reason: AbstentionReason) -> Abstention {
+        match self.execute() {
+            Err(Stop::Abstain(abstention)) if abstention.reason() == reason => abstention,
+            other => panic!("no abstention {reason:?}: {other:?}"),
+        }
+    }
+
+    pub fn missing(&self) -> Missing {
+        let mut missing = self.abstention(AbstentionReason::WitnessInsufficient).missing;
+        assert_eq!(missing.len(), 1);
+        missing.remove(0)
+    }
+}
+
+/// Enough other accounts that every path has branches.
+pub fn crowd() -> Vec<(Address, Account)> {
+    let account = |index: u64| Account { balance: index + 1, ..Account::default() };
+    (0..40).map(|index| (Address::from_word(B256::from(U256::from(index + 0x1000))), account(index))).collect()
+}
+
+pub fn transfer() -> Scene {
+    Scene::new("cancun", &crowd(), vec![transaction(RECIPIENT, 5, TRANSFER_GAS)])
+}
+
+pub fn contract_scene(fork: &str, code: &[u8]) -> Scene {
+    let mut accounts = crowd();
+    let storage = BTreeMap::from([(2, 22), (3, 33), (4, 44)]);
+    accounts.push((CONTRACT, Account { storage, ..Account::with_code(code) }));
+    Scene::new(fork, &accounts, vec![transaction(CONTRACT, 0, 200_000)])
+}
+
+/// A contract's code that calls `target` with no value and stores whether that succeeded in slot 1.
+pub fn calling(target: Address) -> Vec<u8> {
+    let mut code = [0x60, 0].repeat(5); // PUSH1 0 five times, which every fork has
+    code.push(0x73); // PUSH20
+    code.extend(target);
+    code.extend([0x5a, 0xf1, 0x60, 1, 0x55]); // GAS CALL PUSH1 1 SSTORE
+    code
+}
+
+/// A contract's code that stores BLOCKHASH(number) in slot 1.
+pub fn storing_block_hash(number: u64) -> Vec<u8> {
+    let mut code = vec![0x67]; // PUSH8
+    code.extend(number.to_be_bytes());
+    code.extend([0x40, 0x60, 1, 0x55]); // BLOCKHASH PUSH1 1 SSTORE
+    code
+}
+
+/// A contract's code that reads one slot after the other until its gas is used up:
+/// PUSH0 JUMPDEST DUP1 SLOAD POP PUSH1 1 ADD PUSH1 1 JUMP.
+pub const READING_FOR_EVER: [u8; 11] = [0x5f, 0x5b, 0x80, 0x54, 0x50, 0x60, 1, 0x01, 0x60, 1, 0x56];
