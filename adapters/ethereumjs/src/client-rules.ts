@@ -28,9 +28,13 @@ const PARAMETERS = [paramsEVM, paramsTx, paramsBlock, paramsVM]
  */
 const LONDON = { eips: [1559, 3198, 3529, 3541, 3554] }
 
-/** With all parameters merged once: the client copies and merges them again for every header and transaction. */
+/**
+ * With all parameters merged once, and EIPs looked up in a set: the client merges its parameters again for every header
+ * and transaction, and searches its list of EIPs several times an opcode.
+ */
 class BlockRules extends Common {
   private isSettled = false
+  private active: { list: number[]; set: ReadonlySet<number> } = { list: [], set: new Set() }
 
   settle(): this {
     for (const parameters of PARAMETERS) this.updateParams(parameters)
@@ -40,6 +44,12 @@ class BlockRules extends Common {
 
   override updateParams(parameters: ParamsDict): void {
     if (!this.isSettled || !PARAMETERS.includes(parameters)) super.updateParams(parameters)
+  }
+
+  override isActivatedEIP(eip: number): boolean {
+    const list = this._activatedEIPsCache // a new one with every change of the fork
+    if (this.active.list !== list) this.active = { list, set: new Set(list) }
+    return this.active.set.has(eip)
   }
 }
 

@@ -32,6 +32,12 @@ const ZERO_SLOT = Uint8Array.of(0x80)
 /** A slot's or an account's encoding as it stands in a trie; undefined where the trie proves that there is none. */
 type InTrie = Map<string, Uint8Array | undefined>
 
+/** The storage trie of an account, and what is known to stand in it. */
+interface AccountStorage {
+  readonly trie: WitnessTrie
+  readonly slots: InTrie
+}
+
 export class WitnessState extends MerkleStateManager {
   /** Milliseconds spent in computing roots. */
   rootTime = 0
@@ -45,7 +51,7 @@ export class WitnessState extends MerkleStateManager {
   private systemAddressIsMissing = false
   private readonly accountTrie: WitnessTrie
   private readonly accountsInTrie: InTrie = new Map()
-  private readonly slotsInTrie = new Map<string, { root: Uint8Array; slots: InTrie }>()
+  private readonly storages = new Map<string, AccountStorage>()
   private checkpoints = 0
   private readonly cached: Required<Pick<Caches, 'account' | 'code' | 'storage'>> & Caches
 
@@ -122,8 +128,9 @@ export class WitnessState extends MerkleStateManager {
     const account = await this.getAccount(address)
     if (account === undefined) return new Uint8Array()
     this.misses.reading = `account ${address.toString()} slot 0x${hex(key)}`
-    const encoded = await this.storageTrie(account.storageRoot).read(key, isSlotValue)
-    this.slotsOf(hex(address.bytes), account.storageRoot).set(hex(key), encoded)
+    const { trie, slots } = this.storageOf(hex(address.bytes), account.storageRoot)
+    const encoded = await trie.read(key, isSlotValue)
+    slots.set(hex(key), encoded)
     this.cached.storage.put(address, key, encoded ?? ZERO_SLOT)
     return encoded === undefined ? new Uint8Array() : (RLP.decode(encoded) as Uint8Array)
   }
@@ -211,16 +218,14 @@ export class WitnessState extends MerkleStateManager {
       const address = createAddressFromString(`0x${hexAddress}`)
       const account = await this.getAccount(address)
       if (account === undefined) continue
-      const inTrie = this.slotsOf(hexAddress, account.storageRoot)
+      const storage = this.storageOf(hexAddress, account.storageRoot)
       const changed = slots
         .map(([key, value]) => [key, value[0] === 0x80 ? undefined : value] as const)
-        .filter(([key, value]) => !isSame(inTrie, key, value))
+        .filter(([key, value]) => !isSame(storage.slots, key, value))
       if (changed.length === 0) continue
-      const trie = this.storageTrie(account.storageRoot)
       this.misses.reading = `account ${address.toString()}, storage root`
-      await writeAll(trie, changed, inTrie)
-      account.storageRoot = trie.root()
-      this.slotsInTrie.set(hexAddress, { root: account.storageRoot, slots: inTrie })
+      await writeAll(storage.trie, changed, storage.slots)
+      account.storageRoot = storage.trie.root()
       await this.putAccount(address, account)
     }
   }
@@ -234,17 +239,13 @@ export class WitnessState extends MerkleStateManager {
     await writeAll(this.accountTrie, changed, this.accountsInTrie)
   }
 
-  private storageTrie(root: Uint8Array): WitnessTrie {
-    return new WitnessTrie(root, this.database, this.misses, this.common)
-  }
-
-  /** What is known to stand in the storage trie with this root: an account destroyed meanwhile has another. */
-  private slotsOf(hexAddress: string, root: Uint8Array): InTrie {
-    const known = this.slotsInTrie.get(hexAddress)
-    if (known !== undefined && sameBytes(known.root, root)) return known.slots
-    const slots: InTrie = new Map()
-    this.slotsInTrie.set(hexAddress, { root, slots })
-    return slots
+  /** The storage trie with this root: an account destroyed meanwhile has another than before. */
+  private storageOf(hexAddress: string, root: Uint8Array): AccountStorage {
+    const known = this.storages.get(hexAddress)
+    if (known !== undefined && sameBytes(known.trie.root(), root)) return known
+    const storage = { trie: new WitnessTrie(root, this.database, this.misses, this.common), slots: new Map() }
+    this.storages.set(hexAddress, storage)
+    return storage
   }
 }
 
