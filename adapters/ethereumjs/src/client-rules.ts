@@ -23,10 +23,10 @@ const CLIENT_NAMES: Partial<Record<Fork, string>> = { frontier: 'chainstart' }
 const PARAMETERS = [paramsEVM, paramsTx, paramsBlock, paramsVM]
 
 /**
- * London's delay of the difficulty bomb (EIP-3554). The client's list of London lacks it, which would make each block
- * between London and Arrow Glacier look invalid. README.md, "Findings".
+ * London with its delay of the difficulty bomb (EIP-3554). The client's list of London lacks that EIP, and its parameter
+ * is another: each block of mainnet between London and Arrow Glacier would look invalid. README.md, "Findings".
  */
-const LONDON = { eips: [1559, 3198, 3529, 3541, 3554] }
+const LONDON = { eips: [1559, 3198, 3529, 3541], params: { difficultyBombDelay: 9_700_000 } }
 
 /**
  * With all parameters merged once, and EIPs looked up in a set: the client merges its parameters again for every header

@@ -5,7 +5,7 @@
 
 import { Worker, type ResourceLimits } from 'node:worker_threads'
 
-import { crashed } from './answer.js'
+import { answerOf, crashed } from './answer.js'
 import type { Assignment, Job, Report } from './jobs.js'
 import { log } from './log.js'
 
@@ -127,7 +127,11 @@ class Slot {
     this.job = job
     this.done = done
     const assignment: Assignment = { request: job.request }
-    this.worker?.postMessage(assignment)
+    try {
+      this.worker?.postMessage(assignment)
+    } catch (error) {
+      this.finish(answerOf(error)) // a request that cannot be handed to another thread
+    }
   }
 
   /** Ends the worker with whatever it is doing; `replace` follows. */

@@ -4,7 +4,6 @@ import { isAbsolute } from 'node:path'
 
 import { status, type UntypedServiceImplementation, type handleUnaryCall } from '@grpc/grpc-js'
 
-import { answerOf } from './answer.js'
 import { describe } from './description.js'
 import { prefixed } from './hexadecimal.js'
 import type { Job } from './jobs.js'
@@ -41,13 +40,7 @@ export function executor(pool: Pool): UntypedServiceImplementation {
       pool.cancel(job)
     })
     if (call.cancelled) return
-    try {
-      if (pool.submit(job)) return
-    } catch (error) {
-      callback(null, answerOf(error)) // a request that cannot be handed to another thread
-      return
-    }
-    callback({ code: status.RESOURCE_EXHAUSTED, details: 'every worker is busy and the queue is full' })
+    if (!pool.submit(job)) callback({ code: status.RESOURCE_EXHAUSTED, details: 'every worker is busy and the queue is full' })
   }
   return { Describe: describeCall, Execute: executeCall }
 }

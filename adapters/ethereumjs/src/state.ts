@@ -47,6 +47,11 @@ export class WitnessState extends MerkleStateManager {
    * EIP-7251: the call has no sender to charge), and puts it back as it was.
    */
   systemAddressMayBeMissing = false
+  /**
+   * Set while only a code's hash is asked for: the client reads the code as well (README.md, "Findings"), which other
+   * clients do not, so that recorded witnesses lack it.
+   */
+  codeMayBeMissing = false
 
   private systemAddressIsMissing = false
   private readonly accountTrie: WitnessTrie
@@ -116,6 +121,7 @@ export class WitnessState extends MerkleStateManager {
     if (known !== undefined) return known.code ?? new Uint8Array()
     const account = await this.getAccount(address)
     if (account === undefined || !account.isContract()) return new Uint8Array()
+    if (this.codeMayBeMissing && !this.database.hasCode(account.codeHash)) return new Uint8Array()
     this.misses.reading = `account ${address.toString()}`
     const code = this.database.code(account.codeHash)
     this.cached.code.put(address, code)

@@ -75,6 +75,10 @@ export class WitnessDatabase implements DB<string, Uint8Array> {
     return code
   }
 
+  hasCode(hash: Uint8Array): boolean {
+    return this.codes.has(hex(hash))
+  }
+
   putCode(code: Uint8Array): void {
     this.codes.set(hex(keccak256(code)), code)
   }
