@@ -32,6 +32,7 @@ test: setup
 	$(BIN)/python -m pytest
 	$(IF_THERE) go $(MAKE) -C adapters/geth test
 	$(IF_THERE) cargo $(MAKE) -C adapters test
+	$(IF_THERE) node $(MAKE) -C adapters/ethereumjs test
 
 # Every language's formatter and linter, types, import directions, and whether generated code is current.
 lint: .venv/.installed check-generated
@@ -41,6 +42,7 @@ lint: .venv/.installed check-generated
 	$(BIN)/lint-imports
 	$(IF_THERE) go $(MAKE) -C adapters/geth lint
 	$(IF_THERE) cargo $(MAKE) -C adapters lint
+	$(IF_THERE) node $(MAKE) -C adapters/ethereumjs lint
 
 # Medians of 20 runs on real blocks. Takes long and needs an otherwise idle machine.
 bench: setup
@@ -64,4 +66,4 @@ lock: .venv/.installed
 	$(LOCK) pyproject.toml --group dev -o requirements-dev.txt
 
 clean:
-	rm -rf .venv out build adapters/geth/bin adapters/target
+	rm -rf .venv out build adapters/geth/bin adapters/target adapters/ethereumjs/dist adapters/ethereumjs/build

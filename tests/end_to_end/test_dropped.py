@@ -16,7 +16,7 @@ from witness.header import keccak256
 from witness.model import BlockWitness
 
 # Every one for the fast clients; for the slow ones a sample that still reaches every part of the sorted lists.
-STRIDE = {"geth": 1, "ethrex": 1, "revm": 1, "pyevm": 15, "eels": 30}
+STRIDE = {"geth": 1, "ethrex": 1, "revm": 1, "ethereumjs": 8, "pyevm": 15, "eels": 30}
 
 
 def dropped(content: BlockWitness, stride: int) -> Iterator[tuple[bytes, BlockWitness]]:

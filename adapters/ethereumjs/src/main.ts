@@ -1,0 +1,49 @@
+// The EthereumJS adapter's process; see adapters/CONTRACT.md, "Obligations as a process".
+
+import { existsSync, readFileSync } from 'node:fs'
+
+import { parseArguments, USAGE, type Command } from './arguments.js'
+import { log } from './log.js'
+
+const FAILURE = 1
+const WRONG_ARGUMENTS = 2
+const PACKAGE_MISSING = 3
+
+/** Loads only what the command needs: `--describe` loads neither the client nor gRPC. */
+async function main(command: Command): Promise<void> {
+  if (command.name === 'describe') {
+    const { describeLine } = await import('./description.js')
+    process.stdout.write(`${describeLine()}\n`)
+  } else if (command.name === 'bench') {
+    const { measure } = await import('./benchmark.js')
+    process.stdout.write(`${await measure(command.file, command.runs)}\n`)
+  } else {
+    const { serve } = await import('./server.js')
+    await serve(command.socket)
+  }
+}
+
+/** The first package that is needed and not installed. */
+function missingPackage(): string | undefined {
+  const file = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  const { dependencies } = JSON.parse(file) as { dependencies: Record<string, string> }
+  const isThere = (name: string): boolean => existsSync(new URL(`../node_modules/${name}/package.json`, import.meta.url))
+  return Object.keys(dependencies).find((name) => !isThere(name))
+}
+
+const command = parseArguments(process.argv.slice(2))
+const missing = missingPackage()
+if (command === undefined) {
+  process.stderr.write(`${USAGE}\n`)
+  process.exitCode = WRONG_ARGUMENTS
+} else if (missing !== undefined) {
+  log('package missing', { name: missing })
+  process.exitCode = PACKAGE_MISSING
+} else {
+  try {
+    await main(command)
+  } catch (error) {
+    log('failed', { reason: error instanceof Error ? error.message : String(error) })
+    process.exit(FAILURE)
+  }
+}

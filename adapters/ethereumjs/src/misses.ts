@@ -1,0 +1,53 @@
+// What the client asked for and the witness does not have.
+//
+// The client swallows some misses and turns others into other errors. The first one is kept here, and it is looked at
+// before any other outcome is believed.
+
+import { prefixed } from './hexadecimal.js'
+
+export type Missing =
+  | { readonly kind: 'node' | 'code'; readonly hash: Uint8Array; readonly where: string }
+  | { readonly kind: 'header'; readonly hash?: Uint8Array; readonly number: bigint; readonly where: string }
+
+/** Ends the client's run where it reads; never an answer by itself, `Misses.first` is. */
+export class MissingFromWitness extends Error {
+  constructor(readonly missing: Missing) {
+    super(describeMissing(missing))
+  }
+}
+
+export class Misses {
+  /** What was missed first. What is missed after it may be a consequence. */
+  first: Missing | undefined
+  /** One line about what is being read: it becomes part of a miss. */
+  reading = ''
+
+  /** Notes what is missing, and gives the error to throw. */
+  note(missing: Missing): MissingFromWitness {
+    this.first ??= missing
+    return new MissingFromWitness(missing)
+  }
+
+  node(hash: Uint8Array, why = ''): MissingFromWitness {
+    return this.note({ kind: 'node', hash, where: this.reading + why })
+  }
+
+  /** What `read` gives; undefined, and nothing noted, where the witness lacks what it needs. */
+  async attempt<Value>(read: () => Promise<Value>): Promise<{ value: Value } | undefined> {
+    const before = this.first
+    try {
+      return { value: await read() }
+    } catch (error) {
+      if (!(error instanceof MissingFromWitness)) throw error
+      this.first = before
+      return undefined
+    }
+  }
+}
+
+/** One line. */
+export function describeMissing(missing: Missing): string {
+  const name = missing.hash === undefined ? '' : ` ${prefixed(missing.hash)}`
+  const number = missing.kind === 'header' ? ` ${missing.number}` : ''
+  return `missing ${missing.kind}${number}${name} (${missing.where})`
+}
