@@ -14,6 +14,7 @@ from witness.errors import ChainConfigError
 from .blob_gas import excess_blob_gas
 from .completion import CompletedMachine, CompletedState, Parameters
 from .corrections import correct_py_evm
+from .frames import CollectedFrames
 from .osaka import OsakaVM
 
 correct_py_evm()  # no machine is made without
@@ -106,13 +107,13 @@ def machine_class(chosen: Parameters, parts: Parts) -> type[Any]:
 
 @lru_cache(maxsize=64)
 def _computation_class(base: Any) -> type[Any]:
-    """The computation with its instructions as plain bound methods.
+    """The computation with what `frames` says, and with its instructions as plain bound methods.
 
-    py-evm's are objects that are called, and Python 3.12 counts such calls against a limit of its own for calls through
-    C, which the recursion limit does not move: 1500 in its first releases, where 1024 nested EVM calls take 2048. A bound
-    method is called without passing through C; it also is a little faster.
+    py-evm's are objects that are called, and such a call passes through C (see `frames`); a bound method is called
+    without. It also is a little faster.
     """
-    return type(base.__name__, (base,), {"opcodes": {code: each.__call__ for code, each in base.opcodes.items()}})
+    opcodes = {code: each.__call__ for code, each in base.opcodes.items()}
+    return type(base.__name__, (CollectedFrames, base), {"opcodes": opcodes})
 
 
 def _creating_headers(base: Any, fork: str, schedule: BlobSchedule) -> Any:

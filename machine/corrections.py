@@ -4,7 +4,10 @@ import importlib
 from functools import cache
 from typing import Any
 
+from eth.vm.forks.spurious_dragon import state as spurious_dragon_state
+
 from . import exponentiation
+from .frames import touched_accounts
 
 
 def correct_py_evm() -> None:
@@ -12,6 +15,7 @@ def correct_py_evm() -> None:
 
     MODEXP of an empty base (EIP-198): see `exponentiation`. The KZG trusted setup: py-evm reads and expands it, seconds
     of work, in every call of the point evaluation precompile (EIP-4844); it never changes, so it is kept.
+    Touched accounts (EIP-161): see `frames`.
     """
     # The package exports functions of the same names as its modules.
     modexp: Any = importlib.import_module("eth.precompiles.modexp")
@@ -20,3 +24,4 @@ def correct_py_evm() -> None:
     point_evaluation: Any = importlib.import_module("eth.precompiles.point_evaluation")
     if not hasattr(point_evaluation.load_trusted_setup, "cache_info"):
         point_evaluation.load_trusted_setup = cache(point_evaluation.load_trusted_setup)
+    spurious_dragon_state.collect_touched_accounts = touched_accounts
