@@ -4,8 +4,6 @@ import importlib
 from functools import cache
 from typing import Any
 
-from eth.vm.forks.spurious_dragon import state as spurious_dragon_state
-
 from . import exponentiation
 from .frames import touched_accounts
 
@@ -24,4 +22,5 @@ def correct_py_evm() -> None:
     point_evaluation: Any = importlib.import_module("eth.precompiles.point_evaluation")
     if not hasattr(point_evaluation.load_trusted_setup, "cache_info"):
         point_evaluation.load_trusted_setup = cache(point_evaluation.load_trusted_setup)
+    spurious_dragon_state: Any = importlib.import_module("eth.vm.forks.spurious_dragon.state")
     spurious_dragon_state.collect_touched_accounts = touched_accounts
