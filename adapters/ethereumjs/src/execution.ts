@@ -92,9 +92,10 @@ function collect(task: Task, block: Block, result: RunBlockResult, unchecked: Ru
 
 function receiptOf(receipt: RunBlockResult['receipts'][number]): Receipt {
   const { status } = receipt as PostByzantiumTxReceipt
-  const outcome = status === undefined
-    ? { post_state: (receipt as PreByzantiumTxReceipt).stateRoot }
-    : { succeeded: Number(status) === 1 }
+  const outcome =
+    status === undefined
+      ? { post_state: (receipt as PreByzantiumTxReceipt).stateRoot }
+      : { succeeded: Number(status) === 1 }
   return {
     ...outcome,
     cumulative_gas_used: receipt.cumulativeBlockGasUsed.toString(),

@@ -7,7 +7,13 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
-import { KECCAK256_RLP, KECCAK256_RLP_ARRAY, bigIntToUnpaddedBytes, hexToBytes, type PrefixedHexString } from '@ethereumjs/util'
+import {
+  KECCAK256_RLP,
+  KECCAK256_RLP_ARRAY,
+  bigIntToUnpaddedBytes,
+  hexToBytes,
+  type PrefixedHexString,
+} from '@ethereumjs/util'
 import { RLP } from '@ethereumjs/rlp'
 
 import { decodePosition, headerOf } from '../dist/block-header.js'
@@ -73,7 +79,9 @@ for (const folder of ['cancun', 'prague', 'osaka']) {
 
 void test('ethereum/tests: a sample of Cancun', { skip }, async (context) => {
   let index = 0
-  const counts = await check(ethereumTests(({ network }) => network === 'Cancun' && (ALL || index++ % CANCUN_STRIDE === 0)))
+  const counts = await check(
+    ethereumTests(({ network }) => network === 'Cancun' && (ALL || index++ % CANCUN_STRIDE === 0)),
+  )
   context.diagnostic(`${counts.valid} valid and ${counts.invalid} invalid blocks`)
   assert.ok(counts.valid > 50)
 })
