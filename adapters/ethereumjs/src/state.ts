@@ -114,7 +114,7 @@ export class WitnessState extends MerkleStateManager {
     const known = this.cached.code.get(address)
     if (known !== undefined) return known.code ?? new Uint8Array()
     const account = await this.getAccount(address)
-    if (account === undefined || !account.isContract()) return new Uint8Array()
+    if (!account?.isContract()) return new Uint8Array()
     if (this.codeMayBeMissing && !this.database.hasCode(account.codeHash)) return new Uint8Array()
     this.misses.reading = `account ${address.toString()}`
     const code = this.database.code(account.codeHash)
@@ -272,12 +272,7 @@ function decodeAccount(encoded: Uint8Array): Account {
   const [nonce, balance, storageRoot, codeHash] = itemsOf(encoded).map((item) =>
     encoded.subarray(item.payload, item.end),
   )
-  return new Account(
-    quantity(nonce as Uint8Array, 32),
-    quantity(balance as Uint8Array, 32),
-    storageRoot as Uint8Array,
-    codeHash as Uint8Array,
-  )
+  return new Account(quantity(nonce as Uint8Array, 32), quantity(balance as Uint8Array, 32), storageRoot, codeHash)
 }
 
 function isAccount(encoded: Uint8Array): boolean {

@@ -23,7 +23,7 @@ function changed(made: Made, change: (block: NestedUint8Array) => void): Execute
   const block = RLP.decode(made.content.block) as NestedUint8Array
   change(block)
   const encoded = RLP.encode(block)
-  const blockHash = keccak256(RLP.encode(block[0] as NestedUint8Array))
+  const blockHash = keccak256(RLP.encode(block[0]))
   const number = BigInt(`0x0${hex((block[0] as NestedUint8Array)[8] as Uint8Array)}`)
   return requestOf({
     ...made,

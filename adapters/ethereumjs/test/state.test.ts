@@ -178,7 +178,7 @@ void test('a slot deleted beside one that is put needs no sibling', async () => 
       [2n, 6n],
     ]),
   )
-  const sibling = nodes.filter((node) => RLP.decode(node).length === 2 && hex(node).endsWith(`${hex(RLP.encode(6n))}`))
+  const sibling = nodes.filter((node) => RLP.decode(node).length === 2 && hex(node).endsWith(hex(RLP.encode(6n))))
   const partial = nodes.filter((node) => !sibling.includes(node))
   const [alone, misses] = stateOf(root, partial)
   await alone.putStorage(CONTRACT, word(1n), word(0n))

@@ -64,14 +64,14 @@ class TestEthereumJs(ClientContract):
     reserved = ("1_15537394_zeth",)  # the first block after The Merge: whether its difficulty had to be 0
 
     def ask(
-        self, client: Any, content: BlockWitness, root: bytes | None = None, *, optional: bool = False
+        self, client: Any, content: BlockWitness, root: bytes | None = None, **keywords: bool
     ) -> pb.ExecuteResponse:
         request = pb.ExecuteRequest(
             content=encode_witness_file(content),
             block_hash=content.hash,
             pre_state_root=root if root is not None else trusted_root(content),
             mode=pb.MODE_PROOF,
-            parent_header_optional=optional,
+            parent_header_optional=keywords.get("optional", False),
         )
         response: pb.ExecuteResponse = client.stub.Execute(request, timeout=PATIENCE)
         return response

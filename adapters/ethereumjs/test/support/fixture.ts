@@ -174,6 +174,7 @@ function recordWrites(): { nodes: Map<string, Uint8Array>; codes: Map<string, Ui
   const nodes = new Map<string, Uint8Array>()
   const codes = new Map<string, Uint8Array>()
   const { prototype } = WitnessDatabase
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- each is called on the database that it is of
   const { put, batch, putCode } = prototype
   prototype.put = function (key, node) {
     nodes.set(key, node)
