@@ -3,7 +3,7 @@
 import { Refusal } from './answer.js'
 import { keccak256 } from './cryptography.js'
 import { sameBytes } from './hexadecimal.js'
-import type { Misses } from './misses.js'
+import type { Misses, MissingFromWitness } from './misses.js'
 import { MalformedRlp, itemsOf } from './rlp.js'
 
 /** How far below a block BLOCKHASH reaches. */
@@ -34,7 +34,7 @@ export class Ancestry {
     vouched: ReadonlyMap<bigint, Uint8Array>,
     misses: Misses,
   ): Ancestry {
-    const parentMissing = () =>
+    const parentMissing = (): MissingFromWitness =>
       misses.note({
         kind: 'header',
         hash: parentHash,

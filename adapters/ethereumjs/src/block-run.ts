@@ -92,10 +92,13 @@ function hashCodesUnread(evm: VM['evm'], state: WitnessState): void {
   }
 }
 
-function explain(error: unknown, finished: number, count: number): unknown {
-  if (!(error instanceof Error)) return error
+function explain(error: unknown, finished: number, count: number): Error {
+  if (!(error instanceof Error)) return new Error(String(error))
   const rule = SENTENCES.find(([sentence]) => sentence.test(error.message))?.[1]
   if (rule === undefined) return error
   const isTransaction = rule === 'RULE_TRANSACTION' || rule === 'RULE_BLOCK_GAS'
-  return new BrokenRule(rule, isTransaction && finished < count ? `transaction ${finished}: ${error.message}` : error.message)
+  return new BrokenRule(
+    rule,
+    isTransaction && finished < count ? `transaction ${finished}: ${error.message}` : error.message,
+  )
 }

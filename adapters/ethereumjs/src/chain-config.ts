@@ -270,6 +270,6 @@ function toNumber(value: unknown, name: string): bigint | undefined {
   if (value === undefined || value === null) return undefined
   const isNumber = typeof value === 'number' ? Number.isSafeInteger(value) && value >= 0 : false
   const isText = typeof value === 'string' && /^(0x[0-9a-fA-F]+|[0-9]+)$/u.test(value)
-  if (!isNumber && !isText) throw new Refusal(`chain config: ${name} is no number: ${String(value)}`)
+  if (!isNumber && !isText) throw new Refusal(`chain config: ${name} is no number: ${JSON.stringify(value)}`)
   return BigInt(value as number | string)
 }

@@ -2,7 +2,7 @@
 
 import type { Block } from '@ethereumjs/block'
 import { RLP } from '@ethereumjs/rlp'
-import type { PostByzantiumTxReceipt, PreByzantiumTxReceipt, RunBlockResult } from '@ethereumjs/vm'
+import type { RunBlockResult } from '@ethereumjs/vm'
 
 import { answerOf, insufficient } from './answer.js'
 import { bind, type Task } from './binding.js'
@@ -91,10 +91,8 @@ function collect(task: Task, block: Block, result: RunBlockResult, unchecked: Ru
 }
 
 function receiptOf(receipt: RunBlockResult['receipts'][number]): Receipt {
-  const { status } = receipt as PostByzantiumTxReceipt
-  const outcome = status === undefined
-    ? { post_state: (receipt as PreByzantiumTxReceipt).stateRoot }
-    : { succeeded: Number(status) === 1 }
+  // EIP-658: a status from Byzantium on, and before it the state root after the transaction.
+  const outcome = 'stateRoot' in receipt ? { post_state: receipt.stateRoot } : { succeeded: receipt.status === 1 }
   return {
     ...outcome,
     cumulative_gas_used: receipt.cumulativeBlockGasUsed.toString(),

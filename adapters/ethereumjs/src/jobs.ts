@@ -9,8 +9,7 @@ export interface Assignment {
 
 /** From a worker: that it is warm, once, and then an answer to each request. */
 export type Report =
-  | { readonly kind: 'warm' }
-  | { readonly kind: 'answer'; readonly response: ExecuteResponse; readonly isLast: boolean }
+  { readonly kind: 'warm' } | { readonly kind: 'answer'; readonly response: ExecuteResponse; readonly isLast: boolean }
 
 /** One request on its way. */
 export interface Job {

@@ -20,7 +20,8 @@ export function watchForTheEnd(): void {
 
 function end(): never {
   try {
-    if (socket !== undefined && lstatSync(socket.path).ino === socket.inode) unlinkSync(socket.path)
+    if (socket === undefined) process.exit(0)
+    if (lstatSync(socket.path).ino === socket.inode) unlinkSync(socket.path)
   } catch {
     // Already removed.
   }

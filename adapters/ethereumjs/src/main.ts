@@ -27,7 +27,8 @@ async function main(command: Command): Promise<void> {
 function missingPackage(): string | undefined {
   const file = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
   const { dependencies } = JSON.parse(file) as { dependencies: Record<string, string> }
-  const isThere = (name: string): boolean => existsSync(new URL(`../node_modules/${name}/package.json`, import.meta.url))
+  const isThere = (name: string): boolean =>
+    existsSync(new URL(`../node_modules/${name}/package.json`, import.meta.url))
   return Object.keys(dependencies).find((name) => !isThere(name))
 }
 

@@ -115,7 +115,8 @@ class Slot {
       }
     })
     worker.on('error', (error: Error & { code?: string }) => {
-      cause = error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'ran out of memory' : `ended by ${error.name}: ${error.message}`
+      cause =
+        error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'ran out of memory' : `ended by ${error.name}: ${error.message}`
     })
     worker.on('exit', (status) => {
       if (this.worker === worker) this.replace(cause || `ended with status ${status}`)

@@ -9,7 +9,14 @@ import { decodeFields, type BlockFields } from './block-header.js'
 import { checkCommitments, checkTransactions, constructBlock, decodeLists } from './body-rules.js'
 import { isFrom } from './chain-config.js'
 import { clientName } from './client-rules.js'
-import { checkAgainstParent, checkAlone, checkBlobGas, checkFieldCount, checkPlace, rulesOfParent } from './header-rules.js'
+import {
+  checkAgainstParent,
+  checkAlone,
+  checkBlobGas,
+  checkFieldCount,
+  checkPlace,
+  rulesOfParent,
+} from './header-rules.js'
 import type { Rule } from './messages.js'
 import type { Misses } from './misses.js'
 import { checkUncleCount, checkUncles } from './uncle-rules.js'
@@ -69,7 +76,11 @@ function constructParent({ ancestry }: Task, rules: Common): BlockHeader | undef
 }
 
 /** Without a parent the excess may be anything, and the client would compute its exponential for ever. */
-function checkBlobExponent({ position, ancestry, header }: Task, { excessBlobGas, common }: BlockHeader, misses: Misses): void {
+function checkBlobExponent(
+  { position, ancestry, header }: Task,
+  { excessBlobGas, common }: BlockHeader,
+  misses: Misses,
+): void {
   if (excessBlobGas === undefined || ancestry.parent !== undefined) return
   if (excessBlobGas / common.getBlobGasSchedule().blobGasPriceUpdateFraction <= MAX_BLOB_EXPONENT) return
   const hash = decodeFields(header).parentHash

@@ -40,7 +40,8 @@ export function executor(pool: Pool): UntypedServiceImplementation {
       pool.cancel(job)
     })
     if (call.cancelled) return
-    if (!pool.submit(job)) callback({ code: status.RESOURCE_EXHAUSTED, details: 'every worker is busy and the queue is full' })
+    if (!pool.submit(job))
+      callback({ code: status.RESOURCE_EXHAUSTED, details: 'every worker is busy and the queue is full' })
   }
   return { Describe: describeCall, Execute: executeCall }
 }

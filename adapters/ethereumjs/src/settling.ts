@@ -22,7 +22,7 @@ export function settling<Value>(promise: Promise<Value>): Promise<Value> {
       else setImmediate(turn)
     }
     setImmediate(turn)
-    promise.then(resolve, reject).finally(() => {
+    void promise.then(resolve, reject).finally(() => {
       isSettled = true
     })
   })

@@ -11,14 +11,7 @@
 import type { Common } from '@ethereumjs/common'
 import { RLP } from '@ethereumjs/rlp'
 import { Caches, MerkleStateManager } from '@ethereumjs/statemanager'
-import {
-  Account,
-  Address,
-  KECCAK256_RLP,
-  SYSTEM_ADDRESS,
-  createAddressFromString,
-  unpadBytes,
-} from '@ethereumjs/util'
+import { Account, Address, KECCAK256_RLP, SYSTEM_ADDRESS, createAddressFromString, unpadBytes } from '@ethereumjs/util'
 
 import { hex, sameBytes } from './hexadecimal.js'
 import type { Misses } from './misses.js'
@@ -76,9 +69,10 @@ export class WitnessState extends MerkleStateManager {
   override async getAccount(address: Address): Promise<Account | undefined> {
     const known = this.cached.account.get(address)
     if (known !== undefined) return known.accountRLP === undefined ? undefined : decodeAccount(known.accountRLP)
-    const encoded = this.systemAddressMayBeMissing && address.toString() === SYSTEM_ADDRESS
-      ? await this.readSystemAccount(address)
-      : await this.readAccount(address)
+    const encoded =
+      this.systemAddressMayBeMissing && address.toString() === SYSTEM_ADDRESS
+        ? await this.readSystemAccount(address)
+        : await this.readAccount(address)
     const account = encoded === undefined ? undefined : decodeAccount(encoded)
     if (!this.isUnknown(address)) this.cached.account.put(address, account)
     return account
@@ -101,15 +95,15 @@ export class WitnessState extends MerkleStateManager {
     return this.systemAddressIsMissing && address.toString() === SYSTEM_ADDRESS
   }
 
-  override async putAccount(address: Address, account?: Account): Promise<void> {
-    if (this.isUnknown(address)) return
+  override putAccount(address: Address, account?: Account): Promise<void> {
+    if (this.isUnknown(address)) return Promise.resolve()
     if (account === undefined) this.cached.account.del(address)
     else this.cached.account.put(address, account)
     return Promise.resolve()
   }
 
-  override async deleteAccount(address: Address): Promise<void> {
-    if (this.isUnknown(address)) return
+  override deleteAccount(address: Address): Promise<void> {
+    if (this.isUnknown(address)) return Promise.resolve()
     this.cached.code.del(address)
     this.cached.account.del(address)
     this.forgetSlots(address)
@@ -120,7 +114,7 @@ export class WitnessState extends MerkleStateManager {
     const known = this.cached.code.get(address)
     if (known !== undefined) return known.code ?? new Uint8Array()
     const account = await this.getAccount(address)
-    if (account === undefined || !account.isContract()) return new Uint8Array()
+    if (!account?.isContract()) return new Uint8Array()
     if (this.codeMayBeMissing && !this.database.hasCode(account.codeHash)) return new Uint8Array()
     this.misses.reading = `account ${address.toString()}`
     const code = this.database.code(account.codeHash)
@@ -142,7 +136,8 @@ export class WitnessState extends MerkleStateManager {
   }
 
   override async putStorage(address: Address, key: Uint8Array, value: Uint8Array): Promise<void> {
-    if ((await this.getAccount(address)) === undefined) throw new Error('a slot is written of an account that is not there')
+    if ((await this.getAccount(address)) === undefined)
+      throw new Error('a slot is written of an account that is not there')
     this.cached.storage.put(address, key, RLP.encode(unpadBytes(value)))
   }
 
@@ -160,7 +155,7 @@ export class WitnessState extends MerkleStateManager {
     }
   }
 
-  override async checkpoint(): Promise<void> {
+  override checkpoint(): Promise<void> {
     this.cached.checkpoint()
     this.checkpoints += 1
     return Promise.resolve()
@@ -274,13 +269,10 @@ function isSame(inTrie: InTrie, key: string, value: Uint8Array | undefined): boo
 }
 
 function decodeAccount(encoded: Uint8Array): Account {
-  const [nonce, balance, storageRoot, codeHash] = itemsOf(encoded).map((item) => encoded.subarray(item.payload, item.end))
-  return new Account(
-    quantity(nonce as Uint8Array, 32),
-    quantity(balance as Uint8Array, 32),
-    storageRoot as Uint8Array,
-    codeHash as Uint8Array,
+  const [nonce, balance, storageRoot, codeHash] = itemsOf(encoded).map((item) =>
+    encoded.subarray(item.payload, item.end),
   )
+  return new Account(quantity(nonce as Uint8Array, 32), quantity(balance as Uint8Array, 32), storageRoot, codeHash)
 }
 
 function isAccount(encoded: Uint8Array): boolean {

@@ -9,6 +9,8 @@ import { MalformedRlp, decode, quantity, type Decoded } from './rlp.js'
 /** A field's form: a number of at most so many bytes, an address, any bytes, or a list of its own form. */
 type FieldForm = number | 'to' | 'address' | 'bytes' | 'access list' | 'hashes' | 'authorizations'
 
+/** EIP-7702: chain id, address, nonce, signature. */
+const AUTHORIZATION: readonly FieldForm[] = [32, 'address', 8, 1, 32, 32]
 const LEGACY: readonly FieldForm[] = [8, 32, 8, 'to', 32, 'bytes', 32, 32, 32]
 const TYPED: Readonly<Record<number, { first: Fork; fields: readonly FieldForm[] }>> = {
   1: { first: 'berlin', fields: [32, 8, 32, 8, 'to', 32, 'bytes', 'access list', 1, 32, 32] }, // EIP-2930
@@ -56,9 +58,9 @@ function checkField(field: Decoded, form: FieldForm): void {
   else if (form === 'bytes') asBytes(field)
   else if (form === 'to') checkLength(field, 0, 20)
   else if (form === 'address') checkLength(field, 20)
-  else if (form === 'hashes') asList(field).forEach((hash) => checkLength(hash, 32))
-  else if (form === 'authorizations') asList(field).forEach((each) => checkFields(each, [32, 'address', 8, 1, 32, 32]))
-  else asList(field).forEach(checkAccess)
+  else if (form === 'hashes') for (const hash of asList(field)) checkLength(hash, 32)
+  else if (form === 'authorizations') for (const each of asList(field)) checkFields(each, AUTHORIZATION)
+  else for (const entry of asList(field)) checkAccess(entry)
 }
 
 /** An entry of an access list: an address and its slots (EIP-2930). */
@@ -68,7 +70,7 @@ function checkAccess(entry: Decoded): void {
     throw new MalformedRlp('an entry of an access list has two fields')
   }
   checkLength(address, 20)
-  asList(slots).forEach((slot) => checkLength(slot, 32))
+  for (const slot of asList(slots)) checkLength(slot, 32)
 }
 
 function checkLength(field: Decoded, ...allowed: number[]): void {

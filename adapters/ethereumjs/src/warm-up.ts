@@ -29,7 +29,10 @@ const STORING = '6100c8 5b 805f52 60205f20 8155 805450 8060205fa1 60019003 80600
 /** Counts down from 20,000, with some arithmetic. */
 const COUNTING = '614e20 5b 8080026007016003900650 60019003 80600357 00'
 /** Calls the precompiled contracts 1 to 17 with 128 zero bytes and 100,000 gas each. */
-const CALLING = Array.from({ length: 17 }, (_, index) => `5f5f60805f60${(index + 1).toString(16).padStart(2, '0')}620186a0fa50`).join('')
+const CALLING = Array.from(
+  { length: 17 },
+  (_, index) => `5f5f60805f60${(index + 1).toString(16).padStart(2, '0')}620186a0fa50`,
+).join('')
 
 /** Rejects where the client cannot do what it has to. */
 export async function warmUp(): Promise<void> {

@@ -10,7 +10,7 @@ import { malformation } from './node-form.js'
 const EMPTY_ROOT = hex(KECCAK256_RLP)
 
 /** Reads from the witness and from what the client wrote; keys are hashes in lower-case hexadecimal. */
-export class WitnessDatabase implements DB<string, Uint8Array> {
+export class WitnessDatabase implements DB<string> {
   private readonly nodes = new Map<string, Uint8Array>()
   private readonly codes = new Map<string, Uint8Array>()
   private readonly written = new Map<string, Uint8Array>()
@@ -52,7 +52,7 @@ export class WitnessDatabase implements DB<string, Uint8Array> {
     return Promise.resolve()
   }
 
-  batch(operations: BatchDBOp<string, Uint8Array>[]): Promise<void> {
+  batch(operations: BatchDBOp<string>[]): Promise<void> {
     for (const operation of operations) {
       if (operation.type === 'put') this.written.set(operation.key, operation.value)
     }

@@ -23,7 +23,11 @@ export class WitnessTrie extends MerklePatriciaTrie {
     super({ root, db: database, valueEncoding: ValueEncoding.Bytes, useKeyHashing: true, common })
   }
 
-  override async findPath(key: Uint8Array, throwIfMissing?: boolean, partialPath?: { stack: MPTNode[] }): Promise<Path> {
+  override async findPath(
+    key: Uint8Array,
+    throwIfMissing?: boolean,
+    partialPath?: { stack: MPTNode[] },
+  ): Promise<Path> {
     const path = await super.findPath(key, throwIfMissing, partialPath)
     let depth = 0
     for (const node of path.stack) {

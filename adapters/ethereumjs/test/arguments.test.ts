@@ -10,7 +10,14 @@ void test('reads each command', () => {
   assert.deepEqual(parseArguments(['--runs', '3', '--bench', 'f']), { name: 'bench', file: 'f', runs: 3 })
 })
 
-for (const words of [[], ['--socket'], ['--socket', ''], ['--describe', 'x'], ['--bench', 'f'], ['--bench', 'f', '--runs', '0']]) {
+for (const words of [
+  [],
+  ['--socket'],
+  ['--socket', ''],
+  ['--describe', 'x'],
+  ['--bench', 'f'],
+  ['--bench', 'f', '--runs', '0'],
+]) {
   void test(`refuses ${JSON.stringify(words)}`, () => {
     assert.equal(parseArguments(words), undefined)
   })

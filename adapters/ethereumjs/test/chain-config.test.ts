@@ -53,16 +53,40 @@ void test("the client finds the same fork as we do, at each of mainnet's", () =>
 })
 
 void test("the parent of the first block after The Merge is the client's Gray Glacier", () => {
-  const rules = clientRules(ChainConfig.parse(MAINNET), { number: 15_537_394n, timestamp: 1_663_224_179n, difficulty: 0n }, true)
+  const rules = clientRules(
+    ChainConfig.parse(MAINNET),
+    { number: 15_537_394n, timestamp: 1_663_224_179n, difficulty: 0n },
+    true,
+  )
   assert.equal(rules.setHardforkBy({ blockNumber: 15_537_393n, timestamp: 1_663_224_162n }), 'grayGlacier')
   assert.equal(rules.setHardforkBy({ blockNumber: 15_537_394n, timestamp: 1_663_224_179n }), 'paris')
 })
 
 void test('each fork from the first block on is the one that the client takes', () => {
-  const keys = ['homesteadBlock', 'eip150Block', 'eip158Block', 'byzantiumBlock', 'constantinopleBlock', 'petersburgBlock',
-    'istanbulBlock', 'muirGlacierBlock', 'berlinBlock', 'londonBlock', 'arrowGlacierBlock', 'grayGlacierBlock',
-    'terminalTotalDifficulty', 'shanghaiTime', 'cancunTime', 'pragueTime', 'osakaTime', 'bpo1Time', 'bpo2Time', 'bpo3Time',
-    'bpo4Time', 'bpo5Time']
+  const keys = [
+    'homesteadBlock',
+    'eip150Block',
+    'eip158Block',
+    'byzantiumBlock',
+    'constantinopleBlock',
+    'petersburgBlock',
+    'istanbulBlock',
+    'muirGlacierBlock',
+    'berlinBlock',
+    'londonBlock',
+    'arrowGlacierBlock',
+    'grayGlacierBlock',
+    'terminalTotalDifficulty',
+    'shanghaiTime',
+    'cancunTime',
+    'pragueTime',
+    'osakaTime',
+    'bpo1Time',
+    'bpo2Time',
+    'bpo3Time',
+    'bpo4Time',
+    'bpo5Time',
+  ]
   const forks = FORKS.filter((fork) => fork !== 'frontier' && fork !== 'dao')
   assert.equal(keys.length, forks.length)
   const blobSchedule = Object.fromEntries(
@@ -94,20 +118,26 @@ void test('each fork from the first block on is the one that the client takes', 
 })
 
 void test('a blob schedule of the config counts from its fork on', () => {
-  const blobSchedule = { cancun: { target: 1, max: 2, baseFeeUpdateFraction: 33 }, osaka: { target: 4, max: 5, baseFeeUpdateFraction: 44 } }
+  const blobSchedule = {
+    cancun: { target: 1, max: 2, baseFeeUpdateFraction: 33 },
+    osaka: { target: 4, max: 5, baseFeeUpdateFraction: 44 },
+  }
   const times = { cancunTime: 10, pragueTime: 20, osakaTime: 30 }
   const chain = config({ chainId: 7, terminalTotalDifficulty: 0, blobSchedule, ...times })
   const max = (timestamp: bigint): bigint =>
-    clientRules(chain, { number: 5n, timestamp, difficulty: 0n }, false).getBlobGasSchedule().maxBlobGasPerBlock / 131_072n
+    clientRules(chain, { number: 5n, timestamp, difficulty: 0n }, false).getBlobGasSchedule().maxBlobGasPerBlock /
+    131_072n
   assert.deepEqual([max(10n), max(20n), max(30n)], [2n, 9n, 5n])
 })
 
 void test('forks that are left out are as old as the next later one', () => {
   const chain = config({ chainId: 7, londonBlock: 10, pragueTime: 100 })
-  const at = (number: bigint, timestamp: bigint, difficulty: bigint): string => chain.forkAt({ number, timestamp, difficulty })
+  const at = (number: bigint, timestamp: bigint, difficulty: bigint): string =>
+    chain.forkAt({ number, timestamp, difficulty })
   assert.deepEqual([at(9n, 9n, 1n), at(10n, 10n, 1n), at(50n, 100n, 0n)], ['frontier', 'london', 'prague'])
   const rules = clientRules(chain, { number: 50n, timestamp: 100n, difficulty: 0n }, false)
-  for (const eip of [155, 1559, 4399, 4895, 4844, 7702]) assert.ok(eip === 155 || rules.isActivatedEIP(eip), String(eip))
+  for (const eip of [155, 1559, 4399, 4895, 4844, 7702])
+    assert.ok(eip === 155 || rules.isActivatedEIP(eip), String(eip))
 })
 
 void test('Paris is told by difficulty where a terminal total difficulty is configured', () => {
@@ -129,10 +159,22 @@ void test('forks that are not ours are named once active', () => {
   assert.throws(() => clique.forkAt({ number: 1n, timestamp: 1n, difficulty: 2n }), UnsupportedFork)
 })
 
-for (const text of ['', '{', '[]', 'null', '{}', '{"chainId":"one"}', '{"chainId":1,"pragueTime":-1}', '{"chainId":1.5}',
-  '{"chainId":1,"londonBlock":5,"berlinBlock":6}', '{"chainId":1,"blobSchedule":7}', '{"chainId":1,"bpo1Time":0}',
+for (const text of [
+  '',
+  '{',
+  '[]',
+  'null',
+  '{}',
+  '{"chainId":"one"}',
+  '{"chainId":1,"pragueTime":-1}',
+  '{"chainId":1.5}',
+  '{"chainId":1,"londonBlock":5,"berlinBlock":6}',
+  '{"chainId":1,"blobSchedule":7}',
+  '{"chainId":1,"bpo1Time":0}',
   '{"chainId":1,"blobSchedule":{"cancun":{"target":6,"max":3,"baseFeeUpdateFraction":1}}}',
-  '{"chainId":1,"eip155Block":1,"eip158Block":2}', '{"chainId":1,"depositContractAddress":"0x12"}']) {
+  '{"chainId":1,"eip155Block":1,"eip158Block":2}',
+  '{"chainId":1,"depositContractAddress":"0x12"}',
+]) {
   void test(`refuses ${text || 'nothing'}`, () => {
     assert.throws(() => ChainConfig.parse(Buffer.from(text)), Refusal)
   })
@@ -140,7 +182,15 @@ for (const text of ['', '{', '[]', 'null', '{}', '{"chainId":"one"}', '{"chainId
 
 void test('whatever the JSON, it is read or refused', () => {
   const values = fc.oneof(fc.jsonValue(), fc.nat(), fc.constant(null))
-  const keys = fc.constantFrom('chainId', 'londonBlock', 'cancunTime', 'bpo1Time', 'blobSchedule', 'daoForkBlock', 'clique')
+  const keys = fc.constantFrom(
+    'chainId',
+    'londonBlock',
+    'cancunTime',
+    'bpo1Time',
+    'blobSchedule',
+    'daoForkBlock',
+    'clique',
+  )
   fc.assert(
     fc.property(fc.dictionary(keys, values), fc.nat(), (document, place) => {
       try {

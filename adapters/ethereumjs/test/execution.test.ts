@@ -23,9 +23,12 @@ function changed(made: Made, change: (block: NestedUint8Array) => void): Execute
   const block = RLP.decode(made.content.block) as NestedUint8Array
   change(block)
   const encoded = RLP.encode(block)
-  const blockHash = keccak256(RLP.encode(block[0] as NestedUint8Array))
+  const blockHash = keccak256(RLP.encode(block[0]))
   const number = BigInt(`0x0${hex((block[0] as NestedUint8Array)[8] as Uint8Array)}`)
-  return requestOf({ ...made, content: { ...made.content, block: encoded, blockHash, number: BigInt.asUintN(64, number) } })
+  return requestOf({
+    ...made,
+    content: { ...made.content, block: encoded, blockHash, number: BigInt.asUintN(64, number) },
+  })
 }
 
 function reasonOf({ abstention, broken_rule }: ExecuteResponse): string | undefined {
@@ -67,7 +70,12 @@ void test('binds the witness to the request', async () => {
   const orphan = requestOf({ ...made, content: { ...made.content, headers: [] } })
   assert.equal(reasonOf(await execute(orphan)), 'WITNESS_INSUFFICIENT')
   const vouched = await execute({ ...orphan, parent_header_optional: true })
-  assert.deepEqual(vouched.computed?.unchecked_rules, ['RULE_NUMBER', 'RULE_TIMESTAMP', 'RULE_GAS_LIMIT', 'RULE_BASE_FEE'])
+  assert.deepEqual(vouched.computed?.unchecked_rules, [
+    'RULE_NUMBER',
+    'RULE_TIMESTAMP',
+    'RULE_GAS_LIMIT',
+    'RULE_BASE_FEE',
+  ])
 })
 
 void test('a config of the request stands in for the file’s', async () => {
@@ -82,7 +90,10 @@ void test('BLOCKHASH answers with what the witness proves or the verifier vouche
   assert.ok(withParentOnly.computed) // the parent's header names its own parent
   const deeper = await makeBlock({ code: ASK_ANCESTOR.replace('6002', '6003') })
   const { abstention } = await execute(requestOf(deeper))
-  assert.deepEqual(abstention?.missing.map(({ kind, number }) => [kind, number]), [['KIND_HEADER', '297']])
+  assert.deepEqual(
+    abstention?.missing.map(({ kind, number }) => [kind, number]),
+    [['KIND_HEADER', '297']],
+  )
   const hash = new Uint8Array(32).fill(9)
   const vouched = await execute({ ...requestOf(deeper), ancestor_hashes: [{ number: '297', hash }] })
   assert.ok(vouched.computed)
@@ -97,7 +108,11 @@ void test('each node and code left out is named, or was not needed', async () =>
       const rest = made.content[field].filter((other) => other !== element)
       const answer = await execute(requestOf({ ...made, content: { ...made.content, [field]: rest } }))
       if (answer.computed !== undefined) assert.deepEqual(answer.computed, whole.computed)
-      else assert.deepEqual(answer.abstention?.missing.map(({ hash }) => hex(hash)), [hex(keccak256(element))])
+      else
+        assert.deepEqual(
+          answer.abstention?.missing.map(({ hash }) => hex(hash)),
+          [hex(keccak256(element))],
+        )
     }
   }
 })

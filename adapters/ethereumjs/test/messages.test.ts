@@ -32,7 +32,9 @@ void test('Describe answers every field of its message', () => {
 })
 
 void test('the forks are those of the manifest, in the words of the contract', () => {
-  const listed = [...(/forks = \[([^\]]*)\]/u.exec(MANIFEST)?.[1] ?? '').matchAll(/"([a-z0-9_]+)"/gu)].map(([, name]) => name)
+  const listed = [...(/forks = \[([^\]]*)\]/u.exec(MANIFEST)?.[1] ?? '').matchAll(/"([a-z0-9_]+)"/gu)].map(
+    ([, name]) => name,
+  )
   assert.deepEqual([...FORKS], listed)
   const known = /Fork names: `([^`]*)`/u.exec(CONTRACT)?.[1]?.split(/\s+/u)
   assert.deepEqual([...FORKS, 'amsterdam'], known)

@@ -24,8 +24,13 @@ void test('every node that the client writes has the form of one', async () => {
   await fc.assert(
     fc.asyncProperty(keys, async (slots) => {
       const nodes = new Map<string, Uint8Array>()
-      const trie = new MerklePatriciaTrie({ useKeyHashing: true, db: new MapDB(nodes), valueEncoding: ValueEncoding.Bytes })
-      for (const slot of slots) await trie.put(Buffer.from(slot.toString(16).padStart(64, '0'), 'hex'), Buffer.from([5]))
+      const trie = new MerklePatriciaTrie({
+        useKeyHashing: true,
+        db: new MapDB(nodes),
+        valueEncoding: ValueEncoding.Bytes,
+      })
+      for (const slot of slots)
+        await trie.put(Buffer.from(slot.toString(16).padStart(64, '0'), 'hex'), Buffer.from([5]))
       for (const node of nodes.values()) assert.equal(malformation(node), undefined)
     }),
     { numRuns: 30 },

@@ -6,7 +6,8 @@ import type { ExecuteRequest, ExecuteResponse } from '../dist/messages.js'
 import { Pool } from '../dist/pool.js'
 
 /** A worker that does what the path of the request says. */
-const SCRIPT = new URL(`data:text/javascript,${encodeURIComponent(`
+const SCRIPT = new URL(
+  `data:text/javascript,${encodeURIComponent(`
   import { parentPort } from 'node:worker_threads'
   const answer = (detail, isLast = false) => parentPort.postMessage({
     kind: 'answer', isLast, response: { abstention: { reason: 'ABSTENTION_REASON_REFUSED', detail, missing: [] } },
@@ -22,7 +23,8 @@ const SCRIPT = new URL(`data:text/javascript,${encodeURIComponent(`
     answer('done: ' + path)
   })
   parentPort.postMessage({ kind: 'warm' })
-`)}`)
+`)}`,
+)
 
 class Harness {
   readonly warmCounts: number[] = []

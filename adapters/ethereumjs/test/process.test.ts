@@ -120,9 +120,24 @@ void test('a deadline stops the work; more than there is room for is refused; th
   }))
 
 for (const [what, end] of [
-  ['the end of standard input', (adapter: AdapterProcess) => { adapter.endInput() }],
-  ['SIGTERM', (adapter: AdapterProcess) => { adapter.signal('SIGTERM') }],
-  ['SIGINT', (adapter: AdapterProcess) => { adapter.signal('SIGINT') }],
+  [
+    'the end of standard input',
+    (adapter: AdapterProcess) => {
+      adapter.endInput()
+    },
+  ],
+  [
+    'SIGTERM',
+    (adapter: AdapterProcess) => {
+      adapter.signal('SIGTERM')
+    },
+  ],
+  [
+    'SIGINT',
+    (adapter: AdapterProcess) => {
+      adapter.signal('SIGINT')
+    },
+  ],
 ] as const) {
   void test(`ends at once with ${what}, also in the middle of a request`, async () => {
     const adapter = new AdapterProcess()

@@ -8,7 +8,7 @@ import { MalformedRlp, decode, itemsOf, quantity, type Decoded } from '../dist/r
 
 const { nested } = fc.letrec<{ nested: NestedUint8Array; item: Uint8Array | NestedUint8Array }>((tie) => ({
   item: fc.oneof({ maxDepth: 6 }, fc.uint8Array({ maxLength: 70 }), tie('nested')),
-  nested: fc.array(tie('item'), { maxLength: 4 }) as fc.Arbitrary<NestedUint8Array>,
+  nested: fc.array(tie('item'), { maxLength: 4 }),
 }))
 
 function buffers(item: Decoded | NestedUint8Array): unknown {

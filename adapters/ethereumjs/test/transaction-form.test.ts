@@ -30,8 +30,22 @@ const fees = { ...base, maxFeePerGas: 10, maxPriorityFeePerGas: 1, accessList }
 
 /** One of each type, as it stands in a block's list, and the fork that brought it. */
 const EXAMPLES: readonly (readonly [string, Fork, Decoded])[] = [
-  ['legacy', 'frontier', decode(createLegacyTx({ ...base, gasPrice: 10 }, { common }).sign(KEY).serialize())],
-  ['access list', 'berlin', createAccessList2930Tx({ ...base, gasPrice: 10, accessList }, { common }).sign(KEY).serialize()],
+  [
+    'legacy',
+    'frontier',
+    decode(
+      createLegacyTx({ ...base, gasPrice: 10 }, { common })
+        .sign(KEY)
+        .serialize(),
+    ),
+  ],
+  [
+    'access list',
+    'berlin',
+    createAccessList2930Tx({ ...base, gasPrice: 10, accessList }, { common })
+      .sign(KEY)
+      .serialize(),
+  ],
   ['fee market', 'london', createFeeMarket1559Tx(fees, { common }).sign(KEY).serialize()],
   [
     'blob',
@@ -40,7 +54,13 @@ const EXAMPLES: readonly (readonly [string, Fork, Decoded])[] = [
       .sign(KEY)
       .serialize(),
   ],
-  ['set code', 'prague', createEOACode7702Tx({ ...fees, authorizationList }, { common }).sign(KEY).serialize()],
+  [
+    'set code',
+    'prague',
+    createEOACode7702Tx({ ...fees, authorizationList }, { common })
+      .sign(KEY)
+      .serialize(),
+  ],
 ]
 
 for (const [name, fork, item] of EXAMPLES) {
@@ -51,7 +71,9 @@ for (const [name, fork, item] of EXAMPLES) {
   })
 
   void test(`a ${name} transaction with a field more or less has not`, () => {
-    const [type, fields] = Array.isArray(item) ? [[], item] : [[...item.subarray(0, 1)], decode(item.subarray(1)) as Decoded[]]
+    const [type, fields] = Array.isArray(item)
+      ? [[], item]
+      : [[...item.subarray(0, 1)], decode(item.subarray(1)) as Decoded[]]
     const rebuilt = (changed: Decoded[]): Decoded =>
       Array.isArray(item) ? changed : Buffer.concat([Buffer.from(type), RLP.encode(changed)])
     assert.notEqual(malformedTransaction(rebuilt(fields.slice(0, -1)), 'bpo5'), undefined)

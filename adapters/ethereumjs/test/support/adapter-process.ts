@@ -16,8 +16,8 @@ import { executorService } from '../../dist/protocol.js'
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const OPTIONS = { 'grpc.max_send_message_length': -1, 'grpc.max_receive_message_length': -1 }
 
-type Call<Request, Response> = (
-  request: Request,
+type Call<Response> = (
+  request: object,
   options: { deadline: number },
   callback: (error: ServiceError | null, response?: Response) => void,
 ) => { cancel: () => void }
@@ -57,17 +57,17 @@ export class AdapterProcess {
   }
 
   describe(): Promise<DescribeResponse> {
-    return this.call<object, DescribeResponse>(this.executorClient, 'Describe', {}, 10_000)
+    return this.call<DescribeResponse>(this.executorClient, 'Describe', {}, 10_000)
   }
 
   execute(request: ExecuteRequest, timeout = 60_000): Promise<ExecuteResponse> {
-    return this.call<ExecuteRequest, ExecuteResponse>(this.executorClient, 'Execute', request, timeout)
+    return this.call<ExecuteResponse>(this.executorClient, 'Execute', request, timeout)
   }
 
   /** The answer to the health service's Check. */
   async check(service: string): Promise<string> {
     this.health ??= new (makeGenericClientConstructor(healthService, 'Health'))(...this.address())
-    return (await this.call<object, { status: string }>(this.health, 'Check', { service }, 10_000)).status
+    return (await this.call<{ status: string }>(this.health, 'Check', { service }, 10_000)).status
   }
 
   endInput(): void {
@@ -93,8 +93,8 @@ export class AdapterProcess {
     return [`unix:${this.socket}`, credentials.createInsecure(), OPTIONS]
   }
 
-  private call<Request, Response>(client: Client, name: string, request: Request, timeout: number): Promise<Response> {
-    const method = (client as unknown as Record<string, Call<Request, Response>>)[name] as Call<Request, Response>
+  private call<Response>(client: Client, name: string, request: object, timeout: number): Promise<Response> {
+    const method = (client as unknown as Record<string, Call<Response>>)[name] as Call<Response>
     return new Promise((resolve, reject) => {
       method.call(client, request, { deadline: Date.now() + timeout }, (error, response) => {
         if (error === null) resolve(response as Response)

@@ -4,7 +4,16 @@ import { createBlock, createBlockHeader, type Block } from '@ethereumjs/block'
 import { MerklePatriciaTrie } from '@ethereumjs/mpt'
 import { RLP } from '@ethereumjs/rlp'
 import { createLegacyTx, type TypedTransaction } from '@ethereumjs/tx'
-import { Account, Address, KECCAK256_RLP, MapDB, ValueEncoding, hexToBytes, privateToAddress, type PrefixedHexString as Hex } from '@ethereumjs/util'
+import {
+  Account,
+  Address,
+  KECCAK256_RLP,
+  MapDB,
+  ValueEncoding,
+  hexToBytes,
+  privateToAddress,
+  type PrefixedHexString as Hex,
+} from '@ethereumjs/util'
 
 import { ChainConfig } from '../../dist/chain-config.js'
 import { clientRules } from '../../dist/client-rules.js'
@@ -49,7 +58,8 @@ export async function makeState(
   contracts: Readonly<Record<Hex, Hex>> = {},
 ): Promise<{ root: Uint8Array; nodes: Uint8Array[] }> {
   const nodes = new Map<string, Uint8Array>()
-  const trie = (): MerklePatriciaTrie => new MerklePatriciaTrie({ useKeyHashing: true, db: new MapDB(nodes), valueEncoding: ValueEncoding.Bytes })
+  const trie = (): MerklePatriciaTrie =>
+    new MerklePatriciaTrie({ useKeyHashing: true, db: new MapDB(nodes), valueEncoding: ValueEncoding.Bytes })
   const slots = trie()
   for (const [key, value] of storage) await slots.put(word(key), RLP.encode(value))
   const accounts = trie()
@@ -57,13 +67,22 @@ export async function makeState(
   const storageRoot = storage.size > 0 ? slots.root() : KECCAK256_RLP
   await accounts.put(CONTRACT.bytes, new Account(1n, 0n, storageRoot, keccak256(code)).serialize())
   for (const [address, other] of Object.entries(contracts) as [Hex, Hex][]) {
-    await accounts.put(hexToBytes(address), new Account(1n, 0n, KECCAK256_RLP, keccak256(hexToBytes(other))).serialize())
+    await accounts.put(
+      hexToBytes(address),
+      new Account(1n, 0n, KECCAK256_RLP, keccak256(hexToBytes(other))).serialize(),
+    )
   }
   return { root: accounts.root(), nodes: [...nodes.values()] }
 }
 
 /** The block and its witness. */
-export async function makeBlock({ code, config = SHANGHAI, gasLimit = 30_000_000n, storage, contracts = {} }: Wish): Promise<Made> {
+export async function makeBlock({
+  code,
+  config = SHANGHAI,
+  gasLimit = 30_000_000n,
+  storage,
+  contracts = {},
+}: Wish): Promise<Made> {
   const codeBytes = hexToBytes(`0x${code}`)
   const { root, nodes } = await makeState(codeBytes, storage, contracts)
   const chainConfig = Buffer.from(JSON.stringify(config))

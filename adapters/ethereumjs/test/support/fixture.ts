@@ -31,7 +31,10 @@ export interface FixtureTest {
   readonly genesisRLP: Hex
   readonly pre: Readonly<Record<string, AccountJson>>
   readonly blocks: readonly { readonly rlp: Hex; readonly blockHeader?: unknown; readonly expectException?: string }[]
-  readonly config?: { readonly chainid?: Hex; readonly blobSchedule?: Readonly<Record<string, Readonly<Record<string, Hex>>>> }
+  readonly config?: {
+    readonly chainid?: Hex
+    readonly blobSchedule?: Readonly<Record<string, Readonly<Record<string, Hex>>>>
+  }
 }
 
 /** A block that is not what the fixture says: VALID or INVALID, and what came out. */
@@ -52,7 +55,8 @@ export async function executeTest(test: FixtureTest): Promise<Outcome[]> {
   const genesis = headerOf(hexToBytes(test.genesisRLP))
   const chain = new FixtureChain(configOf(test))
   const root = await chain.addState(test.pre)
-  if (Buffer.compare(root, decodeFields(genesis).stateRoot) !== 0) throw new Error('the genesis block has another state')
+  if (Buffer.compare(root, decodeFields(genesis).stateRoot) !== 0)
+    throw new Error('the genesis block has another state')
   chain.addHeader(genesis)
   const outcomes: Outcome[] = []
   for (const [block, { rlp, blockHeader, expectException }] of test.blocks.entries()) {
@@ -170,6 +174,7 @@ function recordWrites(): { nodes: Map<string, Uint8Array>; codes: Map<string, Ui
   const nodes = new Map<string, Uint8Array>()
   const codes = new Map<string, Uint8Array>()
   const { prototype } = WitnessDatabase
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- each is called on the database that it is of
   const { put, batch, putCode } = prototype
   prototype.put = function (key, node) {
     nodes.set(key, node)
