@@ -9,6 +9,7 @@ import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ SEED = int(os.environ.get("VERIFIER_SEED", "7951"))
 BLOCKS = 18
 FIRST_BASE_FEE = 22  # wei, falling; above 16 blobs are cheaper than execution, below they are not (EIP-7918)
 BASE_FEE_FIELD = 15  # of a header
+SHANGHAI_FIELDS = 17
 GAS_PER_BLOB = 131_072
 ZEROS = b"\x1e" * 20
 # In bytes; the edges of EIP-7883 and EIP-7823.
@@ -135,7 +137,10 @@ def genesis() -> Genesis:
         **document["blobSchedule"],
         "bpo2": {"target": 14, "max": 21, "baseFeeUpdateFraction": 11684671},
     }
-    fields = (*own.header_fields[:BASE_FEE_FIELD], bytes([FIRST_BASE_FEE]), *own.header_fields[BASE_FEE_FIELD + 1 :])
+    shanghai = (*own.header_fields[:BASE_FEE_FIELD], bytes([FIRST_BASE_FEE]), *own.header_fields[BASE_FEE_FIELD + 1 :])
+    assert len(shanghai) == SHANGHAI_FIELDS
+    # What Cancun and Prague add: no blob gas, no beacon block before it, no requests.
+    fields = (*shanghai, b"", b"", bytes(32), sha256().digest())
     accounts = {**own.accounts, ZEROS: GenesisAccount(nonce=1, code=LEADING_ZEROS)}
     return Genesis(ChainConfig(own.config.chain_id, document), fields, accounts)
 
