@@ -1,0 +1,72 @@
+"""Each broken adapter fails on exactly the obligations that its breakage concerns; the unbroken one on none.
+
+By default each is tried on the groups of obligations that its breakage could touch; VERIFIER_EVERY_OBLIGATION=1 tries
+all of them (a minute an adapter).
+"""
+
+import os
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from tests.verifier.services.contract.broken_adapter import MODES
+from tests.verifier.services.contract.conftest import broken_manifest
+from verifier.executors.stateless.manifest import Manifest
+from verifier.services.contract.obligation import Report, Standing
+
+ANSWERS = ("execute", "rules", "missing", "request", "contain", "concurrency.at-once")
+NODES = {"missing.node", "missing.all", "missing.damaged", "missing.malformed"}
+# A node missing in one of the requests that are under way together, and a trusted root without any node.
+NODES_ELSEWHERE = {"concurrency.at-once", "execute.parent-header-optional"}
+
+# mode → (groups tried by default, the obligations that it breaks)
+BREAKAGES: dict[str, tuple[tuple[str, ...], set[str]]] = {
+    "unbroken": ((), set()),
+    # Wrong ancestor hashes then change nothing either.
+    "copies-results": (ANSWERS, {"execute.computes", "rules.header", "execute.ancestor-hashes"}),
+    "missing-node-is-invalid": (ANSWERS, NODES | NODES_ELSEWHERE),
+    "missing-node-is-some-root": (ANSWERS, NODES | NODES_ELSEWHERE),
+    "missing-code-is-invalid": (ANSWERS, {"missing.code", "missing.all", "missing.damaged"}),
+    "names-another-node": (ANSWERS, NODES | NODES_ELSEWHERE),
+    "wrong-receipts": (ANSWERS, {"execute.receipts"}),
+    "another-answer-each-time": (ANSWERS, {"execute.repeatable", "execute.content"}),
+    "trusts-any-root": (ANSWERS, {"execute.trusted-root"}),
+    "believes-damaged-files": (ANSWERS, {"execute.damaged-file"}),
+    "takes-another-block": (ANSWERS, {"execute.own-hashes"}),
+    "ignores-chain-config": (
+        ANSWERS,
+        {"execute.chain-config", "execute.bad-chain-config", "execute.unlisted-forks"},
+    ),
+    "block-hash-is-zero": (ANSWERS, {"missing.ancestor"}),
+    "skips-nonce": (ANSWERS, {"rules.header"}),
+    "crashes-on-garbage": (ANSWERS, {"missing.damaged", "missing.malformed", "contain.hostile-block"}),
+    "claims-a-fork": (("describe", "command", *ANSWERS), {"execute.listed-forks"}),
+    "takes-short-hash": (ANSWERS, {"request.malformed"}),
+    "misreports-time": (ANSWERS, {"execute.timings"}),
+    "mixes-up-answers": (("execute", "concurrency"), {"concurrency.at-once", "concurrency.more"}),
+    "endless-queue": (("concurrency", "deadline"), {"concurrency.exhausted"}),
+    "ignores-deadlines": (("deadline",), {"deadline.passed", "deadline.cancelled"}),
+    "half-healthy": (("describe", "health"), {"health.serving"}),
+    "keeps-socket": (
+        ("process",),
+        {"process.lifeline", "process.terminated", "process.interrupted", "process.lifeline-busy"},
+    ),
+    "ignores-lifeline": (("process",), {"process.lifeline", "process.lifeline-busy"}),
+    "ignores-signals": (("process",), {"process.terminated", "process.interrupted"}),
+    "open-socket": (("process",), {"process.socket-mode", "process.stale-socket"}),
+    "writes-output": (("process",), {"process.standard-output"}),
+}
+
+
+def test_every_mode_is_tried() -> None:
+    assert set(BREAKAGES) == set(MODES)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("mode", BREAKAGES)
+def test_fails_on_exactly_what_it_breaks(mode: str, examined: Callable[[Manifest, Sequence[str]], Report]) -> None:
+    groups, broken = BREAKAGES[mode]
+    found = examined(broken_manifest(mode), () if os.environ.get("VERIFIER_EVERY_OBLIGATION") else groups)
+    unmet = {finding.obligation.id: finding.detail for finding in found.with_standing(Standing.UNMET)}
+    assert set(unmet) == broken, unmet
+    assert found.kept == (not broken)
