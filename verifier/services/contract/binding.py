@@ -144,8 +144,7 @@ async def ancestor_hashes(subject: Subject, evidence: Evidence) -> None:
     """BLOCKHASH answers with the verifier's hashes where the witness has no header, else with its headers."""
     used = 0
     for block in _chosen(subject, evidence, BLOCK_HASH):
-        true = {each.number: each.header.hash for each in subject.bundle.blocks if each.number < block.number}
-        true[0] = subject.bundle.blocks[0].header.parent_hash
+        true = subject.bundle.ancestors_of(block)
         false = {number: flipped(hash_) for number, hash_ in true.items()}
         only_parent = with_part(block.content, "headers", [bytes(block.content.witness.headers[-1])])
         answer = await subject.ask(block, only_parent, ancestor_hashes=_messages(true))

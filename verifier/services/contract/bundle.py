@@ -28,8 +28,8 @@ DROPPED = (23, 24, 19, 6, 12, 11, 3, 1, 20, 26)
 BLOCK_HASH = (12, 26, 6)  # blocks whose transactions use BLOCKHASH far back
 ENDLESS = 4  # calls a contract that never ends
 ENDLESS_CONTRACT = "endless"
-# Gas. 12 gas a round of three instructions: seconds even for the fastest client, hours for those in Python.
-ENDLESS_GAS = 4 * 10**9
+# Gas. 12 gas a round of three instructions: a quarter of an hour for the fastest client, which does 10**9 gas a second.
+ENDLESS_GAS = 10**12
 ENDLESS_PRICE = 10 * 10**9  # wei a gas; the sender has 10**24 wei
 
 
@@ -60,6 +60,11 @@ class Bundle:
         """The blocks of these forks."""
         wanted = set(forks)
         return tuple(block for block in self.blocks if block.fork in wanted)
+
+    def ancestors_of(self, block: BundledBlock) -> dict[int, bytes]:
+        """Block number → hash of all that come before the block, the genesis included."""
+        hashes = {each.number - 1: each.header.parent_hash for each in self.blocks}
+        return {number: hash_ for number, hash_ in hashes.items() if number < block.number}
 
 
 def record_bundle(chain: Path, directory: Path) -> Bundle:

@@ -97,13 +97,22 @@ async def ancestors(subject: Subject, evidence: Evidence) -> None:
     needed = tried = 0
     for block in _chosen(subject, evidence, BLOCK_HASH):
         headers = [bytes(header) for header in block.content.witness.headers]
+        known = subject.bundle.ancestors_of(block)
         for gone in range(1, len(headers)):
             answer = await subject.ask(block, with_part(block.content, "headers", headers[gone:]))
+            # The oldest header that is left proves the hash of one more block below it.
+            oldest = block.number - len(headers) + gone
+            absent = {number: hash_ for number, hash_ in known.items() if number < oldest - 1}
             tried += 1
             if right(answer, block):
                 continue
-            named = [item for item in answer.missing if item.kind == pb.Missing.KIND_HEADER]
-            held = answer.reason == "witness_insufficient" and any(item.hash or item.number for item in named)
+            # By hash where it is known, else by number.
+            named = [
+                item.hash in absent.values() if item.hash else item.number in absent
+                for item in answer.missing
+                if item.kind == pb.Missing.KIND_HEADER
+            ]
+            held = answer.reason == "witness_insufficient" and any(named)
             needed += held
             evidence.expect(held, f"block {block.number} without its {gone} oldest headers: {answer}")
     if tried:

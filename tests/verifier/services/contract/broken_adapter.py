@@ -16,7 +16,6 @@ from grpc_health.v1 import health_pb2
 
 import verifier.rpc.host.server as server
 import verifier.rpc.host.task as task_module
-import verifier.rpc.host.worker as worker
 import witness.file
 from adapters.pyevm.description import ADAPTER, describe
 from verifier.rpc.host import command, lifeline, pool
@@ -29,7 +28,7 @@ from witness.header import decode_block_header
 from witness.trie_node import decode_node
 
 # Modules as what they are here: things to change.
-WORKER: Any = worker
+WORKER: Any = sys.modules["__main__"]  # in a worker; its names are what it runs with
 TASK: Any = task_module
 SERVER: Any = server
 FILE: Any = witness.file

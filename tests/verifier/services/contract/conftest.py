@@ -18,8 +18,8 @@ from verifier.services.contract.obligation import Report
 from verifier.services.contract.subject import started
 
 REPOSITORY = Path(__file__).parents[4]
-SAMPLE_TIME = 1.5  # seconds; what the broken adapters break shows in the first few cases
-RECOVERY_TIME = 30.0  # seconds; an unbroken worker starts in 5 on an idle machine
+SAMPLE_TIME = 0.7  # seconds; what the broken adapters break shows in the first few cases
+RECOVERY_TIME = 20.0  # seconds; an unbroken worker starts in 3 on an idle machine
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from tests.verifier.services.contract.conftest import broken_manifest
 from verifier.executors.stateless.manifest import Manifest
 from verifier.services.contract.obligation import Report, Standing
 
-ANSWERS = ("execute", "rules", "missing", "request", "contain", "concurrency.at-once")
+ANSWERS = ("execute", "rules", "missing", "request", "contain.hostile-block", "concurrency.at-once")
 NODES = {"missing.node", "missing.all", "missing.damaged", "missing.malformed"}
 # A node missing in one of the requests that are under way together, and a trusted root without any node.
 NODES_ELSEWHERE = {"concurrency.at-once", "execute.parent-header-optional"}

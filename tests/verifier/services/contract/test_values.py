@@ -3,6 +3,7 @@
 import asyncio
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -194,19 +195,18 @@ class Scripted:
 
 
 def scripted(bundle: Bundle, scratch: Path, answer: Answer, **description: object) -> tuple[Subject, Scripted]:
-    said = pb.DescribeResponse(
-        client_name="scripted",
-        client_version="1",
-        adapter_version="1",
-        lineage="x",
-        **{  # type: ignore[arg-type]
-            "forks": ["prague"],
-            "modes": [pb.MODE_PROOF],
-            "max_concurrent_requests": 1,
-            "contract_version": 1,
-            **description,
-        },
-    )
+    fields: dict[str, Any] = {
+        "client_name": "scripted",
+        "client_version": "1",
+        "adapter_version": "1",
+        "lineage": "x",
+        "forks": ["prague"],
+        "modes": [pb.MODE_PROOF],
+        "max_concurrent_requests": 1,
+        "contract_version": 1,
+        **description,
+    }
+    said = pb.DescribeResponse(**fields)
     connection = Scripted(answer, said)
     address = Address(path=scratch / "none.sock")
     return Subject("scripted", address, connection, said, bundle, scratch, sample_time=0.0), connection
