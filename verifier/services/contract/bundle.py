@@ -15,7 +15,7 @@ from witness.model import BlockWitness, Header
 from witness.rlp_encoding import encode_integer
 from witness.trie import list_root
 
-from .tampering import POSITION
+from .tampering import POSITION, decoded, encoded_transactions, rebuilt
 
 GENESIS_NAME, CHAIN_NAME = "genesis.json", "chain.rlp"
 
@@ -26,11 +26,20 @@ TAMPERED = (23, 15, 7)  # one a fork, with withdrawals; Prague's has deposits an
 # requests. 23: deposits, withdrawals. 24: EIP-7702. 26: BLOCKHASH after EIP-2935.
 DROPPED = (23, 24, 19, 6, 12, 11, 3, 1, 20, 26)
 BLOCK_HASH = (12, 26, 6)  # blocks whose transactions use BLOCKHASH far back
-ENDLESS = 4  # calls a contract that never ends
-ENDLESS_CONTRACT = "endless"
-# Gas. 12 gas a round of three instructions: a quarter of an hour for the fastest client, which does 10**9 gas a second.
-ENDLESS_GAS = 10**12
+# The block that runs without end is made out of this one. Its last transaction creates a contract: the way to that
+# address is in the witness, and what is done there instead is for the init code to say.
+ENDLESS = 1
+ENDLESS_GAS = 10**12  # gas; a quarter of an hour for the fastest client, at 10**9 gas a second
 ENDLESS_PRICE = 10 * 10**9  # wei a gas; the sender has 10**24 wei
+# Computes for 130,000 gas (less than a millisecond, 30 ms in Python), then asks the contract "ancestors", which has no
+# storage in this block, for slots that nobody asked for yet: a client that can only be stopped where it reads the state
+# is stopped there. That call's gas is enough for two slots, and what it did is undone.
+ENDLESS_CODE = """
+    1000 outer: DUP1 0 MSTORE
+    0 0 32 0 0 ancestors 6000 CALL POP 10 ADD
+    5000 inner: 1 SWAP1 SUB DUP1 @inner JUMPI
+    POP @outer JUMP
+"""
 
 
 @dataclass(frozen=True)
@@ -89,39 +98,32 @@ def bundled(path: Path) -> BundledBlock:
 
 
 def _endless(blocks: list[BundledBlock], directory: Path) -> BundledBlock:
-    """A block of one transaction that runs for ENDLESS_GAS gas, on a parent whose gas limit allows it.
+    """A block whose last transaction runs for ENDLESS_GAS gas, on a parent whose gas limit allows it.
 
     Nobody executes it beforehand: its header's roots are not what would come of it, and nobody waits for a result.
     """
     # py-evm and its keys: loaded with the embedded executor, which recorded the blocks.
+    from verifier.executors.stateful.embedded.assembly import assemble
     from verifier.executors.stateful.embedded.sample_chain import CHAIN_ID
     from verifier.executors.stateful.embedded.sample_contracts import ADDRESSES
-    from verifier.executors.stateful.embedded.signing import ACCESS_LIST, DYNAMIC_FEE, Call, Wallet
+    from verifier.executors.stateful.embedded.signing import LEGACY, Call, Wallet
 
     origin = next((block for block in blocks if block.number == ENDLESS), None)
     if origin is None:
         raise InputError(f"the bundled chain has no block {ENDLESS}")
-    encoded = rlp.decode(bytes(origin.content.block))
-    # Its sender's first transaction is the only one of that type.
-    first = next(item for item in encoded[1] if isinstance(item, bytes) and item[0] == ACCESS_LIST)
-    wallet = Wallet(keccak256(b"sample chain sender"), CHAIN_ID, int.from_bytes(rlp.decode(first[1:])[1], "big"))
-    call = Call(to=ADDRESSES[ENDLESS_CONTRACT], gas=ENDLESS_GAS, price=ENDLESS_PRICE)
-    transaction = wallet.sign(DYNAMIC_FEE, call)
-    limit = encode_integer(2 * ENDLESS_GAS)
+    block = decoded(origin.content)
+    code = assemble(ENDLESS_CODE, ancestors=ADDRESSES["ancestors"])
+    # The same sender and nonce: the address of what is created comes from them.
+    wallet = Wallet(keccak256(b"sample chain second"), CHAIN_ID, int.from_bytes(block[1][-1][0], "big"))
+    creation = wallet.sign(LEGACY, Call(data=code, gas=ENDLESS_GAS, price=ENDLESS_PRICE))
+    block[1][-1] = rlp.decode(creation)
     parent = list(rlp.decode(bytes(origin.content.witness.headers[-1])))
-    parent[POSITION["gas_limit"]] = limit
+    parent[POSITION["gas_limit"]] = block[0][POSITION["gas_limit"]] = encode_integer(2 * ENDLESS_GAS)
     # Half of its limit: the base fee stays as it is (EIP-1559).
     parent[POSITION["gas_used"]] = encode_integer(ENDLESS_GAS)
-    encoded_parent = rlp.encode(parent)
-    header = list(encoded[0])
-    header[POSITION["parent_hash"]] = keccak256(encoded_parent)
-    header[POSITION["gas_limit"]] = limit
-    header[POSITION["base_fee"]] = parent[POSITION["base_fee"]]
-    header[POSITION["transactions_root"]] = list_root([transaction])
-    content = replace(
-        origin.content,
-        block=rlp.encode([header, [transaction], *encoded[2:]]),
-        hash=keccak256(rlp.encode(header)),
-        witness=replace(origin.content.witness, headers=[encoded_parent]),
-    )
+    block[0][POSITION["base_fee"]] = parent[POSITION["base_fee"]]
+    block[0][POSITION["parent_hash"]] = keccak256(rlp.encode(parent))
+    block[0][POSITION["transactions_root"]] = list_root(encoded_transactions(block))
+    content = rebuilt(origin.content, block)
+    content = replace(content, witness=replace(content.witness, headers=[rlp.encode(parent)]))
     return bundled(write_witness_file(content, directory, sync=False))

@@ -52,6 +52,11 @@ def decoded(content: BlockWitness) -> list[Any]:
     return [list(item) if isinstance(item, list | tuple) else item for item in block]
 
 
+def encoded_transactions(block: list[Any]) -> list[bytes]:
+    """The block's transactions as they stand in the transactions trie."""
+    return [item if isinstance(item, bytes) else rlp.encode(item) for item in block[1]]
+
+
 def flipped(value: bytes) -> bytes:
     """The value with its last bit changed."""
     return value[:-1] + bytes([value[-1] ^ 1])
@@ -190,8 +195,7 @@ def repeated_transaction(content: BlockWitness) -> Tampered:
     """The first transaction once more at the end, with the transactions root that it then has: its nonce is used."""
     block = decoded(content)
     block[1].append(block[1][0])
-    items = [item if isinstance(item, bytes) else rlp.encode(item) for item in block[1]]
-    block[0][POSITION["transactions_root"]] = list_root(items)
+    block[0][POSITION["transactions_root"]] = list_root(encoded_transactions(block))
     return Tampered("a transaction once more", rebuilt(content, block), INVALID, ("transaction",))
 
 
