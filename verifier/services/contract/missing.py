@@ -100,9 +100,9 @@ async def ancestors(subject: Subject, evidence: Evidence) -> None:
         known = subject.bundle.ancestors_of(block)
         for gone in range(1, len(headers)):
             answer = await subject.ask(block, with_part(block.content, "headers", headers[gone:]))
-            # The oldest header that is left proves the hash of one more block below it.
+            # Either the block whose hash was asked for, or the next header down, whose hash the one above it names.
             oldest = block.number - len(headers) + gone
-            absent = {number: hash_ for number, hash_ in known.items() if number < oldest - 1}
+            absent = {number: hash_ for number, hash_ in known.items() if number < oldest}
             tried += 1
             if right(answer, block):
                 continue

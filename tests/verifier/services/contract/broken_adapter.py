@@ -165,7 +165,7 @@ ANSWER_BREAKAGES: dict[str, Callable[[BlockTask, pb.ExecuteResponse], None]] = {
 def trust_any_root() -> None:
     original = WORKER.open_task
 
-    def open_task(request: pb.ExecuteRequest, forks: Any) -> BlockTask:
+    def open_task(request: pb.ExecuteRequest, forks: Any) -> Any:
         try:
             return original(request, forks)
         except Answered as answered:
@@ -247,7 +247,7 @@ def mix_up_answers() -> None:
     lock, under_way = threading.Lock(), [0]
     latest: list[pb.ExecuteResponse] = []
 
-    def execute(self: Any, request: pb.ExecuteRequest, context: grpc.ServicerContext) -> pb.ExecuteResponse:
+    def execute(self: Any, request: pb.ExecuteRequest, context: grpc.ServicerContext) -> Any:
         with lock:
             under_way[0] += 1
         try:
@@ -311,7 +311,7 @@ def take_any_request() -> None:
 def open_socket_to_all() -> None:
     original = SERVER.AdapterServer._bind
 
-    def bind(self: Any) -> int:
+    def bind(self: Any) -> Any:
         inode = original(self)
         self._path.chmod(0o666)
         return inode
@@ -326,7 +326,7 @@ def queue_without_end() -> None:
 def misreport_time() -> None:
     original = SERVER.Servicer.Execute
 
-    def execute(self: Any, request: pb.ExecuteRequest, context: grpc.ServicerContext) -> pb.ExecuteResponse:
+    def execute(self: Any, request: pb.ExecuteRequest, context: grpc.ServicerContext) -> Any:
         response = original(self, request, context)
         response.timings.total_us = response.timings.execute_us // 2
         return response

@@ -28,7 +28,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return record_bundle(bundled_chain(), tmp_path_factory.mktemp("bundle"))
 
 
-def broken_manifest(mode: str) -> Manifest:
+def broken_manifest(mode: str, workers: int) -> Manifest:
     """The manifest of the broken adapter in one of its modes."""
     manifest = Manifest(
         name=mode,
@@ -36,7 +36,14 @@ def broken_manifest(mode: str) -> Manifest:
         description="broken on purpose",
         forks=SUPPORTED_FORKS,
         folder=Path(__file__).parent,
-        start_command=("{python}", "-m", "tests.verifier.services.contract.broken_adapter", mode),
+        start_command=(
+            "{python}",
+            "-m",
+            "tests.verifier.services.contract.broken_adapter",
+            mode,
+            "--workers",
+            str(workers),
+        ),
     )
     return replace(manifest, forks=(*SUPPORTED_FORKS, CLAIMED_FORK)) if mode == "claims-a-fork" else manifest
 
