@@ -15,7 +15,20 @@ from verifier.executors.stateless.manifest import Manifest
 from verifier.services.contract.catalogue import select
 from verifier.services.contract.obligation import Report, Standing
 
-ANSWERS = ("execute", "rules", "missing", "request", "contain.hostile-block")
+BINDING = (
+    "execute.own-hashes",
+    "execute.trusted-root",
+    "execute.header-chain",
+    "execute.parent-header",
+    "execute.parent-header-optional",
+    "execute.damaged-file",
+    "execute.chain-config",
+    "execute.bad-chain-config",
+    "execute.unlisted-forks",
+    "execute.listed-forks",
+    "request",
+)
+MISSING = ("missing", "execute.parent-header-optional", "execute.ancestor-hashes")
 NODES = {"missing.node", "missing.all", "missing.damaged", "missing.malformed"}
 # A node missing in one of the requests that are under way together, and a trusted root without any node.
 NODES_ELSEWHERE = {"concurrency.at-once", "execute.parent-header-optional"}
@@ -24,27 +37,30 @@ NODES_ELSEWHERE = {"concurrency.at-once", "execute.parent-header-optional"}
 BREAKAGES: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "unbroken": ((), set()),
     # Wrong ancestor hashes then change nothing either.
-    "copies-results": (ANSWERS, {"execute.computes", "rules.header", "execute.ancestor-hashes"}),
-    "missing-node-is-invalid": (ANSWERS, NODES | NODES_ELSEWHERE),
-    "missing-node-is-some-root": (ANSWERS, NODES | NODES_ELSEWHERE),
-    "missing-code-is-invalid": (ANSWERS, {"missing.code", "missing.all", "missing.damaged"}),
-    "names-another-node": (ANSWERS, NODES | NODES_ELSEWHERE),
-    "wrong-receipts": (ANSWERS, {"execute.receipts"}),
-    "another-answer-each-time": (ANSWERS, {"execute.repeatable", "execute.content"}),
-    "trusts-any-root": (ANSWERS, {"execute.trusted-root"}),
-    "believes-damaged-files": (ANSWERS, {"execute.damaged-file"}),
-    "takes-another-block": (ANSWERS, {"execute.own-hashes"}),
+    "copies-results": (("execute", "rules"), {"execute.computes", "rules.header", "execute.ancestor-hashes"}),
+    "missing-node-is-invalid": ((*MISSING, "rules"), NODES | NODES_ELSEWHERE),
+    "missing-node-is-some-root": ((*MISSING, "rules"), NODES | NODES_ELSEWHERE),
+    "missing-code-is-invalid": (MISSING, {"missing.code", "missing.all", "missing.damaged"}),
+    "names-another-node": (MISSING, NODES | NODES_ELSEWHERE),
+    "wrong-receipts": (("execute",), {"execute.receipts"}),
+    "another-answer-each-time": (("execute",), {"execute.repeatable", "execute.content"}),
+    "trusts-any-root": (BINDING, {"execute.trusted-root"}),
+    "believes-damaged-files": (BINDING, {"execute.damaged-file"}),
+    "takes-another-block": (BINDING, {"execute.own-hashes"}),
     "ignores-chain-config": (
-        ANSWERS,
+        BINDING,
         {"execute.chain-config", "execute.bad-chain-config", "execute.unlisted-forks"},
     ),
-    "block-hash-is-zero": (ANSWERS, {"missing.ancestor"}),
-    "skips-nonce": (ANSWERS, {"rules.header"}),
-    "crashes-on-garbage": (ANSWERS, {"missing.damaged", "missing.malformed", "contain.hostile-block"}),
-    "claims-a-fork": (("describe", "command", *ANSWERS), {"execute.listed-forks"}),
-    "takes-short-hash": (ANSWERS, {"request.malformed"}),
-    "misreports-time": (ANSWERS, {"execute.timings"}),
-    "mixes-up-answers": (("execute", "concurrency"), {"concurrency.at-once", "concurrency.more"}),
+    "block-hash-is-zero": (MISSING, {"missing.ancestor"}),
+    "skips-nonce": (("rules",), {"rules.header"}),
+    "crashes-on-garbage": (
+        (*MISSING, "contain.hostile-block"),
+        {"missing.damaged", "missing.malformed", "contain.hostile-block"},
+    ),
+    "claims-a-fork": (("describe", "command", *BINDING), {"execute.listed-forks"}),
+    "takes-short-hash": (BINDING, {"request.malformed"}),
+    "misreports-time": (("execute",), {"execute.timings"}),
+    "mixes-up-answers": (("execute.values", "concurrency"), {"concurrency.at-once", "concurrency.more"}),
     "endless-queue": (("concurrency", "deadline"), {"concurrency.exhausted"}),
     "ignores-deadlines": (("deadline",), {"deadline.passed", "deadline.cancelled"}),
     "half-healthy": (("describe", "health"), {"health.serving"}),
