@@ -95,7 +95,10 @@ def test_by_a_port_of_this_machine(adapters: RunningAdapters, available: str) ->
 async def forwarded(socket: Path) -> AsyncIterator[int]:
     """A port of this machine whose connections are passed on to a unix-domain socket."""
 
+    writers: list[asyncio.StreamWriter] = []
+
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         while octets := await reader.read(1 << 16):
             writer.write(octets)
             await writer.drain()
@@ -108,6 +111,9 @@ async def forwarded(socket: Path) -> AsyncIterator[int]:
     server = await asyncio.start_server(passed_on, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
+        for writer in writers:
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
 
 
 class TestUsage:

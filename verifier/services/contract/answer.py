@@ -10,6 +10,8 @@ from verifier.executors.stateless.messages import MalformedAnswerError, decode_o
 from verifier.rpc.v1 import executor_pb2 as pb
 from witness.model import Header
 
+NEARLY = 0.9  # of a deadline: the two sides count it from different moments
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -33,6 +35,16 @@ class Answer:
         value = self.response.abstention.reason
         known = value in pb.AbstentionReason.values()
         return pb.AbstentionReason.Name(value).removeprefix("ABSTENTION_REASON_").lower() if known else str(value)
+
+    def over(self, deadline: float) -> bool:
+        """Whether it says no more than that the deadline (seconds) has passed.
+
+        DEADLINE_EXCEEDED, which the caller's side may say first; or CANCELLED at the deadline: gRPC in Go then resets
+        the stream, and the caller may see that before its own timer.
+        """
+        if self.status is grpc.StatusCode.CANCELLED:
+            return self.elapsed >= deadline * NEARLY
+        return self.status is grpc.StatusCode.DEADLINE_EXCEEDED or self.reason == "timeout"
 
     @property
     def missing(self) -> list[pb.Missing]:

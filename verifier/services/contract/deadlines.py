@@ -3,8 +3,6 @@
 import asyncio
 import time
 
-import grpc
-
 from .bundle import BundledBlock
 from .evidence import Evidence
 from .execution import NO_BLOCKS
@@ -28,8 +26,7 @@ async def passed(subject: Subject, evidence: Evidence) -> None:
     request = request_for(endless, endless.path)
     answers = await asyncio.gather(*(subject.execute(request, SHORT_DEADLINE) for _ in range(subject.places)))
     for answer in answers:
-        exceeded = answer.status is grpc.StatusCode.DEADLINE_EXCEEDED or answer.reason == "timeout"
-        evidence.expect(exceeded, f"a block that takes long, {SHORT_DEADLINE} s: {answer}")
+        evidence.expect(answer.over(SHORT_DEADLINE), f"a block that takes long, {SHORT_DEADLINE} s: {answer}")
         late = answer.elapsed - SHORT_DEADLINE
         evidence.expect(late < CALL_OFF_TIMEOUT, f"the answer came {late:.1f} s after the deadline")
     await _frees(subject, evidence, block, f"{subject.places} deadlines passed")
@@ -43,7 +40,7 @@ async def tiny(subject: Subject, evidence: Evidence) -> None:
     block, exceeded = subject.blocks[-1], 0
     for deadline in TINY_DEADLINES:
         answer = await subject.execute(request_for(block, block.path), deadline)
-        over = answer.status is grpc.StatusCode.DEADLINE_EXCEEDED or answer.reason == "timeout"
+        over = answer.over(deadline)
         exceeded += over
         evidence.expect(over or right(answer, block), f"{deadline} s: {answer}")
     await _frees(subject, evidence, block, f"{exceeded} of {len(TINY_DEADLINES)} exceeded")

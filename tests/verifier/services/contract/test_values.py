@@ -146,6 +146,19 @@ class TestAnswer:
         abstention.reason = pb.ABSTENTION_REASON_CRASHED
         assert not Answer(grpc.StatusCode.OK, pb.ExecuteResponse(abstention=abstention)).names(b"\1" * 32)
 
+    @pytest.mark.parametrize(
+        ("status", "elapsed", "over"),
+        [
+            (grpc.StatusCode.DEADLINE_EXCEEDED, 0.1, True),
+            (grpc.StatusCode.CANCELLED, 0.99, True),
+            (grpc.StatusCode.CANCELLED, 0.1, False),
+            (grpc.StatusCode.UNAVAILABLE, 1.0, False),
+            (grpc.StatusCode.OK, 1.0, False),
+        ],
+    )
+    def test_a_deadline_that_is_over(self, status: grpc.StatusCode, elapsed: float, over: bool) -> None:
+        assert Answer(status, elapsed=elapsed).over(1.0) is over
+
 
 class TestBundle:
     def test_every_fork_and_the_endless_block(self, bundle: Bundle) -> None:
