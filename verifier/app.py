@@ -19,6 +19,14 @@ def adapters_directory() -> Path:
     return directory
 
 
+def bundled_chain() -> Path:
+    """The chain of our own that comes with the checkout: genesis.json and chain.rlp. Raises UsageError."""
+    directory = Path(__file__).parent.parent / "fixtures" / "chain"
+    if not directory.is_dir():
+        raise UsageError(f"{directory}: no such directory; the bundled chain comes with the checkout")
+    return directory
+
+
 def configured_adapters(names: Sequence[str] = ()) -> list[Manifest]:
     """The manifests of the named adapters, or of all. Raises UsageError, AdapterManifestError."""
     manifests = read_manifests(adapters_directory())

@@ -61,6 +61,10 @@ class RunningAdapters:
         """The adapters that run."""
         return [manifest.name for manifest in self.manifests]
 
+    def sockets(self) -> dict[str, Path]:
+        """Adapter name → the unix-domain socket that it serves on."""
+        return {each.name: each.socket for each in self._pool.supervised}
+
     def processes(self) -> dict[str, tuple[int | None, int]]:
         """Adapter name → (process id, restarts): unchanged as long as nothing crashed."""
         return {each.name: (each.process.pid, each.process.restarts) for each in self._pool.supervised}

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.end_to_end.tampering import POSITION, added, decoded, rebuilt
 from verifier.executors.stateless.manifest import read_manifests
+from verifier.services.contract.tampering import POSITION, added, decoded, rebuilt
 from witness.file import write_witness_file
 from witness.model import BlockWitness
 

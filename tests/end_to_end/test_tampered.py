@@ -7,22 +7,26 @@ import pytest
 
 from tests.end_to_end.conftest import REAL_BLOCKS
 from tests.end_to_end.running import RunningAdapters
-from tests.end_to_end.tampering import (
-    ANY,
+from verifier.domain.quorum import Verdict
+from verifier.domain.result import Abstention, AbstentionReason
+from verifier.domain.vote import VoteKind
+from verifier.executors.stateless.base import ExecutionRequest
+from verifier.services.contract.tampering import (
     HEADER_CHANGES,
     Tampered,
     tampered_bodies,
     tampered_headers,
     tampered_witnesses,
 )
-from verifier.domain.quorum import Verdict
-from verifier.domain.result import Abstention, AbstentionReason
-from verifier.domain.vote import VoteKind
-from verifier.executors.stateless.base import ExecutionRequest
 from witness.errors import WitnessFileError
 from witness.file import encode_witness_file, map_witness_file, write_witness_file
 from witness.formats import load
 from witness.model import BlockWitness
+
+USDC = bytes.fromhex("a0b86991c6218b36c1d19d4a2e9eb0ce3606eb48")  # a contract that block 22615247 calls
+# What these need is in no mainnet witness by chance: an account never touched, other slots of EIP-4788.
+NOT_IN_THIS_WITNESS = ("coinbase outside the witness", "timestamp plus one")
+ABSTAINED = frozenset({VoteKind.ABSTAIN})
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +40,12 @@ def check(adapters: RunningAdapters, case: Tampered, directory: Path) -> None:
     report = adapters.judge(case.content, directory)
     assert adapters.processes() == before, f"{case.name}: an adapter crashed"
     assert not report.decision.disagreement, f"{case.name}: {report.votes}"
-    if case.expected == ANY:
-        assert len({vote.kind for vote in report.votes}) == 1, f"{case.name}: {report.votes}"
-        return
+    assert len({vote.kind for vote in report.votes}) == 1, f"{case.name}: {report.votes}"
+    expected = ABSTAINED if case.name in NOT_IN_THIS_WITNESS else case.votes
     for vote in report.votes:
-        assert vote.kind == case.expected, f"{case.name}: {vote}"
-        assert any(reason in (vote.reason or "") for reason in case.reasons), f"{case.name}: {vote}"
+        assert vote.kind in expected, f"{case.name}: {vote}"
+        if case.reasons:
+            assert any(reason in (vote.reason or "") for reason in case.reasons), f"{case.name}: {vote}"
 
 
 def test_every_header_field_is_tampered_with() -> None:
@@ -50,7 +54,7 @@ def test_every_header_field_is_tampered_with() -> None:
 
 
 def test_headers(adapters: RunningAdapters, prague_block: BlockWitness, tmp_path: Path) -> None:
-    for case in tampered_headers(prague_block):
+    for case in tampered_headers(prague_block, USDC):
         check(adapters, case, tmp_path)
 
 

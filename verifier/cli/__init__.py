@@ -1,1 +1,6 @@
 """The command line: `main` is the entry, one module a command, `output` how it looks."""
+
+import os
+
+# gRPC's core would write its own lines about every adapter that ends. It reads this when it is first imported.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

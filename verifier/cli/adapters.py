@@ -1,4 +1,4 @@
-"""`verifier adapters`: what adapters there are, building them, and running them for others to use."""
+"""`verifier adapters`: what adapters there are, building, checking, and running them for others to use."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from verifier.app import configured_adapters
+from verifier.cli.check import check
 from verifier.cli.output import standard_output
 from verifier.errors import AdapterBuildError, AdapterUnavailableError
 from verifier.executors.stateless.build import build as build_adapter
@@ -24,6 +25,9 @@ COLOURS = {"ready": "green", "crashed": "bold red"}
 @click.group()
 def adapters() -> None:
     """The adapters: small processes, each around one execution client."""
+
+
+adapters.add_command(check)
 
 
 @adapters.command("list")

@@ -72,10 +72,10 @@ def replay(
     roots = read_trusted_roots(trusted_roots) if trusted_roots else {}
     options = ReplayOptions(policy, deadline, window, roots, config, accept_claims)
     files = find_paths(paths)
-    return asyncio.run(_until_signalled(_replay(files, manifests, options, as_json=as_json)))
+    return asyncio.run(until_signalled(_replay(files, manifests, options, as_json=as_json)))
 
 
-async def _until_signalled(work: Coroutine[Any, Any, int]) -> int:
+async def until_signalled(work: Coroutine[Any, Any, int]) -> int:
     """The work's exit status; at SIGINT or SIGTERM its adapters are stopped first, and it is 128 + the signal's number.
 
     Handlers of our own, as a shell that starts us in the background has SIGINT ignored.

@@ -1,1 +1,1 @@
-"""What drives the executors and the core over many blocks: `recording`, `sources`, `replay`, `conformance`."""
+"""What drives executors and core over many blocks: `recording`, `sources`, `replay`, `conformance`, `contract`."""

@@ -1,0 +1,94 @@
+"""Each broken adapter fails on exactly the obligations that its breakage concerns; the unbroken one on none.
+
+By default each is tried on the groups of obligations that its breakage could touch; VERIFIER_EVERY_OBLIGATION=1 tries
+all of them (a minute an adapter).
+"""
+
+import os
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from tests.verifier.services.contract.broken_adapter import MODES
+from tests.verifier.services.contract.conftest import broken_manifest
+from verifier.executors.stateless.manifest import Manifest
+from verifier.services.contract.catalogue import select
+from verifier.services.contract.obligation import Report, Standing
+
+BINDING = (
+    "execute.own-hashes",
+    "execute.trusted-root",
+    "execute.header-chain",
+    "execute.parent-header",
+    "execute.parent-header-optional",
+    "execute.damaged-file",
+    "execute.chain-config",
+    "execute.bad-chain-config",
+    "execute.unlisted-forks",
+    "execute.listed-forks",
+    "request",
+)
+MISSING = ("missing", "execute.parent-header-optional", "execute.ancestor-hashes")
+NODES = {"missing.node", "missing.all", "missing.damaged", "missing.malformed"}
+# A node missing in one of the requests that are under way together, and a trusted root without any node.
+NODES_ELSEWHERE = {"concurrency.at-once", "execute.parent-header-optional"}
+
+# mode → (groups tried by default, the obligations that it breaks)
+BREAKAGES: dict[str, tuple[tuple[str, ...], set[str]]] = {
+    "unbroken": ((), set()),
+    # Wrong ancestor hashes then change nothing either.
+    "copies-results": (("execute", "rules"), {"execute.computes", "rules.header", "execute.ancestor-hashes"}),
+    "missing-node-is-invalid": ((*MISSING, "rules"), NODES | NODES_ELSEWHERE),
+    "missing-node-is-some-root": ((*MISSING, "rules"), NODES | NODES_ELSEWHERE),
+    "missing-code-is-invalid": (MISSING, {"missing.code", "missing.all", "missing.damaged"}),
+    "names-another-node": (MISSING, NODES | NODES_ELSEWHERE),
+    "wrong-receipts": (("execute",), {"execute.receipts"}),
+    "another-answer-each-time": (("execute",), {"execute.repeatable", "execute.content"}),
+    "trusts-any-root": (BINDING, {"execute.trusted-root"}),
+    "believes-damaged-files": (BINDING, {"execute.damaged-file"}),
+    "takes-another-block": (BINDING, {"execute.own-hashes"}),
+    "ignores-chain-config": (
+        BINDING,
+        {"execute.chain-config", "execute.bad-chain-config", "execute.unlisted-forks"},
+    ),
+    "block-hash-is-zero": (MISSING, {"missing.ancestor"}),
+    "skips-nonce": (("rules",), {"rules.header"}),
+    "crashes-on-garbage": (
+        (*MISSING, "contain.hostile-block"),
+        {"missing.damaged", "missing.malformed", "contain.hostile-block"},
+    ),
+    "claims-a-fork": (("describe", "command", *BINDING), {"execute.listed-forks"}),
+    "takes-short-hash": (BINDING, {"request.malformed"}),
+    "misreports-time": (("execute",), {"execute.timings"}),
+    "mixes-up-answers": (("execute.values", "concurrency"), {"concurrency.at-once", "concurrency.more"}),
+    "endless-queue": (("concurrency", "deadline"), {"concurrency.exhausted"}),
+    "ignores-deadlines": (("deadline",), {"deadline.passed", "deadline.cancelled"}),
+    "half-healthy": (("describe", "health"), {"health.serving"}),
+    "keeps-socket": (
+        ("process",),
+        {"process.lifeline", "process.terminated", "process.interrupted", "process.lifeline-busy"},
+    ),
+    "ignores-lifeline": (("process",), {"process.lifeline", "process.lifeline-busy"}),
+    "ignores-signals": (("process",), {"process.terminated", "process.interrupted"}),
+    "open-socket": (("process",), {"process.socket-mode", "process.stale-socket"}),
+    "writes-output": (("process",), {"process.standard-output"}),
+}
+
+
+def test_every_mode_is_tried() -> None:
+    assert set(BREAKAGES) == set(MODES)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("mode", BREAKAGES)
+def test_fails_on_exactly_what_it_breaks(mode: str, examined: Callable[[Manifest, Sequence[str]], Report]) -> None:
+    tried, broken = BREAKAGES[mode]
+    groups = () if os.environ.get("VERIFIER_EVERY_OBLIGATION") else tried
+    # One worker starts faster than two; several are needed only for several requests at once.
+    workers = 2 if not groups or "concurrency" in groups else 1
+    found = examined(broken_manifest(mode, workers), groups)
+    unmet = {finding.obligation.id: finding.detail for finding in found.with_standing(Standing.UNMET)}
+    expected = broken & {entry.obligation.id for entry in select(groups)}
+    assert set(unmet) == expected, unmet
+    assert found.kept == (not expected)
+    assert expected or not broken, "none of what it breaks is tried"
