@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+import grpc
+
 from .bundle import BundledBlock
 from .evidence import Evidence
 from .execution import NO_BLOCKS

@@ -255,7 +255,7 @@ def mix_up_answers() -> None:
         try:
             response = original(self, request, context)
             with lock:
-                if together or under_way[0] > 1:
+                if together or latest or under_way[0] > 1:
                     latest.append(response)
                     return latest[0]
                 return response
