@@ -38,7 +38,8 @@ BREAKAGES: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "unbroken": ((), set()),
     # Wrong ancestor hashes then change nothing either.
     "copies-results": (("execute", "rules"), {"execute.computes", "rules.header", "execute.ancestor-hashes"}),
-    "missing-node-is-invalid": ((*MISSING, "rules"), NODES | NODES_ELSEWHERE),
+    # Another coinbase than the witness is for is a missing node too.
+    "missing-node-is-invalid": ((*MISSING, "rules"), NODES | NODES_ELSEWHERE | {"rules.header"}),
     "missing-node-is-some-root": ((*MISSING, "rules"), NODES | NODES_ELSEWHERE),
     "missing-code-is-invalid": (MISSING, {"missing.code", "missing.all", "missing.damaged"}),
     "names-another-node": (MISSING, NODES | NODES_ELSEWHERE),
@@ -68,7 +69,10 @@ BREAKAGES: dict[str, tuple[tuple[str, ...], set[str]]] = {
         ("process",),
         {"process.lifeline", "process.terminated", "process.interrupted", "process.lifeline-busy"},
     ),
-    "ignores-lifeline": (("process",), {"process.lifeline", "process.lifeline-busy"}),
+    "ignores-lifeline": (
+        ("process.lifeline", "process.lifeline-busy", "process.terminated"),
+        {"process.lifeline", "process.lifeline-busy"},
+    ),
     "ignores-signals": (("process",), {"process.terminated", "process.interrupted"}),
     "open-socket": (("process",), {"process.socket-mode", "process.stale-socket"}),
     "writes-output": (("process",), {"process.standard-output"}),
