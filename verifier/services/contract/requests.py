@@ -151,10 +151,10 @@ async def _send(subject: Subject, octets: bytes) -> None:
             try:
                 writer.write(octets)
                 await writer.drain()
-            finally:
                 writer.close()
-                with contextlib.suppress(OSError):
-                    await writer.wait_closed()
+                await writer.wait_closed()
+            finally:
+                writer.transport.abort()  # an adapter that reads no more would let a closing connection wait for ever
 
 
 async def _still_answers(subject: Subject, evidence: Evidence, what: str = "") -> None:
