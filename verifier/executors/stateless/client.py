@@ -108,9 +108,10 @@ class AdapterClient:
                 encode_request(request), timeout=request.deadline
             )
         except grpc.aio.AioRpcError as error:
-            if error.code() in LOST:
-                raise AdapterLostError(_describe(error)) from None
             elapsed = (time.monotonic() - started) * 1000
+            # A server may end the stream before the deadline's own status is out: gRPC in Go then shows CANCELLED.
+            if error.code() in LOST and elapsed < request.deadline * 1000:
+                raise AdapterLostError(_describe(error)) from None
             return self._abstain(*_reason(error, request.deadline), elapsed)
         finally:
             self._places.release()
@@ -140,7 +141,7 @@ class AdapterClient:
 
 def _reason(error: grpc.aio.AioRpcError, deadline: float) -> tuple[AbstentionReason, str]:
     match error.code():
-        case grpc.StatusCode.DEADLINE_EXCEEDED:
+        case grpc.StatusCode.DEADLINE_EXCEEDED | grpc.StatusCode.CANCELLED | grpc.StatusCode.UNAVAILABLE:
             return AbstentionReason.TIMEOUT, f"no answer within {deadline:.1f} s"
         case grpc.StatusCode.RESOURCE_EXHAUSTED | grpc.StatusCode.INVALID_ARGUMENT:
             return AbstentionReason.REFUSED, _describe(error)
