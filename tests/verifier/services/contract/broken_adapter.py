@@ -33,7 +33,7 @@ TASK: Any = task_module
 SERVER: Any = server
 FILE: Any = witness.file
 MODE_VARIABLE = "BROKEN_ADAPTER_MODE"
-CLAIMED_FORK = "osaka"
+CLAIMED_FORK = "amsterdam"
 
 
 class Anything(int):

@@ -162,7 +162,7 @@ class TestAnswer:
 
 class TestBundle:
     def test_every_fork_and_the_endless_block(self, bundle: Bundle) -> None:
-        assert {block.fork for block in bundle.blocks} == {"shanghai", "cancun", "prague"}
+        assert {block.fork for block in bundle.blocks} == {"shanghai", "cancun", "prague", "osaka", "bpo1"}
         assert all(block.content.expected for block in bundle.blocks)
         assert bundle.endless.header.hash != bundle.blocks[bundle.endless.number - 1].header.hash
         assert bundle.endless.root == bundle.blocks[bundle.endless.number - 1].root
