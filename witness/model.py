@@ -3,7 +3,7 @@
 No I/O, no decoding: see `header`, `file` and `formats` for where these come from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 Octets = bytes | memoryview
@@ -58,11 +58,43 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
+class PreAccount:
+    """An account before the block. balance: wei. storage_root, code_hash: 32 bytes. slots: key (32 bytes) → value.
+
+    A slot that is not in `slots` is unknown, unless storage_root is the empty trie's: then it is zero.
+    """
+
+    nonce: int
+    balance: int
+    storage_root: bytes
+    code_hash: bytes
+    slots: Mapping[bytes, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PostAccount:
+    """An account that the block changed, as it is after it. slots: those that changed, key (32 bytes) → value."""
+
+    nonce: int
+    balance: int
+    code_hash: bytes
+    slots: Mapping[bytes, int] = field(default_factory=dict)
+
+
+PreState = Mapping[bytes, PreAccount | None]
+"""Address (20 bytes) → the account before the block; None: there is none. An address that is not in it is unknown."""
+
+PostState = Mapping[bytes, PostAccount | None]
+"""Address (20 bytes) → the account after the block, of every account that changed; None: the block deleted it."""
+
+
+@dataclass(frozen=True, slots=True)
 class BlockWitness:
     """One block with all that a stateless client needs to execute it: the content of one witness file.
 
     block: RLP `[header, transactions, uncles, withdrawals?]`. chain_config: geth-genesis `config` JSON (UTF-8).
-    expected, producer, claims: JSON, see docs/witness-format.md. extra: sections of other kinds, kept as they are.
+    prestate, poststate: RLP, see `prestate`; expected, producer, claims: JSON, see docs/witness-format.md. extra:
+    sections of other kinds, kept as they are.
     """
 
     chain_id: int

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1everifier/rpc/v1/executor.proto\x12\x0fverifier.rpc.v1\"\x11\n\x0f\x44\x65scribeRequest\"\x89\x02\n\x10\x44\x65scribeResponse\x12\x13\n\x0b\x63lient_name\x18\x01 \x01(\t\x12\x16\n\x0e\x63lient_version\x18\x02 \x01(\t\x12\x17\n\x0f\x61\x64\x61pter_version\x18\x03 \x01(\t\x12\x0f\n\x07lineage\x18\x04 \x01(\t\x12\r\n\x05\x66orks\x18\x05 \x03(\t\x12$\n\x05modes\x18\x06 \x03(\x0e\x32\x15.verifier.rpc.v1.Mode\x12.\n\x0funchecked_rules\x18\x07 \x03(\x0e\x32\x15.verifier.rpc.v1.Rule\x12\x1f\n\x17max_concurrent_requests\x18\x08 \x01(\r\x12\x18\n\x10\x63ontract_version\x18\t \x01(\r\"\xfd\x01\n\x0e\x45xecuteRequest\x12\x0e\n\x04path\x18\x01 \x01(\tH\x00\x12\x11\n\x07\x63ontent\x18\x02 \x01(\x0cH\x00\x12\x12\n\nblock_hash\x18\x03 \x01(\x0c\x12\x16\n\x0epre_state_root\x18\x04 \x01(\x0c\x12#\n\x04mode\x18\x05 \x01(\x0e\x32\x15.verifier.rpc.v1.Mode\x12\x14\n\x0c\x63hain_config\x18\x06 \x01(\x0c\x12\x1e\n\x16parent_header_optional\x18\x07 \x01(\x08\x12\x36\n\x0f\x61ncestor_hashes\x18\x08 \x03(\x0b\x32\x1d.verifier.rpc.v1.AncestorHashB\t\n\x07witness\",\n\x0c\x41ncestorHash\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\"\xdd\x01\n\x0f\x45xecuteResponse\x12-\n\x08\x63omputed\x18\x01 \x01(\x0b\x32\x19.verifier.rpc.v1.ComputedH\x00\x12\x32\n\x0b\x62roken_rule\x18\x02 \x01(\x0b\x32\x1b.verifier.rpc.v1.BrokenRuleH\x00\x12\x31\n\nabstention\x18\x03 \x01(\x0b\x32\x1b.verifier.rpc.v1.AbstentionH\x00\x12)\n\x07timings\x18\x04 \x01(\x0b\x32\x18.verifier.rpc.v1.TimingsB\t\n\x07outcome\"\xa2\x03\n\x08\x43omputed\x12\x12\n\nstate_root\x18\x01 \x01(\x0c\x12\x15\n\rreceipts_root\x18\x02 \x01(\x0c\x12\x12\n\nlogs_bloom\x18\x03 \x01(\x0c\x12\x10\n\x08gas_used\x18\x04 \x01(\x04\x12\x19\n\x11transactions_root\x18\x05 \x01(\x0c\x12\x1a\n\rblob_gas_used\x18\x06 \x01(\x04H\x00\x88\x01\x01\x12\x1d\n\x10withdrawals_root\x18\x07 \x01(\x0cH\x01\x88\x01\x01\x12\x1a\n\rrequests_hash\x18\x08 \x01(\x0cH\x02\x88\x01\x01\x12#\n\x16\x62lock_access_list_hash\x18\t \x01(\x0cH\x03\x88\x01\x01\x12*\n\x08receipts\x18\n \x03(\x0b\x32\x18.verifier.rpc.v1.Receipt\x12.\n\x0funchecked_rules\x18\x0b \x03(\x0e\x32\x15.verifier.rpc.v1.RuleB\x10\n\x0e_blob_gas_usedB\x13\n\x11_withdrawals_rootB\x10\n\x0e_requests_hashB\x19\n\x17_block_access_list_hash\"\x87\x01\n\x07Receipt\x12\x16\n\tsucceeded\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\npost_state\x18\x02 \x01(\x0cH\x01\x88\x01\x01\x12\x1b\n\x13\x63umulative_gas_used\x18\x03 \x01(\x04\x12\x11\n\tlogs_hash\x18\x04 \x01(\x0c\x42\x0c\n\n_succeededB\r\n\x0b_post_state\"A\n\nBrokenRule\x12#\n\x04rule\x18\x01 \x01(\x0e\x32\x15.verifier.rpc.v1.Rule\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"z\n\nAbstention\x12\x31\n\x06reason\x18\x01 \x01(\x0e\x32!.verifier.rpc.v1.AbstentionReason\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12)\n\x07missing\x18\x03 \x03(\x0b\x32\x18.verifier.rpc.v1.Missing\"\xb0\x01\n\x07Missing\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.verifier.rpc.v1.Missing.Kind\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\x12\x0e\n\x06number\x18\x03 \x01(\x04\x12\r\n\x05where\x18\x04 \x01(\t\"K\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_NODE\x10\x01\x12\r\n\tKIND_CODE\x10\x02\x12\x0f\n\x0bKIND_HEADER\x10\x03\"S\n\x07Timings\x12\x11\n\tdecode_us\x18\x01 \x01(\x04\x12\x12\n\nexecute_us\x18\x02 \x01(\x04\x12\x0f\n\x07root_us\x18\x03 \x01(\x04\x12\x10\n\x08total_us\x18\x04 \x01(\x04*,\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0e\n\nMODE_PROOF\x10\x01*\x92\x04\n\x04Rule\x12\x14\n\x10RULE_UNSPECIFIED\x10\x00\x12\x0e\n\nRULE_OTHER\x10\x01\x12\x16\n\x12RULE_HEADER_FIELDS\x10\x02\x12\x0f\n\x0bRULE_NUMBER\x10\x03\x12\x12\n\x0eRULE_TIMESTAMP\x10\x04\x12\x12\n\x0eRULE_GAS_LIMIT\x10\x05\x12\x11\n\rRULE_GAS_USED\x10\x06\x12\x11\n\rRULE_BASE_FEE\x10\x07\x12\x13\n\x0fRULE_EXTRA_DATA\x10\x08\x12\x13\n\x0fRULE_DIFFICULTY\x10\t\x12\x0e\n\nRULE_NONCE\x10\n\x12\x14\n\x10RULE_UNCLES_HASH\x10\x0b\x12\x18\n\x14RULE_EXCESS_BLOB_GAS\x10\x0c\x12\x16\n\x12RULE_BLOB_GAS_USED\x10\r\x12\x16\n\x12RULE_PROOF_OF_WORK\x10\x0e\x12\x17\n\x13RULE_BLOCK_ENCODING\x10\x14\x12\x13\n\x0fRULE_BLOCK_SIZE\x10\x15\x12\x1a\n\x16RULE_TRANSACTIONS_ROOT\x10\x16\x12\x19\n\x15RULE_WITHDRAWALS_ROOT\x10\x17\x12\x0f\n\x0bRULE_UNCLES\x10\x18\x12\x14\n\x10RULE_TRANSACTION\x10\x1e\x12\x12\n\x0eRULE_BLOCK_GAS\x10\x1f\x12\x18\n\x14RULE_SYSTEM_CONTRACT\x10 \x12\x19\n\x15RULE_DEPOSIT_REQUESTS\x10!*\xe6\x01\n\x10\x41\x62stentionReason\x12!\n\x1d\x41\x42STENTION_REASON_UNSPECIFIED\x10\x00\x12*\n&ABSTENTION_REASON_WITNESS_INSUFFICIENT\x10\x01\x12&\n\"ABSTENTION_REASON_UNSUPPORTED_FORK\x10\x02\x12\x1d\n\x19\x41\x42STENTION_REASON_TIMEOUT\x10\x03\x12\x1d\n\x19\x41\x42STENTION_REASON_CRASHED\x10\x04\x12\x1d\n\x19\x41\x42STENTION_REASON_REFUSED\x10\x05\x32\xb2\x01\n\x11StatelessExecutor\x12O\n\x08\x44\x65scribe\x12 .verifier.rpc.v1.DescribeRequest\x1a!.verifier.rpc.v1.DescribeResponse\x12L\n\x07\x45xecute\x12\x1f.verifier.rpc.v1.ExecuteRequest\x1a .verifier.rpc.v1.ExecuteResponseB\x17Z\x15verifier/rpc/v1;rpcv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1everifier/rpc/v1/executor.proto\x12\x0fverifier.rpc.v1\"\x11\n\x0f\x44\x65scribeRequest\"\xaa\x02\n\x10\x44\x65scribeResponse\x12\x13\n\x0b\x63lient_name\x18\x01 \x01(\t\x12\x16\n\x0e\x63lient_version\x18\x02 \x01(\t\x12\x17\n\x0f\x61\x64\x61pter_version\x18\x03 \x01(\t\x12\x0f\n\x07lineage\x18\x04 \x01(\t\x12\r\n\x05\x66orks\x18\x05 \x03(\t\x12$\n\x05modes\x18\x06 \x03(\x0e\x32\x15.verifier.rpc.v1.Mode\x12.\n\x0funchecked_rules\x18\x07 \x03(\x0e\x32\x15.verifier.rpc.v1.Rule\x12\x1f\n\x17max_concurrent_requests\x18\x08 \x01(\r\x12\x18\n\x10\x63ontract_version\x18\t \x01(\r\x12\x0e\n\x06traces\x18\n \x01(\x08\x12\x0f\n\x07uploads\x18\x0b \x01(\x08\"\x91\x02\n\x0e\x45xecuteRequest\x12\x0e\n\x04path\x18\x01 \x01(\tH\x00\x12\x11\n\x07\x63ontent\x18\x02 \x01(\x0cH\x00\x12\x12\n\x08uploaded\x18\t \x01(\x0cH\x00\x12\x12\n\nblock_hash\x18\x03 \x01(\x0c\x12\x16\n\x0epre_state_root\x18\x04 \x01(\x0c\x12#\n\x04mode\x18\x05 \x01(\x0e\x32\x15.verifier.rpc.v1.Mode\x12\x14\n\x0c\x63hain_config\x18\x06 \x01(\x0c\x12\x1e\n\x16parent_header_optional\x18\x07 \x01(\x08\x12\x36\n\x0f\x61ncestor_hashes\x18\x08 \x03(\x0b\x32\x1d.verifier.rpc.v1.AncestorHashB\t\n\x07witness\",\n\x0c\x41ncestorHash\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\"\xdd\x01\n\x0f\x45xecuteResponse\x12-\n\x08\x63omputed\x18\x01 \x01(\x0b\x32\x19.verifier.rpc.v1.ComputedH\x00\x12\x32\n\x0b\x62roken_rule\x18\x02 \x01(\x0b\x32\x1b.verifier.rpc.v1.BrokenRuleH\x00\x12\x31\n\nabstention\x18\x03 \x01(\x0b\x32\x1b.verifier.rpc.v1.AbstentionH\x00\x12)\n\x07timings\x18\x04 \x01(\x0b\x32\x18.verifier.rpc.v1.TimingsB\t\n\x07outcome\"\xd4\x03\n\x08\x43omputed\x12\x12\n\nstate_root\x18\x01 \x01(\x0c\x12\x15\n\rreceipts_root\x18\x02 \x01(\x0c\x12\x12\n\nlogs_bloom\x18\x03 \x01(\x0c\x12\x10\n\x08gas_used\x18\x04 \x01(\x04\x12\x19\n\x11transactions_root\x18\x05 \x01(\x0c\x12\x1a\n\rblob_gas_used\x18\x06 \x01(\x04H\x00\x88\x01\x01\x12\x1d\n\x10withdrawals_root\x18\x07 \x01(\x0cH\x01\x88\x01\x01\x12\x1a\n\rrequests_hash\x18\x08 \x01(\x0cH\x02\x88\x01\x01\x12#\n\x16\x62lock_access_list_hash\x18\t \x01(\x0cH\x03\x88\x01\x01\x12*\n\x08receipts\x18\n \x03(\x0b\x32\x18.verifier.rpc.v1.Receipt\x12.\n\x0funchecked_rules\x18\x0b \x03(\x0e\x32\x15.verifier.rpc.v1.Rule\x12\x30\n\npost_state\x18\x0c \x03(\x0b\x32\x1c.verifier.rpc.v1.PostAccountB\x10\n\x0e_blob_gas_usedB\x13\n\x11_withdrawals_rootB\x10\n\x0e_requests_hashB\x19\n\x17_block_access_list_hash\"\x8c\x01\n\x0bPostAccount\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\x0c\x12\x0f\n\x07\x64\x65leted\x18\x02 \x01(\x08\x12\r\n\x05nonce\x18\x03 \x01(\x04\x12\x0f\n\x07\x62\x61lance\x18\x04 \x01(\x0c\x12\x11\n\tcode_hash\x18\x05 \x01(\x0c\x12(\n\x05slots\x18\x06 \x03(\x0b\x32\x19.verifier.rpc.v1.PostSlot\"&\n\x08PostSlot\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\"\x87\x01\n\x07Receipt\x12\x16\n\tsucceeded\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\npost_state\x18\x02 \x01(\x0cH\x01\x88\x01\x01\x12\x1b\n\x13\x63umulative_gas_used\x18\x03 \x01(\x04\x12\x11\n\tlogs_hash\x18\x04 \x01(\x0c\x42\x0c\n\n_succeededB\r\n\x0b_post_state\"A\n\nBrokenRule\x12#\n\x04rule\x18\x01 \x01(\x0e\x32\x15.verifier.rpc.v1.Rule\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"z\n\nAbstention\x12\x31\n\x06reason\x18\x01 \x01(\x0e\x32!.verifier.rpc.v1.AbstentionReason\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12)\n\x07missing\x18\x03 \x03(\x0b\x32\x18.verifier.rpc.v1.Missing\"\xef\x01\n\x07Missing\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.verifier.rpc.v1.Missing.Kind\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\x12\x0e\n\x06number\x18\x03 \x01(\x04\x12\r\n\x05where\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\x0c\x12\x0b\n\x03key\x18\x06 \x01(\x0c\"l\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_NODE\x10\x01\x12\r\n\tKIND_CODE\x10\x02\x12\x0f\n\x0bKIND_HEADER\x10\x03\x12\x10\n\x0cKIND_ACCOUNT\x10\x04\x12\r\n\tKIND_SLOT\x10\x05\"S\n\x07Timings\x12\x11\n\tdecode_us\x18\x01 \x01(\x04\x12\x12\n\nexecute_us\x18\x02 \x01(\x04\x12\x0f\n\x07root_us\x18\x03 \x01(\x04\x12\x10\n\x08total_us\x18\x04 \x01(\x04\"`\n\x0cTraceRequest\x12\x32\n\texecution\x18\x01 \x01(\x0b\x32\x1f.verifier.rpc.v1.ExecuteRequest\x12\r\n\x05\x66irst\x18\x02 \x01(\r\x12\r\n\x05\x63ount\x18\x03 \x01(\r\"\xef\x01\n\nTraceEvent\x12>\n\x11transaction_start\x18\x01 \x01(\x0b\x32!.verifier.rpc.v1.TransactionStartH\x00\x12\'\n\x05steps\x18\x02 \x01(\x0b\x32\x16.verifier.rpc.v1.StepsH\x00\x12:\n\x0ftransaction_end\x18\x03 \x01(\x0b\x32\x1f.verifier.rpc.v1.TransactionEndH\x00\x12\x33\n\x07outcome\x18\x04 \x01(\x0b\x32 .verifier.rpc.v1.ExecuteResponseH\x00\x42\x07\n\x05\x65vent\"/\n\x10TransactionStart\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\"S\n\x0eTransactionEnd\x12\r\n\x05index\x18\x01 \x01(\r\x12\x11\n\tsucceeded\x18\x02 \x01(\x08\x12\x10\n\x08gas_used\x18\x03 \x01(\x04\x12\r\n\x05steps\x18\x04 \x01(\x04\"-\n\x05Steps\x12$\n\x05steps\x18\x01 \x03(\x0b\x32\x15.verifier.rpc.v1.Step\"\x90\x01\n\x04Step\x12\r\n\x05\x64\x65pth\x18\x01 \x01(\r\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0c\x12\n\n\x02pc\x18\x03 \x01(\r\x12\n\n\x02op\x18\x04 \x01(\r\x12\x0b\n\x03gas\x18\x05 \x01(\x04\x12\r\n\x05stack\x18\x06 \x01(\x0c\x12\x10\n\x08gas_cost\x18\x07 \x01(\x04\x12\x13\n\x0bmemory_size\x18\x08 \x01(\x04\x12\r\n\x05\x65rror\x18\t \x01(\t\"=\n\nUploadPart\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\x0e\n\x06length\x18\x02 \x01(\x04\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\"\x10\n\x0eUploadResponse*?\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0e\n\nMODE_PROOF\x10\x01\x12\x11\n\rMODE_PRESTATE\x10\x02*\x92\x04\n\x04Rule\x12\x14\n\x10RULE_UNSPECIFIED\x10\x00\x12\x0e\n\nRULE_OTHER\x10\x01\x12\x16\n\x12RULE_HEADER_FIELDS\x10\x02\x12\x0f\n\x0bRULE_NUMBER\x10\x03\x12\x12\n\x0eRULE_TIMESTAMP\x10\x04\x12\x12\n\x0eRULE_GAS_LIMIT\x10\x05\x12\x11\n\rRULE_GAS_USED\x10\x06\x12\x11\n\rRULE_BASE_FEE\x10\x07\x12\x13\n\x0fRULE_EXTRA_DATA\x10\x08\x12\x13\n\x0fRULE_DIFFICULTY\x10\t\x12\x0e\n\nRULE_NONCE\x10\n\x12\x14\n\x10RULE_UNCLES_HASH\x10\x0b\x12\x18\n\x14RULE_EXCESS_BLOB_GAS\x10\x0c\x12\x16\n\x12RULE_BLOB_GAS_USED\x10\r\x12\x16\n\x12RULE_PROOF_OF_WORK\x10\x0e\x12\x17\n\x13RULE_BLOCK_ENCODING\x10\x14\x12\x13\n\x0fRULE_BLOCK_SIZE\x10\x15\x12\x1a\n\x16RULE_TRANSACTIONS_ROOT\x10\x16\x12\x19\n\x15RULE_WITHDRAWALS_ROOT\x10\x17\x12\x0f\n\x0bRULE_UNCLES\x10\x18\x12\x14\n\x10RULE_TRANSACTION\x10\x1e\x12\x12\n\x0eRULE_BLOCK_GAS\x10\x1f\x12\x18\n\x14RULE_SYSTEM_CONTRACT\x10 \x12\x19\n\x15RULE_DEPOSIT_REQUESTS\x10!*\xe6\x01\n\x10\x41\x62stentionReason\x12!\n\x1d\x41\x42STENTION_REASON_UNSPECIFIED\x10\x00\x12*\n&ABSTENTION_REASON_WITNESS_INSUFFICIENT\x10\x01\x12&\n\"ABSTENTION_REASON_UNSUPPORTED_FORK\x10\x02\x12\x1d\n\x19\x41\x42STENTION_REASON_TIMEOUT\x10\x03\x12\x1d\n\x19\x41\x42STENTION_REASON_CRASHED\x10\x04\x12\x1d\n\x19\x41\x42STENTION_REASON_REFUSED\x10\x05\x32\xc3\x02\n\x11StatelessExecutor\x12O\n\x08\x44\x65scribe\x12 .verifier.rpc.v1.DescribeRequest\x1a!.verifier.rpc.v1.DescribeResponse\x12L\n\x07\x45xecute\x12\x1f.verifier.rpc.v1.ExecuteRequest\x1a .verifier.rpc.v1.ExecuteResponse\x12\x45\n\x05Trace\x12\x1d.verifier.rpc.v1.TraceRequest\x1a\x1b.verifier.rpc.v1.TraceEvent0\x01\x12H\n\x06Upload\x12\x1b.verifier.rpc.v1.UploadPart\x1a\x1f.verifier.rpc.v1.UploadResponse(\x01\x42\x17Z\x15verifier/rpc/v1;rpcv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,36 +32,56 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'verifier.rpc.v1.executor_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z\025verifier/rpc/v1;rpcv1'
-  _globals['_MODE']._serialized_start=1878
-  _globals['_MODE']._serialized_end=1922
-  _globals['_RULE']._serialized_start=1925
-  _globals['_RULE']._serialized_end=2455
-  _globals['_ABSTENTIONREASON']._serialized_start=2458
-  _globals['_ABSTENTIONREASON']._serialized_end=2688
+  _globals['_MODE']._serialized_start=2976
+  _globals['_MODE']._serialized_end=3039
+  _globals['_RULE']._serialized_start=3042
+  _globals['_RULE']._serialized_end=3572
+  _globals['_ABSTENTIONREASON']._serialized_start=3575
+  _globals['_ABSTENTIONREASON']._serialized_end=3805
   _globals['_DESCRIBEREQUEST']._serialized_start=51
   _globals['_DESCRIBEREQUEST']._serialized_end=68
   _globals['_DESCRIBERESPONSE']._serialized_start=71
-  _globals['_DESCRIBERESPONSE']._serialized_end=336
-  _globals['_EXECUTEREQUEST']._serialized_start=339
-  _globals['_EXECUTEREQUEST']._serialized_end=592
-  _globals['_ANCESTORHASH']._serialized_start=594
-  _globals['_ANCESTORHASH']._serialized_end=638
-  _globals['_EXECUTERESPONSE']._serialized_start=641
-  _globals['_EXECUTERESPONSE']._serialized_end=862
-  _globals['_COMPUTED']._serialized_start=865
-  _globals['_COMPUTED']._serialized_end=1283
-  _globals['_RECEIPT']._serialized_start=1286
-  _globals['_RECEIPT']._serialized_end=1421
-  _globals['_BROKENRULE']._serialized_start=1423
-  _globals['_BROKENRULE']._serialized_end=1488
-  _globals['_ABSTENTION']._serialized_start=1490
-  _globals['_ABSTENTION']._serialized_end=1612
-  _globals['_MISSING']._serialized_start=1615
-  _globals['_MISSING']._serialized_end=1791
-  _globals['_MISSING_KIND']._serialized_start=1716
-  _globals['_MISSING_KIND']._serialized_end=1791
-  _globals['_TIMINGS']._serialized_start=1793
-  _globals['_TIMINGS']._serialized_end=1876
-  _globals['_STATELESSEXECUTOR']._serialized_start=2691
-  _globals['_STATELESSEXECUTOR']._serialized_end=2869
+  _globals['_DESCRIBERESPONSE']._serialized_end=369
+  _globals['_EXECUTEREQUEST']._serialized_start=372
+  _globals['_EXECUTEREQUEST']._serialized_end=645
+  _globals['_ANCESTORHASH']._serialized_start=647
+  _globals['_ANCESTORHASH']._serialized_end=691
+  _globals['_EXECUTERESPONSE']._serialized_start=694
+  _globals['_EXECUTERESPONSE']._serialized_end=915
+  _globals['_COMPUTED']._serialized_start=918
+  _globals['_COMPUTED']._serialized_end=1386
+  _globals['_POSTACCOUNT']._serialized_start=1389
+  _globals['_POSTACCOUNT']._serialized_end=1529
+  _globals['_POSTSLOT']._serialized_start=1531
+  _globals['_POSTSLOT']._serialized_end=1569
+  _globals['_RECEIPT']._serialized_start=1572
+  _globals['_RECEIPT']._serialized_end=1707
+  _globals['_BROKENRULE']._serialized_start=1709
+  _globals['_BROKENRULE']._serialized_end=1774
+  _globals['_ABSTENTION']._serialized_start=1776
+  _globals['_ABSTENTION']._serialized_end=1898
+  _globals['_MISSING']._serialized_start=1901
+  _globals['_MISSING']._serialized_end=2140
+  _globals['_MISSING_KIND']._serialized_start=2032
+  _globals['_MISSING_KIND']._serialized_end=2140
+  _globals['_TIMINGS']._serialized_start=2142
+  _globals['_TIMINGS']._serialized_end=2225
+  _globals['_TRACEREQUEST']._serialized_start=2227
+  _globals['_TRACEREQUEST']._serialized_end=2323
+  _globals['_TRACEEVENT']._serialized_start=2326
+  _globals['_TRACEEVENT']._serialized_end=2565
+  _globals['_TRANSACTIONSTART']._serialized_start=2567
+  _globals['_TRANSACTIONSTART']._serialized_end=2614
+  _globals['_TRANSACTIONEND']._serialized_start=2616
+  _globals['_TRANSACTIONEND']._serialized_end=2699
+  _globals['_STEPS']._serialized_start=2701
+  _globals['_STEPS']._serialized_end=2746
+  _globals['_STEP']._serialized_start=2749
+  _globals['_STEP']._serialized_end=2893
+  _globals['_UPLOADPART']._serialized_start=2895
+  _globals['_UPLOADPART']._serialized_end=2956
+  _globals['_UPLOADRESPONSE']._serialized_start=2958
+  _globals['_UPLOADRESPONSE']._serialized_end=2974
+  _globals['_STATELESSEXECUTOR']._serialized_start=3808
+  _globals['_STATELESSEXECUTOR']._serialized_end=4131
 # @@protoc_insertion_point(module_scope)

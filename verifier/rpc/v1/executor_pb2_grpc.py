@@ -44,6 +44,16 @@ class StatelessExecutorStub:
                 request_serializer=verifier_dot_rpc_dot_v1_dot_executor__pb2.ExecuteRequest.SerializeToString,
                 response_deserializer=verifier_dot_rpc_dot_v1_dot_executor__pb2.ExecuteResponse.FromString,
                 _registered_method=True)
+        self.Trace = channel.unary_stream(
+                '/verifier.rpc.v1.StatelessExecutor/Trace',
+                request_serializer=verifier_dot_rpc_dot_v1_dot_executor__pb2.TraceRequest.SerializeToString,
+                response_deserializer=verifier_dot_rpc_dot_v1_dot_executor__pb2.TraceEvent.FromString,
+                _registered_method=True)
+        self.Upload = channel.stream_unary(
+                '/verifier.rpc.v1.StatelessExecutor/Upload',
+                request_serializer=verifier_dot_rpc_dot_v1_dot_executor__pb2.UploadPart.SerializeToString,
+                response_deserializer=verifier_dot_rpc_dot_v1_dot_executor__pb2.UploadResponse.FromString,
+                _registered_method=True)
 
 
 class StatelessExecutorServicer:
@@ -62,6 +72,25 @@ class StatelessExecutorServicer:
         RESOURCE_EXHAUSTED  more requests at once than max_concurrent_requests, and no place in the queue
         DEADLINE_EXCEEDED   the request's gRPC deadline passed
         INVALID_ARGUMENT    the request is not well formed (a hash that is not 32 bytes, no witness)
+        NOT_FOUND           an upload that is not held (any more): to be sent again
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Trace(self, request, context):
+        """Executes the block as Execute does and streams the steps of the transactions asked for while it runs. Memory is
+        bounded: a slow reader holds the execution up. The last event is the outcome. Errors as Execute's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Upload(self, request_iterator, context):
+        """Brings a witness file to an adapter that does not share the verifier's disk; ExecuteRequest.uploaded names it then.
+        A stream that breaks leaves nothing behind: it is sent again as a whole.
+        INVALID_ARGUMENT    what arrived has not the digest or length of the first part
+        RESOURCE_EXHAUSTED  larger than this adapter takes
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,6 +108,16 @@ def add_StatelessExecutorServicer_to_server(servicer, server):
                     servicer.Execute,
                     request_deserializer=verifier_dot_rpc_dot_v1_dot_executor__pb2.ExecuteRequest.FromString,
                     response_serializer=verifier_dot_rpc_dot_v1_dot_executor__pb2.ExecuteResponse.SerializeToString,
+            ),
+            'Trace': grpc.unary_stream_rpc_method_handler(
+                    servicer.Trace,
+                    request_deserializer=verifier_dot_rpc_dot_v1_dot_executor__pb2.TraceRequest.FromString,
+                    response_serializer=verifier_dot_rpc_dot_v1_dot_executor__pb2.TraceEvent.SerializeToString,
+            ),
+            'Upload': grpc.stream_unary_rpc_method_handler(
+                    servicer.Upload,
+                    request_deserializer=verifier_dot_rpc_dot_v1_dot_executor__pb2.UploadPart.FromString,
+                    response_serializer=verifier_dot_rpc_dot_v1_dot_executor__pb2.UploadResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -135,6 +174,60 @@ class StatelessExecutor:
             '/verifier.rpc.v1.StatelessExecutor/Execute',
             verifier_dot_rpc_dot_v1_dot_executor__pb2.ExecuteRequest.SerializeToString,
             verifier_dot_rpc_dot_v1_dot_executor__pb2.ExecuteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Trace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/verifier.rpc.v1.StatelessExecutor/Trace',
+            verifier_dot_rpc_dot_v1_dot_executor__pb2.TraceRequest.SerializeToString,
+            verifier_dot_rpc_dot_v1_dot_executor__pb2.TraceEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Upload(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/verifier.rpc.v1.StatelessExecutor/Upload',
+            verifier_dot_rpc_dot_v1_dot_executor__pb2.UploadPart.SerializeToString,
+            verifier_dot_rpc_dot_v1_dot_executor__pb2.UploadResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,6 +29,7 @@ type Mode int32
 const (
 	Mode_MODE_UNSPECIFIED Mode = 0
 	Mode_MODE_PROOF       Mode = 1 // trie nodes prove every read; roots are recomputed
+	Mode_MODE_PRESTATE    Mode = 2 // the file's prestate section gives every value read, unproven; no state root, post-values instead
 )
 
 // Enum value maps for Mode.
@@ -36,10 +37,12 @@ var (
 	Mode_name = map[int32]string{
 		0: "MODE_UNSPECIFIED",
 		1: "MODE_PROOF",
+		2: "MODE_PRESTATE",
 	}
 	Mode_value = map[string]int32{
 		"MODE_UNSPECIFIED": 0,
 		"MODE_PROOF":       1,
+		"MODE_PRESTATE":    2,
 	}
 )
 
@@ -251,6 +254,8 @@ const (
 	Missing_KIND_NODE        Missing_Kind = 1 // a trie node, named by hash
 	Missing_KIND_CODE        Missing_Kind = 2 // a contract's code, named by hash
 	Missing_KIND_HEADER      Missing_Kind = 3 // the parent's header or an ancestor's, named by hash where it is known, else by number
+	Missing_KIND_ACCOUNT     Missing_Kind = 4 // in MODE_PRESTATE: an account that the prestate section lacks, named by address
+	Missing_KIND_SLOT        Missing_Kind = 5 // in MODE_PRESTATE: a slot that it lacks, named by address and key
 )
 
 // Enum value maps for Missing_Kind.
@@ -260,12 +265,16 @@ var (
 		1: "KIND_NODE",
 		2: "KIND_CODE",
 		3: "KIND_HEADER",
+		4: "KIND_ACCOUNT",
+		5: "KIND_SLOT",
 	}
 	Missing_Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED": 0,
 		"KIND_NODE":        1,
 		"KIND_CODE":        2,
 		"KIND_HEADER":      3,
+		"KIND_ACCOUNT":     4,
+		"KIND_SLOT":        5,
 	}
 )
 
@@ -293,7 +302,7 @@ func (x Missing_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Missing_Kind.Descriptor instead.
 func (Missing_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{9, 0}
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{11, 0}
 }
 
 type DescribeRequest struct {
@@ -343,6 +352,8 @@ type DescribeResponse struct {
 	UncheckedRules        []Rule                 `protobuf:"varint,7,rep,packed,name=unchecked_rules,json=uncheckedRules,proto3,enum=verifier.rpc.v1.Rule" json:"unchecked_rules,omitempty"` // rules that this client cannot check, whatever the block
 	MaxConcurrentRequests uint32                 `protobuf:"varint,8,opt,name=max_concurrent_requests,json=maxConcurrentRequests,proto3" json:"max_concurrent_requests,omitempty"`
 	ContractVersion       uint32                 `protobuf:"varint,9,opt,name=contract_version,json=contractVersion,proto3" json:"contract_version,omitempty"` // 1
+	Traces                bool                   `protobuf:"varint,10,opt,name=traces,proto3" json:"traces,omitempty"`                                         // answers Trace
+	Uploads               bool                   `protobuf:"varint,11,opt,name=uploads,proto3" json:"uploads,omitempty"`                                       // answers Upload
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -440,12 +451,27 @@ func (x *DescribeResponse) GetContractVersion() uint32 {
 	return 0
 }
 
+func (x *DescribeResponse) GetTraces() bool {
+	if x != nil {
+		return x.Traces
+	}
+	return false
+}
+
+func (x *DescribeResponse) GetUploads() bool {
+	if x != nil {
+		return x.Uploads
+	}
+	return false
+}
+
 type ExecuteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Witness:
 	//
 	//	*ExecuteRequest_Path
 	//	*ExecuteRequest_Content
+	//	*ExecuteRequest_Uploaded
 	Witness      isExecuteRequest_Witness `protobuf_oneof:"witness"`
 	BlockHash    []byte                   `protobuf:"bytes,3,opt,name=block_hash,json=blockHash,proto3" json:"block_hash,omitempty"`            // 32 bytes: the block that the verifier means; the witness must be of this one
 	PreStateRoot []byte                   `protobuf:"bytes,4,opt,name=pre_state_root,json=preStateRoot,proto3" json:"pre_state_root,omitempty"` // 32 bytes: the state root that the verifier trusts to be the parent's
@@ -516,6 +542,15 @@ func (x *ExecuteRequest) GetContent() []byte {
 	return nil
 }
 
+func (x *ExecuteRequest) GetUploaded() []byte {
+	if x != nil {
+		if x, ok := x.Witness.(*ExecuteRequest_Uploaded); ok {
+			return x.Uploaded
+		}
+	}
+	return nil
+}
+
 func (x *ExecuteRequest) GetBlockHash() []byte {
 	if x != nil {
 		return x.BlockHash
@@ -570,9 +605,15 @@ type ExecuteRequest_Content struct {
 	Content []byte `protobuf:"bytes,2,opt,name=content,proto3,oneof"` // the same bytes as such a file
 }
 
+type ExecuteRequest_Uploaded struct {
+	Uploaded []byte `protobuf:"bytes,9,opt,name=uploaded,proto3,oneof"` // 32 bytes: the SHA-256 of a file that was uploaded
+}
+
 func (*ExecuteRequest_Path) isExecuteRequest_Witness() {}
 
 func (*ExecuteRequest_Content) isExecuteRequest_Witness() {}
+
+func (*ExecuteRequest_Uploaded) isExecuteRequest_Witness() {}
 
 type AncestorHash struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -735,7 +776,7 @@ func (*ExecuteResponse_Abstention) isExecuteResponse_Outcome() {}
 // What the client computed. Never what the header says: the verifier compares.
 type Computed struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
-	StateRoot           []byte                 `protobuf:"bytes,1,opt,name=state_root,json=stateRoot,proto3" json:"state_root,omitempty"`                                                   // 32 bytes
+	StateRoot           []byte                 `protobuf:"bytes,1,opt,name=state_root,json=stateRoot,proto3" json:"state_root,omitempty"`                                                   // 32 bytes; empty in MODE_PRESTATE
 	ReceiptsRoot        []byte                 `protobuf:"bytes,2,opt,name=receipts_root,json=receiptsRoot,proto3" json:"receipts_root,omitempty"`                                          // 32 bytes
 	LogsBloom           []byte                 `protobuf:"bytes,3,opt,name=logs_bloom,json=logsBloom,proto3" json:"logs_bloom,omitempty"`                                                   // 256 bytes
 	GasUsed             uint64                 `protobuf:"varint,4,opt,name=gas_used,json=gasUsed,proto3" json:"gas_used,omitempty"`                                                        // gas, the block's total
@@ -746,6 +787,7 @@ type Computed struct {
 	BlockAccessListHash []byte                 `protobuf:"bytes,9,opt,name=block_access_list_hash,json=blockAccessListHash,proto3,oneof" json:"block_access_list_hash,omitempty"`           // from Amsterdam on (EIP-7928)
 	Receipts            []*Receipt             `protobuf:"bytes,10,rep,name=receipts,proto3" json:"receipts,omitempty"`                                                                     // one a transaction, in order
 	UncheckedRules      []Rule                 `protobuf:"varint,11,rep,packed,name=unchecked_rules,json=uncheckedRules,proto3,enum=verifier.rpc.v1.Rule" json:"unchecked_rules,omitempty"` // rules not checked for this block, beyond Describe's
+	PostState           []*PostAccount         `protobuf:"bytes,12,rep,name=post_state,json=postState,proto3" json:"post_state,omitempty"`                                                  // in MODE_PRESTATE: every account that the block changed, by address
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -857,6 +899,150 @@ func (x *Computed) GetUncheckedRules() []Rule {
 	return nil
 }
 
+func (x *Computed) GetPostState() []*PostAccount {
+	if x != nil {
+		return x.PostState
+	}
+	return nil
+}
+
+// An account that is not after the block what it was before; adapters/CONTRACT.md says what counts as changed.
+type PostAccount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Address       []byte                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`  // 20 bytes
+	Deleted       bool                   `protobuf:"varint,2,opt,name=deleted,proto3" json:"deleted,omitempty"` // it was there before the block and is not after it; nothing else is set then
+	Nonce         uint64                 `protobuf:"varint,3,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	Balance       []byte                 `protobuf:"bytes,4,opt,name=balance,proto3" json:"balance,omitempty"`                   // wei, big-endian without leading zeros (zero is empty)
+	CodeHash      []byte                 `protobuf:"bytes,5,opt,name=code_hash,json=codeHash,proto3" json:"code_hash,omitempty"` // 32 bytes; of an account without code the hash of nothing
+	Slots         []*PostSlot            `protobuf:"bytes,6,rep,name=slots,proto3" json:"slots,omitempty"`                       // those whose value changed, by key
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PostAccount) Reset() {
+	*x = PostAccount{}
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PostAccount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PostAccount) ProtoMessage() {}
+
+func (x *PostAccount) ProtoReflect() protoreflect.Message {
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PostAccount.ProtoReflect.Descriptor instead.
+func (*PostAccount) Descriptor() ([]byte, []int) {
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PostAccount) GetAddress() []byte {
+	if x != nil {
+		return x.Address
+	}
+	return nil
+}
+
+func (x *PostAccount) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
+}
+
+func (x *PostAccount) GetNonce() uint64 {
+	if x != nil {
+		return x.Nonce
+	}
+	return 0
+}
+
+func (x *PostAccount) GetBalance() []byte {
+	if x != nil {
+		return x.Balance
+	}
+	return nil
+}
+
+func (x *PostAccount) GetCodeHash() []byte {
+	if x != nil {
+		return x.CodeHash
+	}
+	return nil
+}
+
+func (x *PostAccount) GetSlots() []*PostSlot {
+	if x != nil {
+		return x.Slots
+	}
+	return nil
+}
+
+type PostSlot struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`     // 32 bytes
+	Value         []byte                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"` // big-endian without leading zeros (zero is empty)
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PostSlot) Reset() {
+	*x = PostSlot{}
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PostSlot) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PostSlot) ProtoMessage() {}
+
+func (x *PostSlot) ProtoReflect() protoreflect.Message {
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PostSlot.ProtoReflect.Descriptor instead.
+func (*PostSlot) Descriptor() ([]byte, []int) {
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PostSlot) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *PostSlot) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
 type Receipt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// EIP-658 status from Byzantium on; before it, post_state.
@@ -870,7 +1056,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[6]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -882,7 +1068,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[6]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -895,7 +1081,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{6}
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Receipt) GetSucceeded() bool {
@@ -936,7 +1122,7 @@ type BrokenRule struct {
 
 func (x *BrokenRule) Reset() {
 	*x = BrokenRule{}
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[7]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -948,7 +1134,7 @@ func (x *BrokenRule) String() string {
 func (*BrokenRule) ProtoMessage() {}
 
 func (x *BrokenRule) ProtoReflect() protoreflect.Message {
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[7]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -961,7 +1147,7 @@ func (x *BrokenRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrokenRule.ProtoReflect.Descriptor instead.
 func (*BrokenRule) Descriptor() ([]byte, []int) {
-	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{7}
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *BrokenRule) GetRule() Rule {
@@ -989,7 +1175,7 @@ type Abstention struct {
 
 func (x *Abstention) Reset() {
 	*x = Abstention{}
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[8]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1001,7 +1187,7 @@ func (x *Abstention) String() string {
 func (*Abstention) ProtoMessage() {}
 
 func (x *Abstention) ProtoReflect() protoreflect.Message {
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[8]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1014,7 +1200,7 @@ func (x *Abstention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abstention.ProtoReflect.Descriptor instead.
 func (*Abstention) Descriptor() ([]byte, []int) {
-	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{8}
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Abstention) GetReason() AbstentionReason {
@@ -1041,16 +1227,18 @@ func (x *Abstention) GetMissing() []*Missing {
 type Missing struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kind          Missing_Kind           `protobuf:"varint,1,opt,name=kind,proto3,enum=verifier.rpc.v1.Missing_Kind" json:"kind,omitempty"`
-	Hash          []byte                 `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`      // 32 bytes, or empty where only the number is known
-	Number        uint64                 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"` // block number, for headers
-	Where         string                 `protobuf:"bytes,4,opt,name=where,proto3" json:"where,omitempty"`    // one line: account, slot, opcode, as far as the client knows it
+	Hash          []byte                 `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`       // 32 bytes, or empty where only the number is known
+	Number        uint64                 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`  // block number, for headers
+	Where         string                 `protobuf:"bytes,4,opt,name=where,proto3" json:"where,omitempty"`     // one line: account, slot, opcode, as far as the client knows it
+	Address       []byte                 `protobuf:"bytes,5,opt,name=address,proto3" json:"address,omitempty"` // 20 bytes, for accounts and slots
+	Key           []byte                 `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`         // 32 bytes, for slots
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Missing) Reset() {
 	*x = Missing{}
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[9]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1062,7 +1250,7 @@ func (x *Missing) String() string {
 func (*Missing) ProtoMessage() {}
 
 func (x *Missing) ProtoReflect() protoreflect.Message {
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[9]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1075,7 +1263,7 @@ func (x *Missing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Missing.ProtoReflect.Descriptor instead.
 func (*Missing) Descriptor() ([]byte, []int) {
-	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{9}
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Missing) GetKind() Missing_Kind {
@@ -1106,6 +1294,20 @@ func (x *Missing) GetWhere() string {
 	return ""
 }
 
+func (x *Missing) GetAddress() []byte {
+	if x != nil {
+		return x.Address
+	}
+	return nil
+}
+
+func (x *Missing) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
 // Microseconds on the adapter's monotonic clock. total covers everything from the request's arrival in the handler to
 // the finished response; the others are parts of it.
 type Timings struct {
@@ -1120,7 +1322,7 @@ type Timings struct {
 
 func (x *Timings) Reset() {
 	*x = Timings{}
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[10]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1132,7 +1334,7 @@ func (x *Timings) String() string {
 func (*Timings) ProtoMessage() {}
 
 func (x *Timings) ProtoReflect() protoreflect.Message {
-	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[10]
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1145,7 +1347,7 @@ func (x *Timings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timings.ProtoReflect.Descriptor instead.
 func (*Timings) Descriptor() ([]byte, []int) {
-	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{10}
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Timings) GetDecodeUs() uint64 {
@@ -1176,12 +1378,558 @@ func (x *Timings) GetTotalUs() uint64 {
 	return 0
 }
 
+type TraceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Execution     *ExecuteRequest        `protobuf:"bytes,1,opt,name=execution,proto3" json:"execution,omitempty"`
+	First         uint32                 `protobuf:"varint,2,opt,name=first,proto3" json:"first,omitempty"` // index of the first transaction whose steps are wanted
+	Count         uint32                 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"` // how many transactions; 0 = all from `first` on
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TraceRequest) Reset() {
+	*x = TraceRequest{}
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TraceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TraceRequest) ProtoMessage() {}
+
+func (x *TraceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TraceRequest.ProtoReflect.Descriptor instead.
+func (*TraceRequest) Descriptor() ([]byte, []int) {
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *TraceRequest) GetExecution() *ExecuteRequest {
+	if x != nil {
+		return x.Execution
+	}
+	return nil
+}
+
+func (x *TraceRequest) GetFirst() uint32 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *TraceRequest) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+// In order: for each transaction its start, its steps in batches (possibly none), its end; then the outcome, once.
+// A transaction that breaks a rule, or in which something is missing, may lack its end.
+type TraceEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Event:
+	//
+	//	*TraceEvent_TransactionStart
+	//	*TraceEvent_Steps
+	//	*TraceEvent_TransactionEnd
+	//	*TraceEvent_Outcome
+	Event         isTraceEvent_Event `protobuf_oneof:"event"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TraceEvent) Reset() {
+	*x = TraceEvent{}
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TraceEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TraceEvent) ProtoMessage() {}
+
+func (x *TraceEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TraceEvent.ProtoReflect.Descriptor instead.
+func (*TraceEvent) Descriptor() ([]byte, []int) {
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *TraceEvent) GetEvent() isTraceEvent_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *TraceEvent) GetTransactionStart() *TransactionStart {
+	if x != nil {
+		if x, ok := x.Event.(*TraceEvent_TransactionStart); ok {
+			return x.TransactionStart
+		}
+	}
+	return nil
+}
+
+func (x *TraceEvent) GetSteps() *Steps {
+	if x != nil {
+		if x, ok := x.Event.(*TraceEvent_Steps); ok {
+			return x.Steps
+		}
+	}
+	return nil
+}
+
+func (x *TraceEvent) GetTransactionEnd() *TransactionEnd {
+	if x != nil {
+		if x, ok := x.Event.(*TraceEvent_TransactionEnd); ok {
+			return x.TransactionEnd
+		}
+	}
+	return nil
+}
+
+func (x *TraceEvent) GetOutcome() *ExecuteResponse {
+	if x != nil {
+		if x, ok := x.Event.(*TraceEvent_Outcome); ok {
+			return x.Outcome
+		}
+	}
+	return nil
+}
+
+type isTraceEvent_Event interface {
+	isTraceEvent_Event()
+}
+
+type TraceEvent_TransactionStart struct {
+	TransactionStart *TransactionStart `protobuf:"bytes,1,opt,name=transaction_start,json=transactionStart,proto3,oneof"`
+}
+
+type TraceEvent_Steps struct {
+	Steps *Steps `protobuf:"bytes,2,opt,name=steps,proto3,oneof"`
+}
+
+type TraceEvent_TransactionEnd struct {
+	TransactionEnd *TransactionEnd `protobuf:"bytes,3,opt,name=transaction_end,json=transactionEnd,proto3,oneof"`
+}
+
+type TraceEvent_Outcome struct {
+	Outcome *ExecuteResponse `protobuf:"bytes,4,opt,name=outcome,proto3,oneof"` // of the whole block, as Execute would have answered
+}
+
+func (*TraceEvent_TransactionStart) isTraceEvent_Event() {}
+
+func (*TraceEvent_Steps) isTraceEvent_Event() {}
+
+func (*TraceEvent_TransactionEnd) isTraceEvent_Event() {}
+
+func (*TraceEvent_Outcome) isTraceEvent_Event() {}
+
+type TransactionStart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Hash          []byte                 `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"` // 32 bytes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransactionStart) Reset() {
+	*x = TransactionStart{}
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransactionStart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransactionStart) ProtoMessage() {}
+
+func (x *TransactionStart) ProtoReflect() protoreflect.Message {
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransactionStart.ProtoReflect.Descriptor instead.
+func (*TransactionStart) Descriptor() ([]byte, []int) {
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *TransactionStart) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *TransactionStart) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+type TransactionEnd struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Succeeded     bool                   `protobuf:"varint,2,opt,name=succeeded,proto3" json:"succeeded,omitempty"`            // whether the outermost call did, in every fork
+	GasUsed       uint64                 `protobuf:"varint,3,opt,name=gas_used,json=gasUsed,proto3" json:"gas_used,omitempty"` // gas, refunds taken off
+	Steps         uint64                 `protobuf:"varint,4,opt,name=steps,proto3" json:"steps,omitempty"`                    // how many steps were sent for it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransactionEnd) Reset() {
+	*x = TransactionEnd{}
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransactionEnd) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransactionEnd) ProtoMessage() {}
+
+func (x *TransactionEnd) ProtoReflect() protoreflect.Message {
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransactionEnd.ProtoReflect.Descriptor instead.
+func (*TransactionEnd) Descriptor() ([]byte, []int) {
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *TransactionEnd) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *TransactionEnd) GetSucceeded() bool {
+	if x != nil {
+		return x.Succeeded
+	}
+	return false
+}
+
+func (x *TransactionEnd) GetGasUsed() uint64 {
+	if x != nil {
+		return x.GasUsed
+	}
+	return 0
+}
+
+func (x *TransactionEnd) GetSteps() uint64 {
+	if x != nil {
+		return x.Steps
+	}
+	return 0
+}
+
+type Steps struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Steps         []*Step                `protobuf:"bytes,1,rep,name=steps,proto3" json:"steps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Steps) Reset() {
+	*x = Steps{}
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Steps) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Steps) ProtoMessage() {}
+
+func (x *Steps) ProtoReflect() protoreflect.Message {
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Steps.ProtoReflect.Descriptor instead.
+func (*Steps) Descriptor() ([]byte, []int) {
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Steps) GetSteps() []*Step {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+// One instruction (EIP-3155), as it stands before it is executed. The first six fields are equal in all clients;
+// adapters/CONTRACT.md says what counts as a step and why the others are not compared.
+type Step struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Depth         uint32                 `protobuf:"varint,1,opt,name=depth,proto3" json:"depth,omitempty"`                             // 1 in the outermost call
+	Account       []byte                 `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`                          // 20 bytes: the account whose storage the code uses
+	Pc            uint32                 `protobuf:"varint,3,opt,name=pc,proto3" json:"pc,omitempty"`                                   // bytes from the start of the code
+	Op            uint32                 `protobuf:"varint,4,opt,name=op,proto3" json:"op,omitempty"`                                   // the byte at pc
+	Gas           uint64                 `protobuf:"varint,5,opt,name=gas,proto3" json:"gas,omitempty"`                                 // gas left before the instruction
+	Stack         []byte                 `protobuf:"bytes,6,opt,name=stack,proto3" json:"stack,omitempty"`                              // 32 bytes a word, the bottom first
+	GasCost       uint64                 `protobuf:"varint,7,opt,name=gas_cost,json=gasCost,proto3" json:"gas_cost,omitempty"`          // gas, as the client counts it; 0 where it does not say
+	MemorySize    uint64                 `protobuf:"varint,8,opt,name=memory_size,json=memorySize,proto3" json:"memory_size,omitempty"` // bytes, before the instruction; 0 where the client does not say
+	Error         string                 `protobuf:"bytes,9,opt,name=error,proto3" json:"error,omitempty"`                              // why the instruction failed, in the client's words, where that is known when it is sent
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Step) Reset() {
+	*x = Step{}
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Step) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Step) ProtoMessage() {}
+
+func (x *Step) ProtoReflect() protoreflect.Message {
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Step.ProtoReflect.Descriptor instead.
+func (*Step) Descriptor() ([]byte, []int) {
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Step) GetDepth() uint32 {
+	if x != nil {
+		return x.Depth
+	}
+	return 0
+}
+
+func (x *Step) GetAccount() []byte {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+func (x *Step) GetPc() uint32 {
+	if x != nil {
+		return x.Pc
+	}
+	return 0
+}
+
+func (x *Step) GetOp() uint32 {
+	if x != nil {
+		return x.Op
+	}
+	return 0
+}
+
+func (x *Step) GetGas() uint64 {
+	if x != nil {
+		return x.Gas
+	}
+	return 0
+}
+
+func (x *Step) GetStack() []byte {
+	if x != nil {
+		return x.Stack
+	}
+	return nil
+}
+
+func (x *Step) GetGasCost() uint64 {
+	if x != nil {
+		return x.GasCost
+	}
+	return 0
+}
+
+func (x *Step) GetMemorySize() uint64 {
+	if x != nil {
+		return x.MemorySize
+	}
+	return 0
+}
+
+func (x *Step) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+type UploadPart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Digest        []byte                 `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`   // 32 bytes: SHA-256 of the whole file; in the first part
+	Length        uint64                 `protobuf:"varint,2,opt,name=length,proto3" json:"length,omitempty"`  // bytes of the whole file; in the first part
+	Content       []byte                 `protobuf:"bytes,3,opt,name=content,proto3" json:"content,omitempty"` // the next bytes of the file, at most 1 MiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadPart) Reset() {
+	*x = UploadPart{}
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadPart) ProtoMessage() {}
+
+func (x *UploadPart) ProtoReflect() protoreflect.Message {
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadPart.ProtoReflect.Descriptor instead.
+func (*UploadPart) Descriptor() ([]byte, []int) {
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *UploadPart) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *UploadPart) GetLength() uint64 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+func (x *UploadPart) GetContent() []byte {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+type UploadResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadResponse) Reset() {
+	*x = UploadResponse{}
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadResponse) ProtoMessage() {}
+
+func (x *UploadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_verifier_rpc_v1_executor_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadResponse.ProtoReflect.Descriptor instead.
+func (*UploadResponse) Descriptor() ([]byte, []int) {
+	return file_verifier_rpc_v1_executor_proto_rawDescGZIP(), []int{20}
+}
+
 var File_verifier_rpc_v1_executor_proto protoreflect.FileDescriptor
 
 const file_verifier_rpc_v1_executor_proto_rawDesc = "" +
 	"\n" +
 	"\x1everifier/rpc/v1/executor.proto\x12\x0fverifier.rpc.v1\"\x11\n" +
-	"\x0fDescribeRequest\"\x83\x03\n" +
+	"\x0fDescribeRequest\"\xb5\x03\n" +
 	"\x10DescribeResponse\x12\x1f\n" +
 	"\vclient_name\x18\x01 \x01(\tR\n" +
 	"clientName\x12%\n" +
@@ -1192,10 +1940,14 @@ const file_verifier_rpc_v1_executor_proto_rawDesc = "" +
 	"\x05modes\x18\x06 \x03(\x0e2\x15.verifier.rpc.v1.ModeR\x05modes\x12>\n" +
 	"\x0funchecked_rules\x18\a \x03(\x0e2\x15.verifier.rpc.v1.RuleR\x0euncheckedRules\x126\n" +
 	"\x17max_concurrent_requests\x18\b \x01(\rR\x15maxConcurrentRequests\x12)\n" +
-	"\x10contract_version\x18\t \x01(\rR\x0fcontractVersion\"\xde\x02\n" +
+	"\x10contract_version\x18\t \x01(\rR\x0fcontractVersion\x12\x16\n" +
+	"\x06traces\x18\n" +
+	" \x01(\bR\x06traces\x12\x18\n" +
+	"\auploads\x18\v \x01(\bR\auploads\"\xfc\x02\n" +
 	"\x0eExecuteRequest\x12\x14\n" +
 	"\x04path\x18\x01 \x01(\tH\x00R\x04path\x12\x1a\n" +
-	"\acontent\x18\x02 \x01(\fH\x00R\acontent\x12\x1d\n" +
+	"\acontent\x18\x02 \x01(\fH\x00R\acontent\x12\x1c\n" +
+	"\buploaded\x18\t \x01(\fH\x00R\buploaded\x12\x1d\n" +
 	"\n" +
 	"block_hash\x18\x03 \x01(\fR\tblockHash\x12$\n" +
 	"\x0epre_state_root\x18\x04 \x01(\fR\fpreStateRoot\x12)\n" +
@@ -1215,7 +1967,7 @@ const file_verifier_rpc_v1_executor_proto_rawDesc = "" +
 	"abstention\x18\x03 \x01(\v2\x1b.verifier.rpc.v1.AbstentionH\x00R\n" +
 	"abstention\x122\n" +
 	"\atimings\x18\x04 \x01(\v2\x18.verifier.rpc.v1.TimingsR\atimingsB\t\n" +
-	"\aoutcome\"\xbc\x04\n" +
+	"\aoutcome\"\xf9\x04\n" +
 	"\bComputed\x12\x1d\n" +
 	"\n" +
 	"state_root\x18\x01 \x01(\fR\tstateRoot\x12#\n" +
@@ -1230,11 +1982,23 @@ const file_verifier_rpc_v1_executor_proto_rawDesc = "" +
 	"\x16block_access_list_hash\x18\t \x01(\fH\x03R\x13blockAccessListHash\x88\x01\x01\x124\n" +
 	"\breceipts\x18\n" +
 	" \x03(\v2\x18.verifier.rpc.v1.ReceiptR\breceipts\x12>\n" +
-	"\x0funchecked_rules\x18\v \x03(\x0e2\x15.verifier.rpc.v1.RuleR\x0euncheckedRulesB\x10\n" +
+	"\x0funchecked_rules\x18\v \x03(\x0e2\x15.verifier.rpc.v1.RuleR\x0euncheckedRules\x12;\n" +
+	"\n" +
+	"post_state\x18\f \x03(\v2\x1c.verifier.rpc.v1.PostAccountR\tpostStateB\x10\n" +
 	"\x0e_blob_gas_usedB\x13\n" +
 	"\x11_withdrawals_rootB\x10\n" +
 	"\x0e_requests_hashB\x19\n" +
-	"\x17_block_access_list_hash\"\xba\x01\n" +
+	"\x17_block_access_list_hash\"\xbf\x01\n" +
+	"\vPostAccount\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\fR\aaddress\x12\x18\n" +
+	"\adeleted\x18\x02 \x01(\bR\adeleted\x12\x14\n" +
+	"\x05nonce\x18\x03 \x01(\x04R\x05nonce\x12\x18\n" +
+	"\abalance\x18\x04 \x01(\fR\abalance\x12\x1b\n" +
+	"\tcode_hash\x18\x05 \x01(\fR\bcodeHash\x12/\n" +
+	"\x05slots\x18\x06 \x03(\v2\x19.verifier.rpc.v1.PostSlotR\x05slots\"2\n" +
+	"\bPostSlot\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\"\xba\x01\n" +
 	"\aReceipt\x12!\n" +
 	"\tsucceeded\x18\x01 \x01(\bH\x00R\tsucceeded\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -1252,27 +2016,70 @@ const file_verifier_rpc_v1_executor_proto_rawDesc = "" +
 	"Abstention\x129\n" +
 	"\x06reason\x18\x01 \x01(\x0e2!.verifier.rpc.v1.AbstentionReasonR\x06reason\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x122\n" +
-	"\amissing\x18\x03 \x03(\v2\x18.verifier.rpc.v1.MissingR\amissing\"\xcb\x01\n" +
+	"\amissing\x18\x03 \x03(\v2\x18.verifier.rpc.v1.MissingR\amissing\"\x98\x02\n" +
 	"\aMissing\x121\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1d.verifier.rpc.v1.Missing.KindR\x04kind\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\fR\x04hash\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\x04R\x06number\x12\x14\n" +
-	"\x05where\x18\x04 \x01(\tR\x05where\"K\n" +
+	"\x05where\x18\x04 \x01(\tR\x05where\x12\x18\n" +
+	"\aaddress\x18\x05 \x01(\fR\aaddress\x12\x10\n" +
+	"\x03key\x18\x06 \x01(\fR\x03key\"l\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tKIND_NODE\x10\x01\x12\r\n" +
 	"\tKIND_CODE\x10\x02\x12\x0f\n" +
-	"\vKIND_HEADER\x10\x03\"y\n" +
+	"\vKIND_HEADER\x10\x03\x12\x10\n" +
+	"\fKIND_ACCOUNT\x10\x04\x12\r\n" +
+	"\tKIND_SLOT\x10\x05\"y\n" +
 	"\aTimings\x12\x1b\n" +
 	"\tdecode_us\x18\x01 \x01(\x04R\bdecodeUs\x12\x1d\n" +
 	"\n" +
 	"execute_us\x18\x02 \x01(\x04R\texecuteUs\x12\x17\n" +
 	"\aroot_us\x18\x03 \x01(\x04R\x06rootUs\x12\x19\n" +
-	"\btotal_us\x18\x04 \x01(\x04R\atotalUs*,\n" +
+	"\btotal_us\x18\x04 \x01(\x04R\atotalUs\"y\n" +
+	"\fTraceRequest\x12=\n" +
+	"\texecution\x18\x01 \x01(\v2\x1f.verifier.rpc.v1.ExecuteRequestR\texecution\x12\x14\n" +
+	"\x05first\x18\x02 \x01(\rR\x05first\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\rR\x05count\"\xa1\x02\n" +
+	"\n" +
+	"TraceEvent\x12P\n" +
+	"\x11transaction_start\x18\x01 \x01(\v2!.verifier.rpc.v1.TransactionStartH\x00R\x10transactionStart\x12.\n" +
+	"\x05steps\x18\x02 \x01(\v2\x16.verifier.rpc.v1.StepsH\x00R\x05steps\x12J\n" +
+	"\x0ftransaction_end\x18\x03 \x01(\v2\x1f.verifier.rpc.v1.TransactionEndH\x00R\x0etransactionEnd\x12<\n" +
+	"\aoutcome\x18\x04 \x01(\v2 .verifier.rpc.v1.ExecuteResponseH\x00R\aoutcomeB\a\n" +
+	"\x05event\"<\n" +
+	"\x10TransactionStart\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\fR\x04hash\"u\n" +
+	"\x0eTransactionEnd\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12\x1c\n" +
+	"\tsucceeded\x18\x02 \x01(\bR\tsucceeded\x12\x19\n" +
+	"\bgas_used\x18\x03 \x01(\x04R\agasUsed\x12\x14\n" +
+	"\x05steps\x18\x04 \x01(\x04R\x05steps\"4\n" +
+	"\x05Steps\x12+\n" +
+	"\x05steps\x18\x01 \x03(\v2\x15.verifier.rpc.v1.StepR\x05steps\"\xd0\x01\n" +
+	"\x04Step\x12\x14\n" +
+	"\x05depth\x18\x01 \x01(\rR\x05depth\x12\x18\n" +
+	"\aaccount\x18\x02 \x01(\fR\aaccount\x12\x0e\n" +
+	"\x02pc\x18\x03 \x01(\rR\x02pc\x12\x0e\n" +
+	"\x02op\x18\x04 \x01(\rR\x02op\x12\x10\n" +
+	"\x03gas\x18\x05 \x01(\x04R\x03gas\x12\x14\n" +
+	"\x05stack\x18\x06 \x01(\fR\x05stack\x12\x19\n" +
+	"\bgas_cost\x18\a \x01(\x04R\agasCost\x12\x1f\n" +
+	"\vmemory_size\x18\b \x01(\x04R\n" +
+	"memorySize\x12\x14\n" +
+	"\x05error\x18\t \x01(\tR\x05error\"V\n" +
+	"\n" +
+	"UploadPart\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x16\n" +
+	"\x06length\x18\x02 \x01(\x04R\x06length\x12\x18\n" +
+	"\acontent\x18\x03 \x01(\fR\acontent\"\x10\n" +
+	"\x0eUploadResponse*?\n" +
 	"\x04Mode\x12\x14\n" +
 	"\x10MODE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
-	"MODE_PROOF\x10\x01*\x92\x04\n" +
+	"MODE_PROOF\x10\x01\x12\x11\n" +
+	"\rMODE_PRESTATE\x10\x02*\x92\x04\n" +
 	"\x04Rule\x12\x14\n" +
 	"\x10RULE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -1307,10 +2114,12 @@ const file_verifier_rpc_v1_executor_proto_rawDesc = "" +
 	"\"ABSTENTION_REASON_UNSUPPORTED_FORK\x10\x02\x12\x1d\n" +
 	"\x19ABSTENTION_REASON_TIMEOUT\x10\x03\x12\x1d\n" +
 	"\x19ABSTENTION_REASON_CRASHED\x10\x04\x12\x1d\n" +
-	"\x19ABSTENTION_REASON_REFUSED\x10\x052\xb2\x01\n" +
+	"\x19ABSTENTION_REASON_REFUSED\x10\x052\xc3\x02\n" +
 	"\x11StatelessExecutor\x12O\n" +
 	"\bDescribe\x12 .verifier.rpc.v1.DescribeRequest\x1a!.verifier.rpc.v1.DescribeResponse\x12L\n" +
-	"\aExecute\x12\x1f.verifier.rpc.v1.ExecuteRequest\x1a .verifier.rpc.v1.ExecuteResponseB\x17Z\x15verifier/rpc/v1;rpcv1b\x06proto3"
+	"\aExecute\x12\x1f.verifier.rpc.v1.ExecuteRequest\x1a .verifier.rpc.v1.ExecuteResponse\x12E\n" +
+	"\x05Trace\x12\x1d.verifier.rpc.v1.TraceRequest\x1a\x1b.verifier.rpc.v1.TraceEvent0\x01\x12H\n" +
+	"\x06Upload\x12\x1b.verifier.rpc.v1.UploadPart\x1a\x1f.verifier.rpc.v1.UploadResponse(\x01B\x17Z\x15verifier/rpc/v1;rpcv1b\x06proto3"
 
 var (
 	file_verifier_rpc_v1_executor_proto_rawDescOnce sync.Once
@@ -1325,7 +2134,7 @@ func file_verifier_rpc_v1_executor_proto_rawDescGZIP() []byte {
 }
 
 var file_verifier_rpc_v1_executor_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_verifier_rpc_v1_executor_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_verifier_rpc_v1_executor_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_verifier_rpc_v1_executor_proto_goTypes = []any{
 	(Mode)(0),                // 0: verifier.rpc.v1.Mode
 	(Rule)(0),                // 1: verifier.rpc.v1.Rule
@@ -1337,11 +2146,21 @@ var file_verifier_rpc_v1_executor_proto_goTypes = []any{
 	(*AncestorHash)(nil),     // 7: verifier.rpc.v1.AncestorHash
 	(*ExecuteResponse)(nil),  // 8: verifier.rpc.v1.ExecuteResponse
 	(*Computed)(nil),         // 9: verifier.rpc.v1.Computed
-	(*Receipt)(nil),          // 10: verifier.rpc.v1.Receipt
-	(*BrokenRule)(nil),       // 11: verifier.rpc.v1.BrokenRule
-	(*Abstention)(nil),       // 12: verifier.rpc.v1.Abstention
-	(*Missing)(nil),          // 13: verifier.rpc.v1.Missing
-	(*Timings)(nil),          // 14: verifier.rpc.v1.Timings
+	(*PostAccount)(nil),      // 10: verifier.rpc.v1.PostAccount
+	(*PostSlot)(nil),         // 11: verifier.rpc.v1.PostSlot
+	(*Receipt)(nil),          // 12: verifier.rpc.v1.Receipt
+	(*BrokenRule)(nil),       // 13: verifier.rpc.v1.BrokenRule
+	(*Abstention)(nil),       // 14: verifier.rpc.v1.Abstention
+	(*Missing)(nil),          // 15: verifier.rpc.v1.Missing
+	(*Timings)(nil),          // 16: verifier.rpc.v1.Timings
+	(*TraceRequest)(nil),     // 17: verifier.rpc.v1.TraceRequest
+	(*TraceEvent)(nil),       // 18: verifier.rpc.v1.TraceEvent
+	(*TransactionStart)(nil), // 19: verifier.rpc.v1.TransactionStart
+	(*TransactionEnd)(nil),   // 20: verifier.rpc.v1.TransactionEnd
+	(*Steps)(nil),            // 21: verifier.rpc.v1.Steps
+	(*Step)(nil),             // 22: verifier.rpc.v1.Step
+	(*UploadPart)(nil),       // 23: verifier.rpc.v1.UploadPart
+	(*UploadResponse)(nil),   // 24: verifier.rpc.v1.UploadResponse
 }
 var file_verifier_rpc_v1_executor_proto_depIdxs = []int32{
 	0,  // 0: verifier.rpc.v1.DescribeResponse.modes:type_name -> verifier.rpc.v1.Mode
@@ -1349,24 +2168,36 @@ var file_verifier_rpc_v1_executor_proto_depIdxs = []int32{
 	0,  // 2: verifier.rpc.v1.ExecuteRequest.mode:type_name -> verifier.rpc.v1.Mode
 	7,  // 3: verifier.rpc.v1.ExecuteRequest.ancestor_hashes:type_name -> verifier.rpc.v1.AncestorHash
 	9,  // 4: verifier.rpc.v1.ExecuteResponse.computed:type_name -> verifier.rpc.v1.Computed
-	11, // 5: verifier.rpc.v1.ExecuteResponse.broken_rule:type_name -> verifier.rpc.v1.BrokenRule
-	12, // 6: verifier.rpc.v1.ExecuteResponse.abstention:type_name -> verifier.rpc.v1.Abstention
-	14, // 7: verifier.rpc.v1.ExecuteResponse.timings:type_name -> verifier.rpc.v1.Timings
-	10, // 8: verifier.rpc.v1.Computed.receipts:type_name -> verifier.rpc.v1.Receipt
+	13, // 5: verifier.rpc.v1.ExecuteResponse.broken_rule:type_name -> verifier.rpc.v1.BrokenRule
+	14, // 6: verifier.rpc.v1.ExecuteResponse.abstention:type_name -> verifier.rpc.v1.Abstention
+	16, // 7: verifier.rpc.v1.ExecuteResponse.timings:type_name -> verifier.rpc.v1.Timings
+	12, // 8: verifier.rpc.v1.Computed.receipts:type_name -> verifier.rpc.v1.Receipt
 	1,  // 9: verifier.rpc.v1.Computed.unchecked_rules:type_name -> verifier.rpc.v1.Rule
-	1,  // 10: verifier.rpc.v1.BrokenRule.rule:type_name -> verifier.rpc.v1.Rule
-	2,  // 11: verifier.rpc.v1.Abstention.reason:type_name -> verifier.rpc.v1.AbstentionReason
-	13, // 12: verifier.rpc.v1.Abstention.missing:type_name -> verifier.rpc.v1.Missing
-	3,  // 13: verifier.rpc.v1.Missing.kind:type_name -> verifier.rpc.v1.Missing.Kind
-	4,  // 14: verifier.rpc.v1.StatelessExecutor.Describe:input_type -> verifier.rpc.v1.DescribeRequest
-	6,  // 15: verifier.rpc.v1.StatelessExecutor.Execute:input_type -> verifier.rpc.v1.ExecuteRequest
-	5,  // 16: verifier.rpc.v1.StatelessExecutor.Describe:output_type -> verifier.rpc.v1.DescribeResponse
-	8,  // 17: verifier.rpc.v1.StatelessExecutor.Execute:output_type -> verifier.rpc.v1.ExecuteResponse
-	16, // [16:18] is the sub-list for method output_type
-	14, // [14:16] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	10, // 10: verifier.rpc.v1.Computed.post_state:type_name -> verifier.rpc.v1.PostAccount
+	11, // 11: verifier.rpc.v1.PostAccount.slots:type_name -> verifier.rpc.v1.PostSlot
+	1,  // 12: verifier.rpc.v1.BrokenRule.rule:type_name -> verifier.rpc.v1.Rule
+	2,  // 13: verifier.rpc.v1.Abstention.reason:type_name -> verifier.rpc.v1.AbstentionReason
+	15, // 14: verifier.rpc.v1.Abstention.missing:type_name -> verifier.rpc.v1.Missing
+	3,  // 15: verifier.rpc.v1.Missing.kind:type_name -> verifier.rpc.v1.Missing.Kind
+	6,  // 16: verifier.rpc.v1.TraceRequest.execution:type_name -> verifier.rpc.v1.ExecuteRequest
+	19, // 17: verifier.rpc.v1.TraceEvent.transaction_start:type_name -> verifier.rpc.v1.TransactionStart
+	21, // 18: verifier.rpc.v1.TraceEvent.steps:type_name -> verifier.rpc.v1.Steps
+	20, // 19: verifier.rpc.v1.TraceEvent.transaction_end:type_name -> verifier.rpc.v1.TransactionEnd
+	8,  // 20: verifier.rpc.v1.TraceEvent.outcome:type_name -> verifier.rpc.v1.ExecuteResponse
+	22, // 21: verifier.rpc.v1.Steps.steps:type_name -> verifier.rpc.v1.Step
+	4,  // 22: verifier.rpc.v1.StatelessExecutor.Describe:input_type -> verifier.rpc.v1.DescribeRequest
+	6,  // 23: verifier.rpc.v1.StatelessExecutor.Execute:input_type -> verifier.rpc.v1.ExecuteRequest
+	17, // 24: verifier.rpc.v1.StatelessExecutor.Trace:input_type -> verifier.rpc.v1.TraceRequest
+	23, // 25: verifier.rpc.v1.StatelessExecutor.Upload:input_type -> verifier.rpc.v1.UploadPart
+	5,  // 26: verifier.rpc.v1.StatelessExecutor.Describe:output_type -> verifier.rpc.v1.DescribeResponse
+	8,  // 27: verifier.rpc.v1.StatelessExecutor.Execute:output_type -> verifier.rpc.v1.ExecuteResponse
+	18, // 28: verifier.rpc.v1.StatelessExecutor.Trace:output_type -> verifier.rpc.v1.TraceEvent
+	24, // 29: verifier.rpc.v1.StatelessExecutor.Upload:output_type -> verifier.rpc.v1.UploadResponse
+	26, // [26:30] is the sub-list for method output_type
+	22, // [22:26] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_verifier_rpc_v1_executor_proto_init() }
@@ -1377,6 +2208,7 @@ func file_verifier_rpc_v1_executor_proto_init() {
 	file_verifier_rpc_v1_executor_proto_msgTypes[2].OneofWrappers = []any{
 		(*ExecuteRequest_Path)(nil),
 		(*ExecuteRequest_Content)(nil),
+		(*ExecuteRequest_Uploaded)(nil),
 	}
 	file_verifier_rpc_v1_executor_proto_msgTypes[4].OneofWrappers = []any{
 		(*ExecuteResponse_Computed)(nil),
@@ -1384,14 +2216,20 @@ func file_verifier_rpc_v1_executor_proto_init() {
 		(*ExecuteResponse_Abstention)(nil),
 	}
 	file_verifier_rpc_v1_executor_proto_msgTypes[5].OneofWrappers = []any{}
-	file_verifier_rpc_v1_executor_proto_msgTypes[6].OneofWrappers = []any{}
+	file_verifier_rpc_v1_executor_proto_msgTypes[8].OneofWrappers = []any{}
+	file_verifier_rpc_v1_executor_proto_msgTypes[14].OneofWrappers = []any{
+		(*TraceEvent_TransactionStart)(nil),
+		(*TraceEvent_Steps)(nil),
+		(*TraceEvent_TransactionEnd)(nil),
+		(*TraceEvent_Outcome)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_verifier_rpc_v1_executor_proto_rawDesc), len(file_verifier_rpc_v1_executor_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   11,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,8 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	StatelessExecutor_Describe_FullMethodName = "/verifier.rpc.v1.StatelessExecutor/Describe"
 	StatelessExecutor_Execute_FullMethodName  = "/verifier.rpc.v1.StatelessExecutor/Execute"
+	StatelessExecutor_Trace_FullMethodName    = "/verifier.rpc.v1.StatelessExecutor/Trace"
+	StatelessExecutor_Upload_FullMethodName   = "/verifier.rpc.v1.StatelessExecutor/Upload"
 )
 
 // StatelessExecutorClient is the client API for StatelessExecutor service.
@@ -38,7 +40,17 @@ type StatelessExecutorClient interface {
 	//	RESOURCE_EXHAUSTED  more requests at once than max_concurrent_requests, and no place in the queue
 	//	DEADLINE_EXCEEDED   the request's gRPC deadline passed
 	//	INVALID_ARGUMENT    the request is not well formed (a hash that is not 32 bytes, no witness)
+	//	NOT_FOUND           an upload that is not held (any more): to be sent again
 	Execute(ctx context.Context, in *ExecuteRequest, opts ...grpc.CallOption) (*ExecuteResponse, error)
+	// Executes the block as Execute does and streams the steps of the transactions asked for while it runs. Memory is
+	// bounded: a slow reader holds the execution up. The last event is the outcome. Errors as Execute's.
+	Trace(ctx context.Context, in *TraceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TraceEvent], error)
+	// Brings a witness file to an adapter that does not share the verifier's disk; ExecuteRequest.uploaded names it then.
+	// A stream that breaks leaves nothing behind: it is sent again as a whole.
+	//
+	//	INVALID_ARGUMENT    what arrived has not the digest or length of the first part
+	//	RESOURCE_EXHAUSTED  larger than this adapter takes
+	Upload(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadPart, UploadResponse], error)
 }
 
 type statelessExecutorClient struct {
@@ -69,6 +81,38 @@ func (c *statelessExecutorClient) Execute(ctx context.Context, in *ExecuteReques
 	return out, nil
 }
 
+func (c *statelessExecutorClient) Trace(ctx context.Context, in *TraceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TraceEvent], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &StatelessExecutor_ServiceDesc.Streams[0], StatelessExecutor_Trace_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[TraceRequest, TraceEvent]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type StatelessExecutor_TraceClient = grpc.ServerStreamingClient[TraceEvent]
+
+func (c *statelessExecutorClient) Upload(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadPart, UploadResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &StatelessExecutor_ServiceDesc.Streams[1], StatelessExecutor_Upload_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[UploadPart, UploadResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type StatelessExecutor_UploadClient = grpc.ClientStreamingClient[UploadPart, UploadResponse]
+
 // StatelessExecutorServer is the server API for StatelessExecutor service.
 // All implementations must embed UnimplementedStatelessExecutorServer
 // for forward compatibility.
@@ -81,7 +125,17 @@ type StatelessExecutorServer interface {
 	//	RESOURCE_EXHAUSTED  more requests at once than max_concurrent_requests, and no place in the queue
 	//	DEADLINE_EXCEEDED   the request's gRPC deadline passed
 	//	INVALID_ARGUMENT    the request is not well formed (a hash that is not 32 bytes, no witness)
+	//	NOT_FOUND           an upload that is not held (any more): to be sent again
 	Execute(context.Context, *ExecuteRequest) (*ExecuteResponse, error)
+	// Executes the block as Execute does and streams the steps of the transactions asked for while it runs. Memory is
+	// bounded: a slow reader holds the execution up. The last event is the outcome. Errors as Execute's.
+	Trace(*TraceRequest, grpc.ServerStreamingServer[TraceEvent]) error
+	// Brings a witness file to an adapter that does not share the verifier's disk; ExecuteRequest.uploaded names it then.
+	// A stream that breaks leaves nothing behind: it is sent again as a whole.
+	//
+	//	INVALID_ARGUMENT    what arrived has not the digest or length of the first part
+	//	RESOURCE_EXHAUSTED  larger than this adapter takes
+	Upload(grpc.ClientStreamingServer[UploadPart, UploadResponse]) error
 	mustEmbedUnimplementedStatelessExecutorServer()
 }
 
@@ -97,6 +151,12 @@ func (UnimplementedStatelessExecutorServer) Describe(context.Context, *DescribeR
 }
 func (UnimplementedStatelessExecutorServer) Execute(context.Context, *ExecuteRequest) (*ExecuteResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Execute not implemented")
+}
+func (UnimplementedStatelessExecutorServer) Trace(*TraceRequest, grpc.ServerStreamingServer[TraceEvent]) error {
+	return status.Error(codes.Unimplemented, "method Trace not implemented")
+}
+func (UnimplementedStatelessExecutorServer) Upload(grpc.ClientStreamingServer[UploadPart, UploadResponse]) error {
+	return status.Error(codes.Unimplemented, "method Upload not implemented")
 }
 func (UnimplementedStatelessExecutorServer) mustEmbedUnimplementedStatelessExecutorServer() {}
 func (UnimplementedStatelessExecutorServer) testEmbeddedByValue()                           {}
@@ -155,6 +215,24 @@ func _StatelessExecutor_Execute_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _StatelessExecutor_Trace_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(TraceRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(StatelessExecutorServer).Trace(m, &grpc.GenericServerStream[TraceRequest, TraceEvent]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type StatelessExecutor_TraceServer = grpc.ServerStreamingServer[TraceEvent]
+
+func _StatelessExecutor_Upload_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(StatelessExecutorServer).Upload(&grpc.GenericServerStream[UploadPart, UploadResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type StatelessExecutor_UploadServer = grpc.ClientStreamingServer[UploadPart, UploadResponse]
+
 // StatelessExecutor_ServiceDesc is the grpc.ServiceDesc for StatelessExecutor service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -171,6 +249,17 @@ var StatelessExecutor_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _StatelessExecutor_Execute_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Trace",
+			Handler:       _StatelessExecutor_Trace_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Upload",
+			Handler:       _StatelessExecutor_Upload_Handler,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "verifier/rpc/v1/executor.proto",
 }
