@@ -224,6 +224,7 @@ fn collect(
         block_access_list_hash: access_list.map(|list| word(list.compute_hash(&NativeCrypto))),
         receipts: result.receipts.iter().map(receipt).collect(),
         unchecked_rules: unchecked_rules.iter().map(|&rule| rule.into()).collect(),
+        post_state: Vec::new(),
     }
 }
 

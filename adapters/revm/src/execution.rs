@@ -167,6 +167,7 @@ fn collect(prepared: &Prepared, executed: &Executed, state_root: B256) -> Comput
         block_access_list_hash: None,
         receipts: executed.receipts.iter().map(receipts::message).collect(),
         unchecked_rules: unchecked_rules.iter().map(|&rule| rule.into()).collect(),
+        post_state: Vec::new(),
     }
 }
 

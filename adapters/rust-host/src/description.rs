@@ -33,6 +33,8 @@ impl From<Description> for DescribeResponse {
             unchecked_rules: description.unchecked_rules.iter().map(|&rule| rule.into()).collect(),
             max_concurrent_requests: MAX_CONCURRENT_REQUESTS as u32,
             contract_version: CONTRACT_VERSION,
+            traces: false,
+            uploads: false,
         }
     }
 }

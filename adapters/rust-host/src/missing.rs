@@ -45,6 +45,7 @@ impl From<Missing> for rpc::Missing {
             Missing::Parent { hash, number } => (Kind::Header, Some(hash), number, "parent".to_owned()),
             Missing::Ancestor { number } => (Kind::Header, None, number, "BLOCKHASH".to_owned()),
         };
-        Self { kind: kind.into(), hash: hash.map(Hash::to_bytes).unwrap_or_default(), number, r#where: location }
+        let hash = hash.map(Hash::to_bytes).unwrap_or_default();
+        Self { kind: kind.into(), hash, number, r#where: location, ..Self::default() }
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::client::{Client, Question, Spent};
 use crate::deadline::{self, Arrival, RaisedOnDrop};
@@ -22,6 +22,7 @@ use crate::rpc::execute_response::Outcome;
 use crate::rpc::stateless_executor_server::StatelessExecutor;
 use crate::rpc::{
     AbstentionReason, Computed, DescribeRequest, DescribeResponse, ExecuteRequest, ExecuteResponse, Mode, Timings,
+    TraceEvent, TraceRequest, UploadPart, UploadResponse,
 };
 use crate::witness_file::WitnessFile;
 
@@ -73,6 +74,16 @@ impl<C: Client> StatelessExecutor for Executor<C> {
             None => answer.await,
         };
         answer.map(Response::new)
+    }
+
+    type TraceStream = tokio_stream::Empty<Result<TraceEvent, Status>>;
+
+    async fn trace(&self, _: Request<TraceRequest>) -> Result<Response<Self::TraceStream>, Status> {
+        Err(Status::unimplemented("this adapter does not trace"))
+    }
+
+    async fn upload(&self, _: Request<Streaming<UploadPart>>) -> Result<Response<UploadResponse>, Status> {
+        Err(Status::unimplemented("this adapter takes no uploads"))
     }
 }
 
@@ -161,6 +172,7 @@ fn read_request(request: ExecuteRequest) -> Result<(Source, Question), Status> {
         Some(Witness::Path(path)) if path.starts_with('/') => Source::Path(path.into()),
         Some(Witness::Path(_)) => return Err(Status::invalid_argument("the witness's path is not absolute")),
         Some(Witness::Content(content)) => Source::Content(content),
+        Some(Witness::Uploaded(_)) => return Err(Status::not_found("this adapter holds no uploads")),
         None => return Err(Status::invalid_argument("no witness")),
     };
     if !matches!(Mode::try_from(request.mode), Ok(Mode::Unspecified | Mode::Proof)) {
