@@ -9,7 +9,19 @@ from dataclasses import dataclass
 
 from verifier.errors import UsageError
 
-from . import binding, concurrency, deadlines, descriptions, execution, missing, processes, requests, rules
+from . import (
+    binding,
+    concurrency,
+    deadlines,
+    descriptions,
+    execution,
+    missing,
+    processes,
+    requests,
+    rules,
+    trace_flow,
+    traces,
+)
 from .evidence import Evidence
 from .obligation import Obligation
 from .subject import Subject
@@ -30,6 +42,7 @@ CONFIG = f"{EXECUTING}, chain_config"
 FORK = f"{EXECUTING}, a fork that the client lacks"
 OPTIONAL = f"{EXECUTING}, parent_header_optional"
 ANCESTORS = f"{EXECUTING}, ancestor_hashes"
+TRACES = "CONTRACT.md, traces"
 PROCESS = "CONTRACT.md, as a process"
 
 
@@ -96,6 +109,18 @@ CATALOGUE: tuple[Entry, ...] = (
     _entry("deadline.tiny", CONTAIN, deadlines.tiny),
     _entry("deadline.passed", CONTAIN, deadlines.passed),
     _entry("deadline.cancelled", CONTAIN, deadlines.cancelled),
+    _entry("trace.outcome", TRACES, traces.outcome),
+    _entry("trace.order", "executor.proto, TraceEvent", traces.order),
+    _entry("trace.steps", TRACES, traces.steps),
+    _entry("trace.consistent", TRACES, traces.consistent),
+    _entry("trace.no-system-calls", TRACES, traces.no_system_calls),
+    _entry("trace.range", "executor.proto, TraceRequest", traces.ranges),
+    _entry("trace.missing", MISSING, traces.missing),
+    _entry("trace.malformed", "executor.proto, Trace", traces.malformed),
+    _entry("trace.place", TRACES, trace_flow.place),
+    _entry("trace.slow-reader", TRACES, trace_flow.slow_reader),
+    _entry("trace.cancelled", TRACES, trace_flow.cancelled),
+    _entry("trace.deadline", TRACES, trace_flow.deadline),
     _entry("process.socket-mode", f"{PROCESS}, --socket", processes.socket_mode),
     _entry("process.stale-socket", f"{PROCESS}, --socket", processes.stale_socket),
     _entry("process.lifeline", f"{PROCESS}, lifeline", processes.lifeline),

@@ -18,8 +18,9 @@ from witness.file import publish, witness_file_parts
 from witness.model import BlockWitness
 
 from .answer import Answer
-from .bundle import Bundle, BundledBlock
-from .connection import Address, Connection, GrpcConnection
+from .bundle import Bundle
+from .bundled_block import BundledBlock
+from .connection import Address, Connection, Events, GrpcConnection
 from .errors import AdapterStartError, AdapterUnreachableError
 from .instance import POLL, Instance
 
@@ -93,6 +94,16 @@ class Subject:
     async def execute(self, request: pb.ExecuteRequest | bytes, timeout: float = ANSWER_TIMEOUT) -> Answer:  # noqa: ASYNC109 - the gRPC deadline
         """Sends one request as it is."""
         return await self.connection.execute(request, timeout)
+
+    def trace(
+        self,
+        request: pb.ExecuteRequest,
+        first: int = 0,
+        count: int = 0,
+        timeout: float = ANSWER_TIMEOUT,
+    ) -> Events:
+        """Traces the transactions `first` … `first + count`; 0: all from the first on."""
+        return self.connection.trace(pb.TraceRequest(execution=request, first=first, count=count), timeout)
 
     async def recovered(self, block: BundledBlock) -> tuple[bool, float]:
         """Whether it answers rightly in all of its places again in time, and after how many seconds."""
