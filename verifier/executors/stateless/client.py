@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from verifier.domain.result import Abstention, AbstentionReason, Outcome, Result
+from verifier.domain.result import Abstention, AbstentionReason, Mode, Outcome, Result
 from verifier.errors import AdapterError
 from verifier.rpc.v1 import executor_pb2 as pb
 from verifier.rpc.v1 import executor_pb2_grpc
 
 from .base import ExecutionRequest
-from .messages import MalformedAnswerError, decode_outcome, encode_request, rule_name
+from .messages import MODES, MalformedAnswerError, decode_outcome, encode_request, rule_name
 
 CONTRACT_VERSION = 1
 MAX_ANSWER = 64 * 1024 * 1024  # bytes; a receipt takes about 60, so this is far above any block
@@ -44,6 +44,7 @@ class Description:
     forks: tuple[str, ...]
     unchecked_rules: tuple[str, ...]
     max_concurrent_requests: int
+    modes: tuple[Mode, ...] = (Mode.PROOF,)
 
 
 def decode_description(message: pb.DescribeResponse) -> Description:
@@ -58,6 +59,7 @@ def decode_description(message: pb.DescribeResponse) -> Description:
         forks=tuple(message.forks),
         unchecked_rules=tuple(rule_name(rule) for rule in message.unchecked_rules if rule in pb.Rule.values()),
         max_concurrent_requests=max(1, message.max_concurrent_requests),
+        modes=tuple(mode for mode, number in MODES.items() if number in message.modes),
     )
 
 
@@ -97,6 +99,8 @@ class AdapterClient:
 
         Raises AdapterLostError if the adapter went away meanwhile.
         """
+        if self.description is not None and request.mode not in self.description.modes:
+            return self._abstain(AbstentionReason.REFUSED, f"does not execute in {request.mode} mode", 0.0)
         try:
             async with asyncio.timeout(request.deadline):
                 await self._places.acquire()
@@ -118,7 +122,7 @@ class AdapterClient:
         elapsed = (time.monotonic() - started) * 1000
         outcome: Outcome
         try:
-            outcome = decode_outcome(response)
+            outcome = decode_outcome(response, request.mode)
         except MalformedAnswerError as error:
             outcome = Abstention(AbstentionReason.CRASHED, f"malformed answer: {error}")
         return Result(self.name, self.lineage, outcome, elapsed, response.timings.total_us / 1000 or None)
