@@ -16,6 +16,7 @@ from . import (
     descriptions,
     execution,
     missing,
+    prestate,
     processes,
     requests,
     rules,
@@ -42,6 +43,7 @@ CONFIG = f"{EXECUTING}, chain_config"
 FORK = f"{EXECUTING}, a fork that the client lacks"
 OPTIONAL = f"{EXECUTING}, parent_header_optional"
 ANCESTORS = f"{EXECUTING}, ancestor_hashes"
+PRESTATE = "CONTRACT.md, prestate mode"
 TRACES = "CONTRACT.md, traces"
 PROCESS = "CONTRACT.md, as a process"
 
@@ -109,6 +111,17 @@ CATALOGUE: tuple[Entry, ...] = (
     _entry("deadline.tiny", CONTAIN, deadlines.tiny),
     _entry("deadline.passed", CONTAIN, deadlines.passed),
     _entry("deadline.cancelled", CONTAIN, deadlines.cancelled),
+    _entry("prestate.values", PRESTATE, prestate.values),
+    _entry("prestate.post-state", PRESTATE, prestate.post_state),
+    _entry("prestate.computes", PRESTATE, prestate.computes),
+    _entry("prestate.no-nodes", PRESTATE, prestate.no_nodes),
+    _entry("prestate.missing-account", PRESTATE, prestate.missing_account),
+    _entry("prestate.missing-slot", PRESTATE, prestate.missing_slot),
+    _entry("prestate.missing-code", PRESTATE, prestate.missing_code),
+    _entry("prestate.absent-section", PRESTATE, prestate.absent_section),
+    _entry("prestate.malformed-section", PRESTATE, prestate.malformed_section),
+    _entry("prestate.obligations", PRESTATE, prestate.obligations),
+    _entry("prestate.trace", TRACES, prestate.trace),
     _entry("trace.outcome", TRACES, traces.outcome),
     _entry("trace.order", "executor.proto, TraceEvent", traces.order),
     _entry("trace.steps", TRACES, traces.steps),

@@ -10,6 +10,7 @@ import grpc
 from verifier.rpc.v1 import executor_pb2 as pb
 from verifier.services.contract.answer import Answer
 from verifier.services.contract.bundle import Bundle
+from verifier.services.contract.bundled_block import BundledBlock
 from verifier.services.contract.catalogue import select
 from verifier.services.contract.connection import Address, Events
 from verifier.services.contract.examination import examine
@@ -31,6 +32,15 @@ class ScriptedEvents:
 
     def cancel(self) -> None:
         self._events.clear()
+
+
+def honest(block: BundledBlock) -> pb.ExecuteResponse:
+    """What a client answers that computed what the header says."""
+    header = block.header
+    proven = ("state_root", "receipts_root", "logs_bloom", "gas_used", "transactions_root")
+    fields = (*proven, "blob_gas_used", "withdrawals_root", "requests_hash")
+    values = {name: value for name in fields if (value := getattr(header, name)) is not None}
+    return pb.ExecuteResponse(computed=pb.Computed(**values))
 
 
 Script = Callable[[pb.TraceRequest], Events]

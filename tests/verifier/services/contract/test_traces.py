@@ -7,11 +7,10 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.verifier.services.contract.scripted import ScriptedEvents, findings, scripted
+from tests.verifier.services.contract.scripted import ScriptedEvents, findings, honest, scripted
 from verifier.rpc.v1 import executor_pb2 as pb
 from verifier.services.contract.answer import Answer
 from verifier.services.contract.bundle import Bundle
-from verifier.services.contract.bundled_block import BundledBlock
 from verifier.services.contract.frames import contradictions
 from verifier.services.contract.instructions import INSTRUCTIONS, push_length
 from verifier.services.contract.obligation import Standing
@@ -182,15 +181,6 @@ class TestAlike:
         other = pb.Abstention(reason=reason, missing=[pb.Missing(hash=b"\2" * 32)])
         assert alike(answer(abstention=one), answer(abstention=one))
         assert not alike(answer(abstention=one), answer(abstention=other))
-
-
-def honest(block: BundledBlock) -> pb.ExecuteResponse:
-    """What a client answers that computed what the header says."""
-    header = block.header
-    proven = ("state_root", "receipts_root", "logs_bloom", "gas_used", "transactions_root")
-    fields = (*proven, "blob_gas_used", "withdrawals_root", "requests_hash")
-    values = {name: value for name in fields if (value := getattr(header, name)) is not None}
-    return pb.ExecuteResponse(computed=pb.Computed(**values))
 
 
 def unchanged(transaction: ReferenceTransaction) -> ReferenceTransaction:
