@@ -22,6 +22,7 @@ from . import (
     rules,
     trace_flow,
     traces,
+    uploads,
 )
 from .evidence import Evidence
 from .obligation import Obligation
@@ -45,6 +46,7 @@ OPTIONAL = f"{EXECUTING}, parent_header_optional"
 ANCESTORS = f"{EXECUTING}, ancestor_hashes"
 PRESTATE = "CONTRACT.md, prestate mode"
 TRACES = "CONTRACT.md, traces"
+UPLOADS = "CONTRACT.md, uploads"
 PROCESS = "CONTRACT.md, as a process"
 
 
@@ -134,6 +136,14 @@ CATALOGUE: tuple[Entry, ...] = (
     _entry("trace.slow-reader", TRACES, trace_flow.slow_reader),
     _entry("trace.cancelled", TRACES, trace_flow.cancelled),
     _entry("trace.deadline", TRACES, trace_flow.deadline),
+    _entry("upload.execute", UPLOADS, uploads.execute),
+    _entry("upload.unknown", UPLOADS, uploads.unknown),
+    _entry("upload.digest", "executor.proto, Upload", uploads.wrong_digest),
+    _entry("upload.length", "executor.proto, Upload", uploads.wrong_length),
+    _entry("upload.broken", UPLOADS, uploads.broken),
+    _entry("upload.held", UPLOADS, uploads.held),
+    _entry("upload.large", UPLOADS, uploads.large),
+    _entry("upload.too-large", "executor.proto, Upload", uploads.too_large),
     _entry("process.socket-mode", f"{PROCESS}, --socket", processes.socket_mode),
     _entry("process.stale-socket", f"{PROCESS}, --socket", processes.stale_socket),
     _entry("process.lifeline", f"{PROCESS}, lifeline", processes.lifeline),
