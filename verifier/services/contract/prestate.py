@@ -56,7 +56,7 @@ async def post_state(subject: Subject, evidence: Evidence) -> None:
 
 
 async def missing_account(subject: Subject, evidence: Evidence) -> None:
-    """Each account of the section dropped in turn: not needed, or an abstention that names it."""
+    """Each account of the section dropped in turn: an abstention that names it, or not needed, as not changed."""
     cases = [
         (block, address)
         for block in _blocks(subject, evidence, subject.chosen(DROPPED))
@@ -68,7 +68,8 @@ async def missing_account(subject: Subject, evidence: Evidence) -> None:
         del accounts[address]
         answer = await _ask(subject, block, replace(block.content, prestate=encode_prestate(accounts)))
         tried += 1
-        if not _wrong(answer, block, _recorded(block)):
+        # What the block changes it has read: an account that is not listed must not pass for an absent one.
+        if address not in _recorded(block) and not _wrong(answer, block, _recorded(block)):
             continue
         named = [item.kind == pb.Missing.KIND_ACCOUNT and item.address == address for item in answer.missing]
         held = answer.reason == "witness_insufficient" and any(named)
