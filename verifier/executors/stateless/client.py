@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 import grpc
@@ -14,6 +15,8 @@ from verifier.rpc.v1 import executor_pb2_grpc
 
 from .base import ExecutionRequest
 from .messages import MalformedAnswerError, decode_outcome, encode_request, rule_name
+from .trace_messages import TraceReader
+from .tracer import TraceBatch
 
 CONTRACT_VERSION = 1
 MAX_ANSWER = 64 * 1024 * 1024  # bytes; a receipt takes about 60, so this is far above any block
@@ -44,6 +47,8 @@ class Description:
     forks: tuple[str, ...]
     unchecked_rules: tuple[str, ...]
     max_concurrent_requests: int
+    traces: bool = False
+    uploads: bool = False
 
 
 def decode_description(message: pb.DescribeResponse) -> Description:
@@ -58,6 +63,8 @@ def decode_description(message: pb.DescribeResponse) -> Description:
         forks=tuple(message.forks),
         unchecked_rules=tuple(rule_name(rule) for rule in message.unchecked_rules if rule in pb.Rule.values()),
         max_concurrent_requests=max(1, message.max_concurrent_requests),
+        traces=message.traces,
+        uploads=message.uploads,
     )
 
 
@@ -123,6 +130,45 @@ class AdapterClient:
             outcome = Abstention(AbstentionReason.CRASHED, f"malformed answer: {error}")
         return Result(self.name, self.lineage, outcome, elapsed, response.timings.total_us / 1000 or None)
 
+    async def trace(
+        self, request: ExecutionRequest, first: int = 0, count: int = 0
+    ) -> AsyncGenerator[TraceBatch | Result, None]:
+        """See Tracer; takes a place as `execute` does. Raises AdapterLostError if the adapter went away meanwhile.
+
+        The adapter waits while nobody reads: no more is held here than what is in a few windows of HTTP/2.
+        """
+        if self.description is not None and not self.description.traces:
+            yield self._abstain(AbstentionReason.REFUSED, "this adapter serves no traces", 0.0)
+            return
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(request.deadline):
+                await self._places.acquire()
+        except TimeoutError:
+            yield self._abstain(AbstentionReason.TIMEOUT, f"busy for all of {request.deadline:.1f} s", 0.0)
+            return
+        reader = TraceReader(first, count)
+        message = pb.TraceRequest(execution=encode_request(request), first=first, count=count)
+        remaining = max(0.0, request.deadline - (time.monotonic() - started))
+        call = self._executor.Trace(message, timeout=remaining)
+        ending = Abstention(AbstentionReason.CRASHED, "malformed answer: the trace ended without an outcome")
+        try:
+            async for event in call:
+                items = reader.read(event)
+                if items:
+                    yield items
+        except MalformedAnswerError as error:
+            reader.outcome = Abstention(AbstentionReason.CRASHED, f"malformed answer: {error}")
+        except grpc.aio.AioRpcError as error:
+            if error.code() in LOST and time.monotonic() - started < request.deadline:
+                raise AdapterLostError(_describe(error)) from None
+            reader.outcome = Abstention(*_reason(error, request.deadline))
+        finally:
+            call.cancel()
+            self._places.release()
+        elapsed = (time.monotonic() - started) * 1000
+        yield Result(self.name, self.lineage, reader.outcome or ending, elapsed, reader.adapter_ms)
+
     async def close(self) -> None:
         """Ends the connection; requests under way end as crashed."""
         await self._channel.close()
@@ -143,7 +189,7 @@ def _reason(error: grpc.aio.AioRpcError, deadline: float) -> tuple[AbstentionRea
     match error.code():
         case grpc.StatusCode.DEADLINE_EXCEEDED | grpc.StatusCode.CANCELLED | grpc.StatusCode.UNAVAILABLE:
             return AbstentionReason.TIMEOUT, f"no answer within {deadline:.1f} s"
-        case grpc.StatusCode.RESOURCE_EXHAUSTED | grpc.StatusCode.INVALID_ARGUMENT:
+        case grpc.StatusCode.RESOURCE_EXHAUSTED | grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.UNIMPLEMENTED:
             return AbstentionReason.REFUSED, _describe(error)
         case _:
             return AbstentionReason.CRASHED, _describe(error)

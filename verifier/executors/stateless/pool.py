@@ -5,7 +5,7 @@ import contextlib
 import logging
 import shutil
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from .client import AdapterClient, AdapterLostError
 from .manifest import Manifest
 from .process import AdapterProcess, ProcessState
 from .sockets import create_socket_directory
+from .tracer import TraceBatch, Tracer
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,26 @@ class SupervisedAdapter:
                 await self._notice_loss()
         return self._abstain(f"{loss} ({self.process.reason})" if self.process.reason else loss, started)
 
+    async def trace(
+        self, request: ExecutionRequest, first: int = 0, count: int = 0
+    ) -> AsyncGenerator[TraceBatch | Result, None]:
+        """See Tracer. Waits for the adapter to be up; a trace that breaks off is not started again."""
+        started = time.monotonic()
+        if not await self._wait_ready(request.deadline):
+            yield self._abstain(self.process.reason or f"not ready within {request.deadline:.1f} s", started)
+            return
+        remaining = max(0.0, request.deadline - (time.monotonic() - started))
+        try:
+            async with contextlib.aclosing(
+                self.client.trace(replace(request, deadline=remaining), first, count)
+            ) as stream:
+                async for each in stream:
+                    yield each
+        except AdapterLostError as error:
+            await self._notice_loss()
+            reason = f"{error} ({self.process.reason})" if self.process.reason else str(error)
+            yield self._abstain(reason, started)
+
     async def _wait_ready(self, seconds: float) -> bool:
         try:
             async with asyncio.timeout(max(0.0, seconds)):
@@ -91,6 +112,15 @@ class UnavailableAdapter:
         """Abstains."""
         return Result(self.name, self.lineage, Abstention(AbstentionReason.UNAVAILABLE, self.reason))
 
+    async def trace(
+        self,
+        request: ExecutionRequest,
+        first: int = 0,  # noqa: ARG002 - the seam's signature
+        count: int = 0,  # noqa: ARG002
+    ) -> AsyncGenerator[TraceBatch | Result, None]:
+        """Abstains."""
+        yield await self.execute(request)
+
 
 class AdapterPool:
     """The configured adapters, running or not. Use as an async context: they are stopped at its end."""
@@ -99,6 +129,7 @@ class AdapterPool:
         self._manifests = manifests
         self._directory: Path | None = None
         self.executors: list[StatelessExecutor] = []
+        self.tracers: list[Tracer] = []  # the same ones
         self.supervised: list[SupervisedAdapter] = []
 
     async def __aenter__(self) -> "AdapterPool":
@@ -106,12 +137,15 @@ class AdapterPool:
         for manifest in self._manifests:
             unavailable = manifest.unavailable_because()
             if unavailable is not None:
-                self.executors.append(UnavailableAdapter(manifest, ": ".join(unavailable)))
+                absent = UnavailableAdapter(manifest, ": ".join(unavailable))
+                self.executors.append(absent)
+                self.tracers.append(absent)
                 continue
             adapter = SupervisedAdapter(manifest, self._directory)
             adapter.process.start()
             self.supervised.append(adapter)
             self.executors.append(adapter)
+            self.tracers.append(adapter)
         return self
 
     async def __aexit__(self, *_: object) -> None:
