@@ -47,7 +47,10 @@ def decode_prestate(section: Octets) -> dict[bytes, PreAccount | None]:
     """The accounts of a prestate section. Raises WitnessFileError if it is not exactly as documented."""
     accounts: dict[bytes, PreAccount | None] = {}
     for address, fields in _entries(section, "prestate", 5):
-        accounts[address] = fields and PreAccount(
+        if not fields:
+            accounts[address] = None
+            continue
+        accounts[address] = PreAccount(
             nonce=_integer(fields[0], LARGEST_NONCE, "nonce"),
             balance=_integer(fields[1], LARGEST_VALUE, "balance"),
             storage_root=_fixed(fields[2], HASH_LENGTH, "storage root"),
@@ -61,7 +64,10 @@ def decode_poststate(section: Octets) -> dict[bytes, PostAccount | None]:
     """The accounts of a poststate section. Raises WitnessFileError if it is not exactly as documented."""
     accounts: dict[bytes, PostAccount | None] = {}
     for address, fields in _entries(section, "poststate", 4):
-        accounts[address] = fields and PostAccount(
+        if not fields:
+            accounts[address] = None
+            continue
+        accounts[address] = PostAccount(
             nonce=_integer(fields[0], LARGEST_NONCE, "nonce"),
             balance=_integer(fields[1], LARGEST_VALUE, "balance"),
             code_hash=_fixed(fields[2], HASH_LENGTH, "code hash"),
@@ -74,13 +80,13 @@ def _slots(slots: Mapping[bytes, int]) -> list[Item]:
     return [[key, encode_integer(slots[key])] for key in sorted(slots)]
 
 
-def _entries(section: Octets, name: str, length: int) -> list[tuple[bytes, list[Item] | None]]:
-    """Address and further fields of every entry, None where it has an address only; in order, each address once."""
+def _entries(section: Octets, name: str, length: int) -> list[tuple[bytes, list[Item]]]:
+    """Address and further fields of every entry, none where it has an address only; in order, each address once."""
     try:
         items = rlp.decode(bytes(section), strict=True)
     except (rlp.exceptions.RLPException, RecursionError) as error:
         raise WitnessFileError(f"{name} is not RLP: {error}") from None
-    entries: list[tuple[bytes, list[Item] | None]] = []
+    entries: list[tuple[bytes, list[Item]]] = []
     previous = b""
     for item in _list(items, f"{name} is no list"):
         fields = _list(item, f"{name} has an entry that is no list")
@@ -89,7 +95,7 @@ def _entries(section: Octets, name: str, length: int) -> list[tuple[bytes, list[
         address = _fixed(fields[0], ADDRESS_LENGTH, "address")
         if address <= previous:
             raise WitnessFileError(f"{name} has addresses that are not in ascending order")
-        entries.append((address, fields[1:] or None))
+        entries.append((address, fields[1:]))
         previous = address
     return entries
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from verifier.app import configured_adapters
 from verifier.cli.output import print_report, progress, report_json, standard_output
 from verifier.domain.quorum import QuorumPolicyError, Verdict, quorum_policy
+from verifier.domain.result import Mode
 from verifier.errors import InputError, UsageError
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool
@@ -41,6 +42,13 @@ EXIT_ALL_ATTEST, EXIT_REJECT, EXIT_INPUT_ERROR, EXIT_HOLD = 0, 1, 2, 3
 @click.option("--chain-config", type=click.Path(path_type=Path), help="Geth-genesis JSON to use for every block.")
 @click.option("--trusted-roots", type=click.Path(path_type=Path), help='JSON {"block hash": "pre-state root"}.')
 @click.option("--accept-claims", is_flag=True, help="Trust a file's claimed pre-state root if it has no parent header.")
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in Mode]),
+    default=Mode.PROOF.value,
+    help="proof: recompute every root. prestate: take values as they are given, compare what changed.",
+    show_default=True,
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a block.")
 def replay(
     paths: tuple[Path, ...],
@@ -53,6 +61,7 @@ def replay(
     chain_config: Path | None,
     trusted_roots: Path | None,
     accept_claims: bool,
+    mode: str,
     as_json: bool,
 ) -> int:
     """Have blocks executed by the adapters from their witnesses, and decide n of m.
@@ -70,7 +79,7 @@ def replay(
         raise UsageError(str(error)) from None
     config = read_chain_config(chain_config) if chain_config else b""
     roots = read_trusted_roots(trusted_roots) if trusted_roots else {}
-    options = ReplayOptions(policy, deadline, window, roots, config, accept_claims)
+    options = ReplayOptions(policy, deadline, window, roots, config, accept_claims, Mode(mode))
     files = find_paths(paths)
     return asyncio.run(until_signalled(_replay(files, manifests, options, as_json=as_json)))
 

@@ -239,7 +239,7 @@ def _described(event: Event) -> tuple[type, Mapping[str, object]]:
         case TransactionEnd():
             names = ("index", "succeeded", "gas_used", "steps")
         case Ended(outcome=Computed() as computed):
-            return Computed, {name: getattr(computed, name) for name in COMPARED_FIELDS}
+            return Computed, {name: getattr(computed, name) for name in (*COMPARED_FIELDS, "post_state")}
         case Ended():
             return BrokenRule, {}
     return type(event), {name: getattr(event, name) for name in names}

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from verifier.domain.result import Abstention, AbstentionReason, Outcome, Result
+from verifier.domain.result import Abstention, AbstentionReason, Mode, Outcome, Result
 from verifier.errors import AdapterError
 from verifier.rpc.v1 import executor_pb2 as pb
 from verifier.rpc.v1 import executor_pb2_grpc
 
 from .base import ExecutionRequest
-from .messages import MalformedAnswerError, decode_outcome, encode_request, rule_name
+from .messages import MODES, MalformedAnswerError, decode_outcome, encode_request, rule_name
 from .trace_messages import TraceReader
 from .tracer import TraceBatch
 
@@ -49,6 +49,7 @@ class Description:
     max_concurrent_requests: int
     traces: bool = False
     uploads: bool = False
+    modes: tuple[Mode, ...] = (Mode.PROOF,)
 
 
 def decode_description(message: pb.DescribeResponse) -> Description:
@@ -65,6 +66,7 @@ def decode_description(message: pb.DescribeResponse) -> Description:
         max_concurrent_requests=max(1, message.max_concurrent_requests),
         traces=message.traces,
         uploads=message.uploads,
+        modes=tuple(mode for mode, number in MODES.items() if number in message.modes),
     )
 
 
@@ -104,6 +106,8 @@ class AdapterClient:
 
         Raises AdapterLostError if the adapter went away meanwhile.
         """
+        if self.description is not None and request.mode not in self.description.modes:
+            return self._abstain(AbstentionReason.REFUSED, f"does not execute in {request.mode} mode", 0.0)
         try:
             async with asyncio.timeout(request.deadline):
                 await self._places.acquire()
@@ -125,7 +129,7 @@ class AdapterClient:
         elapsed = (time.monotonic() - started) * 1000
         outcome: Outcome
         try:
-            outcome = decode_outcome(response)
+            outcome = decode_outcome(response, request.mode)
         except MalformedAnswerError as error:
             outcome = Abstention(AbstentionReason.CRASHED, f"malformed answer: {error}")
         return Result(self.name, self.lineage, outcome, elapsed, response.timings.total_us / 1000 or None)
@@ -140,6 +144,9 @@ class AdapterClient:
         if self.description is not None and not self.description.traces:
             yield self._abstain(AbstentionReason.REFUSED, "this adapter serves no traces", 0.0)
             return
+        if self.description is not None and request.mode not in self.description.modes:
+            yield self._abstain(AbstentionReason.REFUSED, f"does not execute in {request.mode} mode", 0.0)
+            return
         started = time.monotonic()
         try:
             async with asyncio.timeout(request.deadline):
@@ -147,7 +154,7 @@ class AdapterClient:
         except TimeoutError:
             yield self._abstain(AbstentionReason.TIMEOUT, f"busy for all of {request.deadline:.1f} s", 0.0)
             return
-        reader = TraceReader(first, count)
+        reader = TraceReader(first, count, request.mode)
         message = pb.TraceRequest(execution=encode_request(request), first=first, count=count)
         remaining = max(0.0, request.deadline - (time.monotonic() - started))
         call = self._executor.Trace(message, timeout=remaining)

@@ -1,12 +1,11 @@
 """From the events of one trace stream to the core's values: order, counts and sizes checked, never believed."""
 
-from verifier.domain.result import Computed, Outcome
+from verifier.domain.result import Computed, Mode, Outcome
 from verifier.domain.trace import Step, TraceItem, TransactionEnd, TransactionStart
 from verifier.rpc.v1 import executor_pb2 as pb
 
-from .messages import HASH_LENGTH, MalformedAnswerError, decode_outcome
+from .messages import ADDRESS_LENGTH, HASH_LENGTH, MalformedAnswerError, decode_outcome
 
-ADDRESS_LENGTH = 20
 WORD = 32  # bytes
 MAX_STACK = 1024 * WORD  # bytes; yellow paper 9.1: the stack has at most 1024 words
 MAX_DEPTH = 1025  # the outermost call is 1, and 1024 may be nested in it (yellow paper 8, C_D)
@@ -14,14 +13,15 @@ MAX_ERROR = 200  # characters of a client's free text that are kept; it ends in 
 
 
 class TraceReader:
-    """Reads the events of one stream in their order. first, count: the transactions asked for, as in TraceRequest.
+    """Reads the events of one stream in their order. first, count, mode: what was asked for, as in TraceRequest.
 
     outcome: what came of the block, once the event that says so has come.
     """
 
-    def __init__(self, first: int = 0, count: int = 0) -> None:
+    def __init__(self, first: int = 0, count: int = 0, mode: Mode = Mode.PROOF) -> None:
         self.outcome: Outcome | None = None
         self.adapter_ms: float | None = None
+        self._mode = mode
         self._first = first
         self._next = first
         self._end = first + count if count else None
@@ -86,7 +86,7 @@ class TraceReader:
         return TransactionEnd(message.index, message.succeeded, message.gas_used, message.steps)
 
     def _read_outcome(self, message: pb.ExecuteResponse) -> None:
-        outcome = decode_outcome(message)
+        outcome = decode_outcome(message, self._mode)
         if isinstance(outcome, Computed):
             if self._inside:
                 raise MalformedAnswerError(f"computed, but transaction {self._next} has no end")
