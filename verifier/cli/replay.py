@@ -72,7 +72,7 @@ def replay(
     """
     manifests = configured_adapters([name.strip() for name in names.split(",") if name.strip()] if names else ())
     if available:
-        manifests = [manifest for manifest in manifests if _is_available(manifest)]
+        manifests = [manifest for manifest in manifests if is_available(manifest)]
     try:
         policy = quorum_policy({each.name: each.lineage for each in manifests}, quorum, reject)
     except QuorumPolicyError as error:
@@ -144,7 +144,8 @@ async def _replay(
     return EXIT_HOLD if counts[Verdict.HOLD] else EXIT_ALL_ATTEST
 
 
-def _is_available(manifest: Manifest) -> bool:
+def is_available(manifest: Manifest) -> bool:
+    """Whether it can be started; says on standard error why not."""
     reason = manifest.unavailable_because()
     if reason is not None:
         click.echo(f"left out: {manifest.name}: {': '.join(reason)}", err=True)

@@ -44,11 +44,14 @@ TRACED = pb.ExecuteResponse(
     timings=pb.Timings(total_us=1500),
 )
 OUTCOME = pb.TraceEvent(outcome=TRACED)
+OTHER_STEP = pb.Step(depth=1, account=b"\x0a" * 20, pc=3, op=0x60, gas=99_999, stack=bytes(63) + b"\1", error="no")
+OTHER_STEPS = pb.TraceEvent(steps=pb.Steps(steps=[STEP, OTHER_STEP]))
 TRACES = {  # mode → what is streamed
     "well": (START, STEPS, END, OUTCOME),
     "no-outcome": (START, STEPS, END),
     "no-end": (START, STEPS, OUTCOME),
     "cut": (START, STEPS),
+    "other": (START, OTHER_STEPS, END, OUTCOME),
 }
 
 
@@ -99,6 +102,7 @@ def describe(mode: str) -> pb.DescribeResponse:
         client_version="1.0",
         lineage="other" if mode == "wrong-lineage" else "scripted",
         forks=["paris", "prague"],
+        modes=[pb.MODE_PROOF],
         max_concurrent_requests=2,
         contract_version=2 if mode == "wrong-contract" else 1,
         traces=mode != "no-traces",
