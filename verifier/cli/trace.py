@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from verifier.app import configured_adapters
+from verifier.app import selected_adapters
 from verifier.cli.output import progress, standard_output
 from verifier.cli.replay import is_available, read_chain_config, until_signalled
 from verifier.cli.steps import eip3155_lines, print_block, print_transaction, trace_json
@@ -17,6 +17,7 @@ from verifier.domain.result import Abstention, Result
 from verifier.errors import UsageError
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool
+from verifier.executors.stateless.remotes import Remote
 from verifier.services.sources import InputFailure, find_paths, open_sources, scratch_directory
 from verifier.services.tracing import CONTEXT, DEADLINE, TraceOptions, compare_traces, read_trace
 from witness.errors import WitnessError
@@ -28,6 +29,9 @@ EXIT_EQUAL, EXIT_DIVERGENCE, EXIT_INPUT_ERROR, EXIT_NOT_COMPARED = 0, 1, 2, 3
 @click.command()
 @click.argument("paths", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--adapters", "names", help="Adapters to compare, separated by commas; default: all.")
+@click.option(
+    "--remotes", "remotes_file", type=click.Path(path_type=Path), help="TOML of adapters elsewhere (docs/remote.md)."
+)
 @click.option("--available", is_flag=True, help="Leave out, with a note, adapters that cannot be started.")
 @click.option("--transaction", type=click.IntRange(min=0), help="Only the steps of the transaction of this index.")
 @click.option(
@@ -43,6 +47,7 @@ EXIT_EQUAL, EXIT_DIVERGENCE, EXIT_INPUT_ERROR, EXIT_NOT_COMPARED = 0, 1, 2, 3
 def trace(
     paths: tuple[Path, ...],
     names: str | None,
+    remotes_file: Path | None,
     available: bool,
     transaction: int | None,
     context: int,
@@ -60,10 +65,10 @@ def trace(
     Exit status: 0 all blocks equal, 1 a divergence, 2 usage or input error, 3 a block that fewer than two adapters
     could execute (with --jsonl: that the adapter could not).
     """
-    manifests = configured_adapters([name.strip() for name in names.split(",") if name.strip()] if names else ())
+    manifests, remotes = selected_adapters(names, remotes_file)
     if available:
         manifests = [manifest for manifest in manifests if is_available(manifest)]
-    if jsonl and (as_json or len(manifests) != 1):
+    if jsonl and (as_json or len(manifests) + len(remotes) != 1):
         raise UsageError("--jsonl prints the steps of one adapter: name it with --adapters, and leave --json out")
     options = TraceOptions(
         first=transaction or 0,
@@ -74,17 +79,23 @@ def trace(
         accept_claims=accept_claims,
     )
     files = find_paths(paths)
-    return asyncio.run(until_signalled(_trace(files, manifests, options, as_json=as_json, jsonl=jsonl)))
+    return asyncio.run(until_signalled(_trace(files, manifests, remotes, options, as_json=as_json, jsonl=jsonl)))
 
 
 async def _trace(
-    files: Sequence[Path], manifests: Sequence[Manifest], options: TraceOptions, *, as_json: bool, jsonl: bool
+    files: Sequence[Path],
+    manifests: Sequence[Manifest],
+    remotes: Sequence[Remote],
+    options: TraceOptions,
+    *,
+    as_json: bool,
+    jsonl: bool,
 ) -> int:
     messages = Console(stderr=True, highlight=False, soft_wrap=True)
     seen = set[int]()
     with scratch_directory() as scratch, progress(messages) as bar:
         task = bar.add_task("starting adapters", total=None)
-        async with AdapterPool(manifests) as pool:
+        async with AdapterPool(manifests, remotes) as pool:
             await pool.wait_ready()
             bar.update(task, description="tracing", total=len(files))
             for source in open_sources(files, scratch, options.chain_config or None):

@@ -11,12 +11,16 @@ from pathlib import Path
 
 from verifier.domain.result import Abstention, AbstentionReason, Result
 
+from .address import Address
 from .base import ExecutionRequest, StatelessExecutor
 from .client import AdapterClient, AdapterLostError
 from .manifest import Manifest
 from .process import AdapterProcess, ProcessState
+from .remote import RemoteAdapter
+from .remotes import Remote
 from .sockets import create_socket_directory
 from .tracer import TraceBatch, Tracer
+from .upload import WitnessDigests
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +36,7 @@ class SupervisedAdapter:
         self.lineage = manifest.lineage
         self.expected_ms = 0.0
         self.socket = directory / f"{manifest.name}.sock"
-        self.client = AdapterClient(manifest.name, manifest.lineage, f"unix:{self.socket}")
+        self.client = AdapterClient(manifest.name, manifest.lineage, Address(path=self.socket))
         self.process = AdapterProcess(manifest, self.socket, self.client.probe)
 
     async def execute(self, request: ExecutionRequest) -> Result:
@@ -123,14 +127,16 @@ class UnavailableAdapter:
 
 
 class AdapterPool:
-    """The configured adapters, running or not. Use as an async context: they are stopped at its end."""
+    """The configured adapters, running or not, and remote ones. An async context: ours are stopped at its end."""
 
-    def __init__(self, manifests: Sequence[Manifest]) -> None:
+    def __init__(self, manifests: Sequence[Manifest], remotes: Sequence[Remote] = ()) -> None:
         self._manifests = manifests
+        self._remotes = remotes
         self._directory: Path | None = None
         self.executors: list[StatelessExecutor] = []
         self.tracers: list[Tracer] = []  # the same ones
         self.supervised: list[SupervisedAdapter] = []
+        self.remote: list[RemoteAdapter] = []
 
     async def __aenter__(self) -> "AdapterPool":
         self._directory = create_socket_directory()
@@ -146,6 +152,13 @@ class AdapterPool:
             self.supervised.append(adapter)
             self.executors.append(adapter)
             self.tracers.append(adapter)
+        digests = WitnessDigests()
+        for remote in self._remotes:
+            elsewhere = RemoteAdapter(remote, digests)
+            elsewhere.start()
+            self.remote.append(elsewhere)
+            self.executors.append(elsewhere)
+            self.tracers.append(elsewhere)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -154,14 +167,18 @@ class AdapterPool:
 
     async def _stop(self) -> None:
         # The connections first: gRPC would report each one that breaks.
+        await asyncio.gather(*(adapter.close() for adapter in self.remote))
         await asyncio.gather(*(adapter.client.close() for adapter in self.supervised))
         await asyncio.gather(*(adapter.process.stop() for adapter in self.supervised))
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
 
     async def wait_ready(self) -> None:
-        """Waits until every adapter has become ready or has failed its first start."""
-        await asyncio.gather(*(adapter.process.wait_ready() for adapter in self.supervised))
+        """Waits until every adapter has become ready or has failed its first start, or could not be reached."""
+        await asyncio.gather(
+            *(adapter.process.wait_ready() for adapter in self.supervised),
+            *(adapter.wait_ready() for adapter in self.remote),
+        )
 
 
 async def execute_on_all(executors: Sequence[StatelessExecutor], request: ExecutionRequest) -> AsyncIterator[Result]:
