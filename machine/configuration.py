@@ -47,11 +47,12 @@ ADDRESS_LENGTH = 20
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Classes of one's own to be mixed into a machine, its state, and its transaction executor; None for nothing."""
+    """Classes of one's own to be mixed into a machine, its state, transaction executor and computations; None: none."""
 
     machine: type
     state: type
     executor: type | None = None
+    computation: type | None = None
 
 
 def parameters(config: ChainConfig, fork: str) -> Parameters:
@@ -85,7 +86,10 @@ def machine_class(chosen: Parameters, parts: Parts) -> type[Any]:
     base: Any = VIRTUAL_MACHINES[chosen.fork]
     state_base = base._state_class
     own = {"parameters": chosen}
-    state_members: dict[str, Any] = {**own, "computation_class": _computation_class(state_base.computation_class)}
+    state_members: dict[str, Any] = {
+        **own,
+        "computation_class": _computation_class(state_base.computation_class, parts),
+    }
     if parts.executor is not None:
         executor_base = state_base.transaction_executor_class
         executor = type(executor_base.__name__, (parts.executor, executor_base), dict(own))
@@ -106,14 +110,15 @@ def machine_class(chosen: Parameters, parts: Parts) -> type[Any]:
 
 
 @lru_cache(maxsize=64)
-def _computation_class(base: Any) -> type[Any]:
+def _computation_class(base: Any, parts: Parts) -> type[Any]:
     """The computation with what `frames` says, and with its instructions as plain bound methods.
 
     py-evm's are objects that are called, and such a call passes through C (see `frames`); a bound method is called
     without. It also is a little faster.
     """
     opcodes = {code: each.__call__ for code, each in base.opcodes.items()}
-    return type(base.__name__, (CollectedFrames, base), {"opcodes": opcodes})
+    own = () if parts.computation is None else (parts.computation,)
+    return type(base.__name__, (*own, CollectedFrames, base), {"opcodes": opcodes})
 
 
 def _creating_headers(base: Any, fork: str, schedule: BlobSchedule) -> Any:

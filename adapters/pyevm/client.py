@@ -6,11 +6,12 @@ from eth_keys.backends import CoinCurveECCBackend
 
 from machine.configuration import VIRTUAL_MACHINES, parameters
 from verifier.rpc.host.task import BlockTask
+from verifier.rpc.host.tracer import Tracer
 from verifier.rpc.v1 import executor_pb2 as pb
 from witness.chain_config import known_chain_config, parse_chain_config
 
+from .composition import machine_class
 from .execution import compute, execute
-from .machine import machine_class
 
 POINT_AT_INFINITY = b"\xc0" + bytes(47)  # BLS12-381 G1, compressed: the commitment and proof of the zero polynomial
 
@@ -32,10 +33,15 @@ class PyEvmClient:
         mainnet = parse_chain_config(known_chain_config(1))
         for fork in VIRTUAL_MACHINES:
             machine_class(parameters(mainnet, fork))
+            machine_class(parameters(mainnet, fork), traced=True)
 
     def execute(self, task: BlockTask) -> pb.ExecuteResponse:
         """See the host's Client protocol."""
         return execute(task)
+
+    def trace(self, task: BlockTask, tracer: Tracer) -> pb.ExecuteResponse:
+        """See the host's Client protocol."""
+        return execute(task, tracer)
 
     def measure(self, task: BlockTask) -> bytes:
         """See the host's Client protocol. py-evm keeps no senders between blocks: they belong to its objects."""

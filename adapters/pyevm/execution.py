@@ -12,13 +12,15 @@ from eth_hash.auto import keccak
 from machine.configuration import parameters
 from verifier.rpc.host.responses import broken_rule, insufficient, refused
 from verifier.rpc.host.task import BlockTask
+from verifier.rpc.host.tracer import Tracer
 from verifier.rpc.v1 import executor_pb2 as pb
 from witness.chain_config import FORKS
 from witness.errors import ChainConfigError
 from witness.header import keccak256
 
+from .composition import machine_class
 from .database import WitnessChainDB, WitnessDatabase
-from .machine import BrokenRuleError, machine_class
+from .machine import BrokenRuleError
 from .misses import collecting
 from .rules import check_block, decode_block, decode_parent, stand_in_parent, unchecked_without_parent
 
@@ -26,12 +28,15 @@ FIRST_WITH_STATUS = FORKS.index("byzantium")  # EIP-658
 SUCCEEDED = b"\x01"
 
 
-def execute(task: BlockTask) -> pb.ExecuteResponse:
-    """The whole answer about one block, but for the time that the host needed. Raises what py-evm should not."""
+def execute(task: BlockTask, tracer: Tracer | None = None) -> pb.ExecuteResponse:
+    """The whole answer about one block, but for the time that the host needed. Raises what py-evm should not.
+
+    tracer: is told of the instructions, where there is one.
+    """
     clock = [time.monotonic_ns()]
     with collecting() as misses:
         try:
-            response = _execute(task, clock)
+            response = _execute(task, clock, tracer)
         except BrokenRuleError as error:
             index = "" if error.index is None else f"transaction {error.index}: "
             response = broken_rule(error.rule, f"{index}{error}")
@@ -62,9 +67,9 @@ def compute(task: BlockTask) -> bytes:
     return root
 
 
-def _execute(task: BlockTask, clock: list[int]) -> pb.ExecuteResponse:
+def _execute(task: BlockTask, clock: list[int], tracer: Tracer | None) -> pb.ExecuteResponse:
     chosen = parameters(task.config, task.fork)
-    machine_type = machine_class(chosen)
+    machine_type = machine_class(chosen, traced=tracer is not None)
     block: Any = decode_block(machine_type, task.block)
     if task.parent_rlp is not None:
         parent, unchecked = decode_parent(task.parent_rlp), []
@@ -73,6 +78,8 @@ def _execute(task: BlockTask, clock: list[int]) -> pb.ExecuteResponse:
     if block.uncles:
         unchecked.append(pb.RULE_UNCLES)  # whether they descend from ancestors and are new: those are not here
     machine = _machine(task, machine_type, block.header, parent)
+    if tracer is not None:
+        machine.report_to(tracer)
     clock.append(time.monotonic_ns())
     check_block(machine, block, parent, chosen, with_parent=task.parent_rlp is not None)
     header = machine.import_block(block).block.header
