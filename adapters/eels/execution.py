@@ -1,6 +1,7 @@
 """One block through the specification: decode, check, execute, and report what was computed."""
 
 import time
+from contextlib import nullcontext
 from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from ethereum_types.numeric import U64
 
 from verifier.rpc.host.responses import broken_rule, insufficient, missing_header, missing_of, refused
 from verifier.rpc.host.task import BlockTask
+from verifier.rpc.host.tracer import Tracer
 from verifier.rpc.v1 import executor_pb2 as pb
 from witness.chain_config import FORKS
 from witness.errors import ChainConfigError, EncodingError
@@ -29,6 +31,7 @@ from .rules import (
     decode_transactions,
     unchecked_without_parent,
 )
+from .steps import reporting
 
 FIRST_WITH_STATUS = FORKS.index("byzantium")  # EIP-658
 FIRST_OF_STAKE = FORKS.index("paris")
@@ -101,8 +104,11 @@ class BlockRun:
         return modules.fork.apply_body(block_env=environment, transactions=transactions, **body)
 
 
-def execute(task: BlockTask) -> pb.ExecuteResponse:
-    """The whole answer about one block, but for the time that the host needed. Raises what cannot be explained."""
+def execute(task: BlockTask, tracer: Tracer | None = None) -> pb.ExecuteResponse:
+    """The whole answer about one block, but for the time that the host needed. Raises what cannot be explained.
+
+    tracer: is told of the instructions, where there is one.
+    """
     if task.parent_rlp is None and FORKS.index(task.fork) < FIRST_OF_STAKE:
         # The difficulty, and with it half of the header's rules, needs the parent.
         number = max(0, task.header.number - 1)
@@ -112,7 +118,8 @@ def execute(task: BlockTask) -> pb.ExecuteResponse:
     except ChainConfigError as error:
         return refused(f"chain config: {error}")
     try:
-        response = _compute(run)
+        with reporting(run.modules, tracer) if tracer is not None else nullcontext():
+            response = _compute(run)
     except BrokenRuleError as error:
         response = broken_rule(error.rule, error)
     except EncodingError as error:
