@@ -17,8 +17,9 @@ class Client(Protocol):
         """Does everything that only the first block would pay for (imports, KZG set-up, caches)."""
 
     def execute(self, task: BlockTask) -> pb.ExecuteResponse:
-        """Executes one block. Whatever it raises becomes CRASHED; nothing may stay behind for the next block.
+        """Executes one block, on the task's nodes or, where there is one, on its prestate.
 
+        Whatever it raises becomes CRASHED; nothing may stay behind for the next block.
         Fills decode_us, execute_us and root_us of the answer's timings; the host adds its own part.
         """
 

@@ -9,8 +9,9 @@ STACKS_A_MESSAGE = 1 << 20  # bytes of stacks in a message; a single stack has a
 
 
 class Tracer:
-    """The steps (adapters/CONTRACT.md, "Traces") of the transactions `first` … `first + count` (to the last where count is 0), handed to `send`.
+    """Hands the steps of the transactions asked for to `send`. What is a step: adapters/CONTRACT.md, "Traces".
 
+    first, count: as in TraceRequest; count 0 means to the last.
     `send` may block for as long as the reader is slow. `wanted` says whether steps are wanted now, that is, whether a
     transaction that was asked for is running; `step` may only be called then.
     """
