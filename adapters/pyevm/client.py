@@ -1,5 +1,7 @@
 """py-evm behind the host's Client protocol."""
 
+from itertools import product
+
 from eth.precompiles import point_evaluation
 from eth_keys import keys
 from eth_keys.backends import CoinCurveECCBackend
@@ -32,8 +34,8 @@ class PyEvmClient:
         _evaluate_point()  # reads the trusted setup, which is then kept (machine.corrections)
         mainnet = parse_chain_config(known_chain_config(1))
         for fork in VIRTUAL_MACHINES:
-            machine_class(parameters(mainnet, fork))
-            machine_class(parameters(mainnet, fork), traced=True)
+            for traced, prestate in product((False, True), repeat=2):
+                machine_class(parameters(mainnet, fork), traced=traced, prestate=prestate)
 
     def execute(self, task: BlockTask) -> pb.ExecuteResponse:
         """See the host's Client protocol."""

@@ -1,4 +1,4 @@
-"""Which of our classes are mixed into py-evm's for a block: as it is executed plainly or traced."""
+"""Which of our classes are mixed into py-evm's for a block: as it is executed plainly, traced, over a prestate."""
 
 from typing import Any
 
@@ -6,12 +6,22 @@ from machine import configuration
 from machine.completion import Parameters
 
 from .machine import BlockExecutor, BlockMachine, BlockState
+from .prestate import PrestateAccountDB
 from .steps import ReportingComputation, ReportingMachine
 
-PLAIN = configuration.Parts(BlockMachine, BlockState, BlockExecutor)
-TRACED = configuration.Parts(ReportingMachine, BlockState, BlockExecutor, ReportingComputation)
+
+class PrestateState(BlockState):
+    """Mixed into the state: reads go to the prestate section."""
+
+    account_db_class = PrestateAccountDB
 
 
-def machine_class(chosen: Parameters, *, traced: bool = False) -> type[Any]:
+def machine_class(chosen: Parameters, *, traced: bool = False, prestate: bool = False) -> type[Any]:
     """The VM class for these parameters."""
-    return configuration.machine_class(chosen, TRACED if traced else PLAIN)
+    parts = configuration.Parts(
+        machine=ReportingMachine if traced else BlockMachine,
+        state=PrestateState if prestate else BlockState,
+        executor=BlockExecutor,
+        computation=ReportingComputation if traced else None,
+    )
+    return configuration.machine_class(chosen, parts)
