@@ -5,6 +5,7 @@ from importlib.util import find_spec
 import pytest
 
 from tests.adapters.client_contract import ClientContract
+from tests.adapters.prestate_contract import PrestateContract
 from tests.adapters.trace_contract import TraceContract
 from verifier.rpc.host.client import Client
 
@@ -22,7 +23,7 @@ def client() -> Client:
     return client
 
 
-class TestEels(TraceContract, ClientContract):
+class TestEels(TraceContract, PrestateContract, ClientContract):
     forks = SUPPORTED_FORKS
     unsupported = {  # noqa: RUF012 - not changed
         **dict.fromkeys(("cancunTime", "pragueTime", "osakaTime", "bpo3Time"), 0),
