@@ -19,6 +19,7 @@ from .client import Adapter
 from .job import Job, TraceJob
 from .pool import MEMORY_LIMIT, QueueFullError, WorkerPool
 from .task import invalid_argument
+from .uploads import UploadError, Uploads, UploadTooLargeError
 
 CONTRACT_VERSION = 1
 SERVICE = pb.DESCRIPTOR.services_by_name["StatelessExecutor"].full_name
@@ -37,7 +38,8 @@ def default_worker_count() -> int:
 def describe(adapter: Adapter, workers: int) -> pb.DescribeResponse:
     """The whole answer of Describe."""
     description = adapter.description()
-    description.modes[:] = [pb.MODE_PROOF]
+    description.modes[:] = [pb.MODE_PROOF, pb.MODE_PRESTATE]
+    description.uploads = True
     description.max_concurrent_requests = workers
     description.contract_version = CONTRACT_VERSION
     return description
@@ -49,6 +51,7 @@ class Servicer(executor_pb2_grpc.StatelessExecutorServicer):
     def __init__(self, description: pb.DescribeResponse, pool: WorkerPool) -> None:
         self._description = description
         self._pool = pool
+        self._uploads = Uploads()
 
     def Describe(  # noqa: N802 - the name in the protocol
         self,
@@ -96,10 +99,28 @@ class Servicer(executor_pb2_grpc.StatelessExecutorServicer):
         response.timings.total_us = int((time.monotonic() - started) * 1e6)
         yield pb.TraceEvent(outcome=response)
 
+    def Upload(  # noqa: N802 - the name in the protocol
+        self, request_iterator: Iterator[pb.UploadPart], context: grpc.ServicerContext
+    ) -> pb.UploadResponse:
+        """Takes a witness file in, for later requests to name."""
+        try:
+            self._uploads.receive(request_iterator)
+        except UploadError as error:
+            _abort(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except UploadTooLargeError as error:
+            _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        return pb.UploadResponse()
+
     def _check(self, request: pb.ExecuteRequest, context: grpc.ServicerContext) -> None:
+        """Ends the call where the request is not well formed; puts the content in where it names an upload."""
         reason = invalid_argument(request)
         if reason is not None:
             _abort(context, grpc.StatusCode.INVALID_ARGUMENT, reason)
+        if request.WhichOneof("witness") == "uploaded":
+            content = self._uploads.get(request.uploaded)
+            if content is None:
+                _abort(context, grpc.StatusCode.NOT_FOUND, f"the upload {request.uploaded.hex()} is not held")
+            request.content = content
 
 
 def _remaining(context: grpc.ServicerContext) -> float | None:
