@@ -81,7 +81,7 @@ def parameters(config: ChainConfig, fork: str) -> Parameters:
     )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def machine_class(chosen: Parameters, parts: Parts) -> type[Any]:
     """The VM class for these parameters: py-evm's or ours of the fork, completed, with `parts` over it.
 
@@ -114,7 +114,7 @@ def machine_class(chosen: Parameters, parts: Parts) -> type[Any]:
     return type(base.__name__, (parts.machine, CompletedMachine, base), members)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _computation_class(base: Any, parts: Parts) -> type[Any]:
     """The computation with what `frames` says, and with its instructions as plain bound methods.
 
