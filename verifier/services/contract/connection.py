@@ -1,6 +1,7 @@
 """How the kit speaks to an adapter: the seam, gRPC behind it, and raw bytes beside it."""
 
 import time
+from pathlib import Path
 from typing import Any, Protocol
 
 import grpc
@@ -37,6 +38,7 @@ class GrpcConnection:
 
     def __init__(self, address: Address) -> None:
         # A server may allow more than gRPC's 4 MiB to be sent; how much it takes is the adapter's own limit.
+        self._address = address
         self._channel = address.channel(("grpc.max_send_message_length", -1))
         self._executor = executor_pb2_grpc.StatelessExecutorStub(self._channel)  # type: ignore[no-untyped-call]
         self._health = health_pb2_grpc.HealthStub(self._channel)
@@ -61,7 +63,7 @@ class GrpcConnection:
     async def execute(self, request: pb.ExecuteRequest | bytes, timeout: float) -> Answer:  # noqa: ASYNC109 - gRPC's own
         """See Connection."""
         started = time.monotonic()
-        payload = request if isinstance(request, bytes) else request.SerializeToString()
+        payload = request if isinstance(request, bytes) else self._carried(request).SerializeToString()
         try:
             response = await self._raw(payload, timeout=timeout)
         except grpc.aio.AioRpcError as error:
@@ -72,3 +74,13 @@ class GrpcConnection:
     async def close(self) -> None:
         """See Connection."""
         await self._channel.close()
+
+    def _carried(self, request: pb.ExecuteRequest) -> pb.ExecuteRequest:
+        """The request with the bytes of its file, where the adapter is on another machine and the file is one."""
+        path = Path(request.path)
+        if self._address.on_this_machine or request.WhichOneof("witness") != "path" or not path.is_file():
+            return request
+        carried = pb.ExecuteRequest()
+        carried.CopyFrom(request)
+        carried.content = path.read_bytes()
+        return carried
