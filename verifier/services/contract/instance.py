@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from verifier.executors.stateless.containment import contained
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.process import START_TIMEOUT, last_line
 
@@ -45,7 +46,7 @@ class Instance:
 
     async def start(self, *, inherit: bool = False) -> None:
         """Starts it with `--socket`. inherit: what it wrote before is kept. Raises AdapterStartError."""
-        command = (*self.manifest.command, "--socket", str(self.socket))
+        command = contained((*self.manifest.command, "--socket", str(self.socket)), self.socket.parent)
         mode = "ab" if inherit else "wb"
         with self.output.open(mode) as output, self.log.open(mode) as log:
             try:
