@@ -16,9 +16,10 @@ from verifier.errors import ExecutorError, InputError
 from verifier.services.derivation import with_sections
 from verifier.services.sources import find_paths
 from witness.chain_config import KNOWN_CHAINS, parse_chain_config
-from witness.check import Finding, Severity, check_witness, is_usable
+from witness.check import check_witness, is_usable
 from witness.errors import ChainConfigError, EncodingError, WitnessError, WitnessFileError
 from witness.file import SUFFIX, map_witness_file
+from witness.finding import Finding, Severity
 from witness.formats import load
 from witness.header import decode_block_header
 from witness.json_document import load_json
