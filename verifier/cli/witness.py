@@ -1,7 +1,7 @@
 """`verifier witness`: import, show and check witness files."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,19 @@ from rich.table import Table
 
 from verifier.cli.output import progress, standard_output
 from verifier.cli.replay import read_chain_config
+from verifier.errors import ExecutorError, InputError
+from verifier.services.derivation import with_sections
 from verifier.services.sources import find_paths
 from witness.chain_config import KNOWN_CHAINS, parse_chain_config
-from witness.check import Finding, Severity, check_witness, is_usable
+from witness.check import check_witness, is_usable
 from witness.errors import ChainConfigError, EncodingError, WitnessError, WitnessFileError
 from witness.file import SUFFIX, map_witness_file
+from witness.finding import Finding, Severity
 from witness.formats import load
 from witness.header import decode_block_header
 from witness.json_document import load_json
-from witness.model import BlockWitness, Octets
+from witness.model import BlockWitness, Octets, PostAccount, PreAccount
+from witness.prestate import decode_poststate, decode_prestate
 from witness.store import WitnessStore
 
 EXIT_FINE, EXIT_UNUSABLE, EXIT_INPUT_ERROR = 0, 1, 2
@@ -63,6 +67,61 @@ def import_(sources: tuple[Path, ...], out: Path, chain_config: Path | None) -> 
                 errors.print(f"error: {error}", markup=False)
             bar.advance(task)
     return EXIT_INPUT_ERROR if failed else EXIT_FINE
+
+
+@witness.command()
+@click.argument("sources", metavar="SRC…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Directory to write to.")
+@click.option("--chain-config", type=click.Path(path_type=Path), help="Geth-genesis JSON, for sources of its chain.")
+@click.option("--accept-claims", is_flag=True, help="Start from a pre-state root that is only claimed.")
+def prestate(sources: tuple[Path, ...], out: Path, chain_config: Path | None, accept_claims: bool) -> int:
+    """Write witness files with the sections that prestate mode needs.
+
+    SRC is a witness file, or what `import` takes, or a directory of them. Each block is executed over its witness once;
+    what it reads goes to the section prestate, with the values that the witness's nodes prove, and what it changes to
+    the section poststate.
+
+    Exit status: 0 all written, 1 a witness was incomplete or a block invalid (written, without poststate), 2 at least
+    one could not be.
+    """
+    config = None if chain_config is None else read_chain_config(chain_config)
+    console, errors = standard_output(), Console(stderr=True, highlight=False, soft_wrap=True)
+    status = EXIT_FINE
+    with WitnessStore(out) as store, progress(errors) as bar:
+        for path in bar.track(find_paths(sources), description="prestate"):
+            try:
+                for content in load(path, chain_config=config):
+                    derived, remark = with_sections(content, accept_claims=accept_claims)
+                    console.print(_derived(derived, store.publish(derived), remark), markup=False)
+                    if derived.poststate is None:
+                        status = max(status, EXIT_UNUSABLE)
+            except (WitnessError, InputError, ExecutorError, OSError) as error:
+                status = EXIT_INPUT_ERROR
+                text = str(error)
+                errors.print(f"error: {text if str(path) in text else f'{path}: {text}'}", markup=False)
+    return status
+
+
+def _derived(content: BlockWitness, path: Path, remark: str) -> str:
+    sections = "; ".join(f"{name}: {text}" for name, text in _sections(content))
+    text = (
+        f"{path}: chain {content.chain_id} block {content.number} 0x{content.hash.hex()} {_fork(content)}; {sections}"
+    )
+    return f"{text}; {remark}" if remark else text
+
+
+def _sections(content: BlockWitness) -> Iterator[tuple[str, str]]:
+    """What prestate and poststate hold, where they are there."""
+    for name, section, decode in (
+        ("prestate", content.prestate, decode_prestate),
+        ("poststate", content.poststate, decode_poststate),
+    ):
+        if section is not None:
+            accounts: Mapping[bytes, PreAccount | PostAccount | None] = decode(section)
+            slots = sum(len(account.slots) for account in accounts.values() if account is not None)
+            absent = sum(account is None for account in accounts.values())
+            kind = "absent" if name == "prestate" else "deleted"
+            yield name, f"{len(section)} bytes, {len(accounts)} accounts ({absent} {kind}), {slots} slots"
 
 
 def _imported(content: BlockWitness, path: Path, *, replaced: bool) -> str:
