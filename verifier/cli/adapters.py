@@ -11,6 +11,7 @@ from rich.table import Table
 
 from verifier.app import configured_adapters
 from verifier.cli.check import check
+from verifier.cli.golden import golden
 from verifier.cli.output import standard_output
 from verifier.errors import AdapterBuildError, AdapterUnavailableError
 from verifier.executors.stateless.build import build as build_adapter
@@ -29,6 +30,7 @@ def adapters() -> None:
 
 
 adapters.add_command(check)
+adapters.add_command(golden)
 
 
 @adapters.command("list")
