@@ -1,4 +1,4 @@
-"""`verifier bench` on a block of our own: every kind of figure, from real clients. How fast they are is not judged here."""
+"""`verifier bench` on a block of our own: every kind of figure, from real clients; not how fast they are."""
 
 import json
 import subprocess
