@@ -17,7 +17,8 @@ use tonic_health::server::HealthReporter;
 use crate::client::Client;
 use crate::deadline::Arrival;
 use crate::rpc::stateless_executor_server::StatelessExecutorServer;
-use crate::service::{Executor, panic_message};
+use crate::service::Executor;
+use crate::work::panic_message;
 use crate::{lifeline, log};
 
 /// Names that the health service answers for (adapters/CONTRACT.md, 6).
