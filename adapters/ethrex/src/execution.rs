@@ -17,7 +17,7 @@ use bytes::Bytes;
 use ethrex_common::constants::DEPOSIT_TOPIC;
 use ethrex_common::types::block_access_list::BlockAccessList;
 use ethrex_common::types::requests::{EncodedRequests, compute_requests_hash};
-use ethrex_common::types::{Block, compute_receipts_root_and_logs_bloom, compute_withdrawals_root};
+use ethrex_common::types::{Block, Log, compute_receipts_root_and_logs_bloom, compute_withdrawals_root};
 use ethrex_common::{H256, validate_block_access_list_size};
 use ethrex_crypto::NativeCrypto;
 use ethrex_crypto::keccak::keccak_hash;
@@ -296,8 +296,13 @@ fn receipt(receipt: &ethrex_common::types::Receipt) -> Receipt {
         succeeded: Some(receipt.succeeded),
         post_state: None,
         cumulative_gas_used: receipt.cumulative_gas_used,
-        logs_hash: word(H256(keccak_hash(receipt.logs.encode_to_vec()))),
+        logs_hash: logs_hash(&receipt.logs),
     }
+}
+
+/// Of a transaction's logs, as adapters/CONTRACT.md defines it.
+pub fn logs_hash(logs: &Vec<Log>) -> Bytes {
+    word(H256(keccak_hash(logs.encode_to_vec())))
 }
 
 fn keccak(bytes: &[u8]) -> Hash {
