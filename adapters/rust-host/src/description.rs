@@ -37,7 +37,7 @@ impl From<Description> for DescribeResponse {
             max_concurrent_requests: MAX_CONCURRENT_REQUESTS as u32,
             contract_version: CONTRACT_VERSION,
             traces: description.traces,
-            uploads: false,
+            uploads: true,
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod deadline;
 pub mod description;
 pub mod hash;
 pub mod lifeline;
+pub mod listener;
 pub mod log;
 pub mod missing;
 pub mod node_form;
@@ -33,6 +34,7 @@ pub mod service;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod trace;
+pub mod uploads;
 pub mod witness_file;
 pub mod word;
 pub mod work;

@@ -74,6 +74,11 @@ impl Prestate {
         Ok(Self { accounts, first_missing: OnceLock::new() })
     }
 
+    /// All that is listed, ascending by address; None: there is no such account.
+    pub fn accounts(&self) -> impl Iterator<Item = (Address, Option<&Account>)> {
+        self.accounts.iter().map(|(address, account)| (*address, account.as_ref()))
+    }
+
     /// The account before the block; None: there is none. The error: it is not listed, so nobody knows.
     pub fn account(&self, address: Address) -> Result<Option<&Account>, Missing> {
         match self.accounts.binary_search_by_key(&address, |(address, _)| *address) {

@@ -9,6 +9,7 @@ use crate::client::Question;
 use crate::hash::Hash;
 use crate::rpc::execute_request::Witness;
 use crate::rpc::{DescribeResponse, ExecuteRequest, Mode};
+use crate::uploads::Uploads;
 
 /// Where the witness is.
 #[derive(Debug)]
@@ -18,7 +19,11 @@ pub enum Source {
 }
 
 /// description: of the client that is asked.
-pub fn read(request: ExecuteRequest, description: &DescribeResponse) -> Result<(Source, Question), Status> {
+pub fn read(
+    request: ExecuteRequest,
+    description: &DescribeResponse,
+    uploads: &Uploads,
+) -> Result<(Source, Question), Status> {
     let question = Question {
         block_hash: hash(&request.block_hash, "block_hash")?,
         pre_state_root: hash(&request.pre_state_root, "pre_state_root")?,
@@ -35,7 +40,11 @@ pub fn read(request: ExecuteRequest, description: &DescribeResponse) -> Result<(
         Some(Witness::Path(path)) if path.starts_with('/') => Source::Path(path.into()),
         Some(Witness::Path(_)) => return Err(Status::invalid_argument("the witness's path is not absolute")),
         Some(Witness::Content(content)) => Source::Content(content),
-        Some(Witness::Uploaded(_)) => return Err(Status::not_found("this adapter holds no uploads")),
+        Some(Witness::Uploaded(digest)) => {
+            let digest = hash(&digest, "uploaded")?;
+            let not_held = || Status::not_found(format!("no upload {digest} is held"));
+            Source::Content(uploads.get(digest).ok_or_else(not_held)?)
+        }
         None => return Err(Status::invalid_argument("no witness")),
     };
     Ok((source, question))

@@ -16,6 +16,7 @@ use crate::rpc::{
     DescribeRequest, DescribeResponse, ExecuteRequest, ExecuteResponse, TraceRequest, UploadPart, UploadResponse,
 };
 use crate::trace::{self, Events, Trace, Wanted};
+use crate::uploads::Uploads;
 use crate::{log, work};
 
 /// Requests that wait while `MAX_CONCURRENT_REQUESTS` are executed; one more is turned away.
@@ -25,6 +26,7 @@ const QUEUE_LENGTH: usize = 8;
 pub struct Executor<C> {
     client: Arc<C>,
     description: DescribeResponse,
+    uploads: Uploads,
     admission: Arc<Semaphore>,
     execution: Arc<Semaphore>,
 }
@@ -34,6 +36,7 @@ impl<C: Client> Executor<C> {
         Self {
             description: client.describe(),
             client,
+            uploads: Uploads::default(),
             admission: Arc::new(Semaphore::new(MAX_CONCURRENT_REQUESTS + QUEUE_LENGTH)),
             execution: Arc::new(Semaphore::new(MAX_CONCURRENT_REQUESTS)),
         }
@@ -49,7 +52,7 @@ impl<C: Client> StatelessExecutor for Executor<C> {
     async fn execute(&self, request: Request<ExecuteRequest>) -> Result<Response<ExecuteResponse>, Status> {
         let started = Instant::now();
         let deadline = deadline::of(request.metadata(), arrival(request.extensions(), started));
-        let (source, question) = request::read(request.into_inner(), &self.description)?;
+        let (source, question) = request::read(request.into_inner(), &self.description, &self.uploads)?;
         let answer = self.answer(source, question, started, self.admit()?);
         let answer = match deadline {
             Some(deadline) => tokio::time::timeout_at(deadline.into(), answer)
@@ -70,7 +73,7 @@ impl<C: Client> StatelessExecutor for Executor<C> {
         let deadline = deadline::of(request.metadata(), arrival(request.extensions(), started));
         let TraceRequest { execution, first, count } = request.into_inner();
         let execution = execution.ok_or_else(|| Status::invalid_argument("nothing to execute"))?;
-        let (source, question) = request::read(execution, &self.description)?;
+        let (source, question) = request::read(execution, &self.description, &self.uploads)?;
         let admitted = self.admit()?;
         let (trace, events) = trace::open(Wanted { first, count }, deadline);
         let execution = Arc::clone(&self.execution);
@@ -78,8 +81,8 @@ impl<C: Client> StatelessExecutor for Executor<C> {
         Ok(Response::new(events))
     }
 
-    async fn upload(&self, _: Request<Streaming<UploadPart>>) -> Result<Response<UploadResponse>, Status> {
-        Err(Status::unimplemented("this adapter takes no uploads"))
+    async fn upload(&self, request: Request<Streaming<UploadPart>>) -> Result<Response<UploadResponse>, Status> {
+        self.uploads.receive(request.into_inner()).await.map(|()| Response::new(UploadResponse {}))
     }
 }
 

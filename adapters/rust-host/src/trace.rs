@@ -121,10 +121,10 @@ impl Trace {
 
     /// An instruction inside the transaction's code. stack: all words, the bottom first.
     pub fn step(&mut self, instruction: Instruction, stack: impl IntoIterator<Item = Word>) -> Result<(), Over> {
-        let Some(current) = &mut self.current else { return Ok(()) };
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(Over);
         }
+        let Some(current) = &mut self.current else { return Ok(()) };
         current.steps += 1;
         if self.account.0 != instruction.account || self.account.1.is_empty() {
             self.account = (instruction.account, instruction.account.to_bytes());
