@@ -12,8 +12,8 @@ pub const DESCRIPTION: Description = Description {
     lineage: "ethrex",
     forks: &chain_config::FORKS,
     unchecked_rules: &[Rule::ProofOfWork],
-    modes: &[Mode::Proof],
-    traces: false,
+    modes: &[Mode::Proof, Mode::Prestate],
+    traces: true,
 };
 
 #[cfg(test)]
