@@ -32,5 +32,6 @@ func Describe() *rpcv1.DescribeResponse {
 		UncheckedRules:        []rpcv1.Rule{rpcv1.Rule_RULE_PROOF_OF_WORK},
 		MaxConcurrentRequests: uint32(ConcurrentRequests()),
 		ContractVersion:       contractVersion,
+		Traces:                true,
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"execution-verifier/adapters/geth/internal/outcome"
 	"execution-verifier/adapters/geth/internal/rpcv1"
 	"execution-verifier/adapters/geth/internal/rules"
+	"execution-verifier/adapters/geth/internal/trace"
 	"execution-verifier/adapters/geth/internal/witnessfile"
 	"execution-verifier/adapters/geth/internal/witnessstate"
 )
@@ -33,6 +34,7 @@ type Request struct {
 	ParentOptional bool   // the parent's header may be absent
 	// Ancestors' hashes by number that the verifier vouches for, for BLOCKHASH where the witness has no header.
 	AncestorHashes map[uint64]common.Hash
+	Recorder       *trace.Recorder // of the steps that are wanted; nil for none
 }
 
 // A block that has been decoded and checked, and all that is needed to execute it.
@@ -44,6 +46,7 @@ type task struct {
 	store      *witnessstate.Store
 	root       common.Hash // the pre-state's
 	vouched    map[uint64]common.Hash
+	recorder   *trace.Recorder
 	commitment *rules.Commitment
 	unchecked  []rpcv1.Rule
 }
@@ -148,7 +151,10 @@ func prepare(file *witnessfile.File, request *Request) (*task, error) {
 	if err != nil {
 		return nil, err
 	}
-	work := &task{config: config, header: header, root: request.PreStateRoot, vouched: request.AncestorHashes}
+	work := &task{
+		config: config, header: header, root: request.PreStateRoot, vouched: request.AncestorHashes,
+		recorder: request.Recorder,
+	}
 	if work.chain, err = bind(config, header, file.Headers, request); err != nil {
 		return nil, err
 	}

@@ -70,7 +70,10 @@ func (work *task) blockHash(number uint64) common.Hash {
 func (run *run) execute(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, run.evm.Cancel)
 	defer stop()
-	run.store.Misses.OnFirst(run.evm.Cancel)
+	run.store.Misses.OnFirst(func() {
+		run.recorder.Silence()
+		run.evm.Cancel()
+	})
 
 	if run.config.DAOForkSupport && run.config.DAOForkBlock != nil &&
 		run.config.DAOForkBlock.Cmp(run.header.Number) == 0 {
@@ -82,7 +85,11 @@ func (run *run) execute(ctx context.Context) error {
 	}
 	signer := types.MakeSigner(run.config, run.header.Number, run.header.Time)
 	for index, transaction := range run.block.Transactions() {
-		if err := run.check(ctx, run.apply(ctx, signer, index, transaction)); err != nil {
+		apply := run.apply
+		if run.recorder.Wants(index) {
+			apply = run.applyTraced
+		}
+		if err := run.check(ctx, apply(ctx, signer, index, transaction)); err != nil {
 			return err
 		}
 	}
@@ -127,5 +134,22 @@ func (run *run) apply(ctx context.Context, signer types.Signer, index int, trans
 	}
 	run.receipts = append(run.receipts, receipt)
 	run.access.Merge(access)
+	return nil
+}
+
+// applyTraced is apply with the steps recorded. The virtual machine has a tracer only in here, as it uses a slower loop
+// with one; and so no system call is ever traced.
+func (run *run) applyTraced(ctx context.Context, signer types.Signer, index int, transaction *types.Transaction) error {
+	run.recorder.Start(index, transaction.Hash())
+	run.evm.Config.Tracer = run.recorder.Hooks()
+	err := run.check(ctx, run.apply(ctx, signer, index, transaction))
+	run.evm.Config.Tracer = nil
+	if err != nil {
+		run.recorder.Flush()
+		return err
+	}
+	receipt := run.receipts[index]
+	succeeded := receipt.Status == types.ReceiptStatusSuccessful || (!run.rules.IsHomestead && run.recorder.Kept())
+	run.recorder.End(succeeded, receipt.GasUsed)
 	return nil
 }
