@@ -17,6 +17,7 @@ import (
 	"execution-verifier/adapters/geth/internal/ancestors"
 	"execution-verifier/adapters/geth/internal/chainconfig"
 	"execution-verifier/adapters/geth/internal/outcome"
+	"execution-verifier/adapters/geth/internal/prestate"
 	"execution-verifier/adapters/geth/internal/rpcv1"
 	"execution-verifier/adapters/geth/internal/rules"
 	"execution-verifier/adapters/geth/internal/trace"
@@ -34,6 +35,7 @@ type Request struct {
 	ParentOptional bool   // the parent's header may be absent
 	// Ancestors' hashes by number that the verifier vouches for, for BLOCKHASH where the witness has no header.
 	AncestorHashes map[uint64]common.Hash
+	Prestate       bool            // the state is the file's prestate section, not the nodes
 	Recorder       *trace.Recorder // of the steps that are wanted; nil for none
 }
 
@@ -44,7 +46,8 @@ type task struct {
 	block      *types.Block
 	chain      *ancestors.Chain
 	store      *witnessstate.Store
-	root       common.Hash // the pre-state's
+	root       common.Hash       // the pre-state's
+	prestate   *prestate.Section // where there is no use of nodes
 	vouched    map[uint64]common.Hash
 	recorder   *trace.Recorder
 	commitment *rules.Commitment
@@ -158,12 +161,30 @@ func prepare(file *witnessfile.File, request *Request) (*task, error) {
 	if work.chain, err = bind(config, header, file.Headers, request); err != nil {
 		return nil, err
 	}
+	nodes := file.State
+	if request.Prestate {
+		if work.prestate, err = prestateOf(file); err != nil {
+			return nil, err
+		}
+		nodes = nil // not looked at, and so not hashed either
+	}
 	if work.block, err = decodeBody(file.Block); err != nil {
 		return nil, err
 	}
 	recoverSenders(types.MakeSigner(config, header.Number, header.Time), work.block.Transactions())
-	work.store, err = witnessstate.NewStore(file.State, file.Codes)
+	work.store, err = witnessstate.NewStore(nodes, file.Codes)
 	return work, err
+}
+
+func prestateOf(file *witnessfile.File) (*prestate.Section, error) {
+	if file.Prestate == nil {
+		return nil, outcome.Refuse("the file has no prestate section")
+	}
+	section, err := prestate.Parse(file.Prestate)
+	if err != nil {
+		return nil, outcome.Refuse("%v", err)
+	}
+	return section, nil
 }
 
 // configOf returns the chain's rules for the block, and decides whether this client has its fork.

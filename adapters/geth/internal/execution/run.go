@@ -14,6 +14,7 @@ import (
 	"github.com/ethereum/go-ethereum/params"
 
 	"execution-verifier/adapters/geth/internal/outcome"
+	"execution-verifier/adapters/geth/internal/prestate"
 	"execution-verifier/adapters/geth/internal/rpcv1"
 	"execution-verifier/adapters/geth/internal/witnessstate"
 )
@@ -26,29 +27,43 @@ type run struct {
 	evm      *vm.EVM
 	gas      *core.GasPool
 	receipts types.Receipts
+	writes   prestate.Writes                  // with a prestate
 	requests [][]byte                         // from Prague on; empty and not nil where there are none
 	access   *bal.ConstructionBlockAccessList // from Amsterdam on
 }
 
-// newRun opens the pre-state, which must be in the witness by its root.
+// newRun opens the pre-state: that of the trusted root, whose node must be in the witness, or the prestate section.
 func (work *task) newRun() (*run, error) {
-	database, err := state.New(work.root, witnessstate.NewDatabase(work.store))
+	opened, err := work.open()
 	if insufficient := work.insufficient(); insufficient != nil {
 		return nil, insufficient
 	}
 	if err != nil {
 		return nil, outcome.Crash("opening the state: %v", err)
 	}
-	context := core.NewEVMBlockContext(work.header, work.chain, nil)
-	context.GetHash = work.blockHash
-	return &run{
+	run := &run{
 		task:   work,
 		rules:  work.config.Rules(work.header.Number, work.header.Difficulty.Sign() == 0, work.header.Time),
-		state:  database,
-		evm:    vm.NewEVM(context, database, work.config, vm.Config{}),
+		state:  opened,
 		gas:    core.NewGasPool(work.header.GasLimit),
 		access: bal.NewConstructionBlockAccessList(),
-	}, nil
+	}
+	context := core.NewEVMBlockContext(work.header, work.chain, nil)
+	context.GetHash = work.blockHash
+	var view vm.StateDB = opened
+	if work.prestate != nil {
+		run.writes = make(prestate.Writes)
+		view = state.NewHookedState(opened, run.writes.Hooks())
+	}
+	run.evm = vm.NewEVM(context, view, work.config, vm.Config{})
+	return run, nil
+}
+
+func (work *task) open() (*state.StateDB, error) {
+	if work.prestate != nil {
+		return prestate.Open(work.prestate, work.store)
+	}
+	return state.New(work.root, witnessstate.NewDatabase(work.store))
 }
 
 func (run *run) release() { run.evm.Release() }

@@ -130,7 +130,11 @@ func requestOf(message *rpcv1.ExecuteRequest) (*execution.Request, error) {
 	default:
 		return nil, status.Error(codes.InvalidArgument, "no witness")
 	}
-	if mode := message.GetMode(); mode != rpcv1.Mode_MODE_PROOF && mode != rpcv1.Mode_MODE_UNSPECIFIED {
+	switch mode := message.GetMode(); mode {
+	case rpcv1.Mode_MODE_PROOF, rpcv1.Mode_MODE_UNSPECIFIED:
+	case rpcv1.Mode_MODE_PRESTATE:
+		request.Prestate = true
+	default:
 		return nil, status.Errorf(codes.InvalidArgument, "mode %d is not supported", mode)
 	}
 	for _, field := range []struct {
