@@ -13,6 +13,7 @@ import type { Rule } from './messages.js'
 import type { Misses } from './misses.js'
 import { settling } from './settling.js'
 import type { WitnessState } from './state.js'
+import type { Tracing } from './tracing.js'
 
 /** The sentences of the client that say that a block is invalid. Everything else is a failure of the client itself. */
 const SENTENCES: readonly (readonly [RegExp, Rule])[] = [
@@ -40,6 +41,7 @@ export async function run(
   state: WitnessState,
   ancestry: Ancestry,
   misses: Misses,
+  tracing?: Tracing,
 ): Promise<RunBlockResult> {
   const blockchain = {
     getBlock: (number: number) => {
@@ -51,6 +53,7 @@ export async function run(
   }
   const vm = await createVM({ common: rules, stateManager: state, blockchain, evmOpts: { bls } })
   hashCodesUnread(vm.evm, state)
+  tracing?.follow(vm)
   // A withdrawal to the system address is a read like any other.
   const hasSystemCalls =
     isFrom(fork, 'prague') && !block.withdrawals?.some(({ address }) => address.toString() === SYSTEM_ADDRESS)
@@ -68,6 +71,8 @@ export async function run(
     return await settling(runBlock(vm, { block, skipBlockValidation: true, generate: true }))
   } catch (error) {
     throw explain(error, finished, block.transactions.length)
+  } finally {
+    tracing?.finish()
   }
 }
 

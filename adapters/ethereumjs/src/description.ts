@@ -19,6 +19,8 @@ export function describe(): DescribeResponse {
     unchecked_rules: ['RULE_PROOF_OF_WORK'],
     max_concurrent_requests: MAX_CONCURRENT_REQUESTS,
     contract_version: 1,
+    traces: true,
+    uploads: false,
   }
 }
 

@@ -15,6 +15,7 @@ import type { Computed, ExecuteRequest, ExecuteResponse, Receipt, Rule } from '.
 import { Misses } from './misses.js'
 import { checkRules } from './rules.js'
 import { WitnessState } from './state.js'
+import type { Tracing } from './tracing.js'
 import { WitnessDatabase } from './witness-database.js'
 
 /** How long the parts took, milliseconds. */
@@ -29,13 +30,13 @@ class Spent {
   }
 }
 
-/** Answers the request; never rejects. */
-export async function execute(request: ExecuteRequest): Promise<ExecuteResponse> {
+/** Answers the request; never rejects. tracing: told of what the transactions do meanwhile. */
+export async function execute(request: ExecuteRequest, tracing?: Tracing): Promise<ExecuteResponse> {
   const spent = new Spent()
   const misses = new Misses()
   let response: ExecuteResponse
   try {
-    response = { computed: await compute(request, misses, spent) }
+    response = { computed: await compute(request, misses, spent, tracing) }
     // The client may have gone on without what it missed.
     if (misses.first !== undefined) response = insufficient(misses.first)
   } catch (error) {
@@ -48,7 +49,12 @@ export async function execute(request: ExecuteRequest): Promise<ExecuteResponse>
   return { ...response, timings: { decode_us, execute_us, root_us, total_us } }
 }
 
-async function compute(request: ExecuteRequest, misses: Misses, spent: Spent): Promise<Computed> {
+async function compute(
+  request: ExecuteRequest,
+  misses: Misses,
+  spent: Spent,
+  tracing: Tracing | undefined,
+): Promise<Computed> {
   const binding = performance.now()
   const task = bind(request, misses)
   const rules = clientRules(task.config, task.position, (task.parent?.difficulty ?? 0n) > 0n)
@@ -64,7 +70,7 @@ async function compute(request: ExecuteRequest, misses: Misses, spent: Spent): P
   spent.decode += performance.now() - indexing
 
   const running = performance.now()
-  const result = await run(block, task.fork, rules, state, task.ancestry, misses)
+  const result = await run(block, task.fork, rules, state, task.ancestry, misses, tracing)
   spent.execute += performance.now() - running - state.rootTime
 
   const hashing = performance.now()

@@ -48,6 +48,8 @@ export interface DescribeResponse {
   unchecked_rules: Rule[]
   max_concurrent_requests: number
   contract_version: number
+  traces: boolean
+  uploads: boolean
 }
 
 export interface ExecuteRequest {
@@ -95,6 +97,36 @@ export interface Missing {
   hash: Uint8Array
   number: string
   where: string
+}
+
+export interface TraceRequest {
+  /** Null where it was left out. */
+  execution: ExecuteRequest | null
+  first: number
+  count: number
+}
+
+/** One of them is set. */
+export interface TraceEvent {
+  /** Which one, where the library says so. */
+  event?: 'transaction_start' | 'steps' | 'transaction_end' | 'outcome'
+  transaction_start?: { index: number; hash: Uint8Array }
+  steps?: { steps: Step[] }
+  transaction_end?: { index: number; succeeded: boolean; gas_used: string; steps: string }
+  outcome?: ExecuteResponse
+}
+
+/** One instruction before it is executed. Gas that a JavaScript number cannot hold is a decimal string. */
+export interface Step {
+  depth: number
+  account: Uint8Array
+  pc: number
+  op: number
+  gas: number | string
+  stack: Uint8Array
+  gas_cost: number | string
+  memory_size: number
+  error?: string
 }
 
 /** Microseconds. */
