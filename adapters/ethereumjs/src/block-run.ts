@@ -7,12 +7,12 @@ import { createVM, runBlock, type RunBlockResult, type VM } from '@ethereumjs/vm
 
 import type { Ancestry } from './ancestry.js'
 import { BrokenRule } from './answer.js'
+import type { BlockState } from './block-state.js'
 import { isFrom, type Fork } from './chain-config.js'
 import { bls } from './cryptography.js'
 import type { Rule } from './messages.js'
 import type { Misses } from './misses.js'
 import { settling } from './settling.js'
-import type { WitnessState } from './state.js'
 import type { Tracing } from './tracing.js'
 
 /** The sentences of the client that say that a block is invalid. Everything else is a failure of the client itself. */
@@ -38,7 +38,7 @@ export async function run(
   block: Block,
   fork: Fork,
   rules: Common,
-  state: WitnessState,
+  state: BlockState,
   ancestry: Ancestry,
   misses: Misses,
   tracing?: Tracing,
@@ -82,7 +82,7 @@ interface Opcode {
 }
 
 /** Lets EXTCODEHASH do without the code, which the client's own handler reads before it answers with the account's hash. */
-function hashCodesUnread(evm: VM['evm'], state: WitnessState): void {
+function hashCodesUnread(evm: VM['evm'], state: BlockState): void {
   const { _opcodeMap } = evm as unknown as { _opcodeMap: Opcode[] }
   const opcode = _opcodeMap[EXTCODEHASH]
   if (opcode?.opcodeInfo.name !== 'EXTCODEHASH') return // before Constantinople

@@ -19,6 +19,9 @@ import type { WitnessDatabase } from './witness-database.js'
 /** RLP of the empty string: how the cache says that a slot is zero. */
 const ZERO_SLOT = Uint8Array.of(0x80)
 
+/** A state that holds its values answers at once. */
+type OrPromise<Value> = Value | Promise<Value>
+
 export abstract class BlockState extends MerkleStateManager {
   /** Milliseconds spent in computing roots. */
   rootTime = 0
@@ -51,10 +54,10 @@ export abstract class BlockState extends MerkleStateManager {
   }
 
   /** An account as it is below the caches. Throws where that is unknown. */
-  protected abstract readAccount(address: Address): Promise<Account | undefined>
+  protected abstract readAccount(address: Address): OrPromise<Account | undefined>
 
   /** A slot as it is below the caches, RLP; undefined where it is zero. account: as it is now. Throws where it is unknown. */
-  protected abstract readSlot(address: Address, account: Account, key: Uint8Array): Promise<Uint8Array | undefined>
+  protected abstract readSlot(address: Address, account: Account, key: Uint8Array): OrPromise<Uint8Array | undefined>
 
   /** Brings down what stands in the caches. */
   abstract override flush(): Promise<void>

@@ -1,6 +1,7 @@
 // One request, from the witness to the answer.
 
 import type { Block } from '@ethereumjs/block'
+import type { Common } from '@ethereumjs/common'
 import { RLP } from '@ethereumjs/rlp'
 import type { RunBlockResult } from '@ethereumjs/vm'
 
@@ -13,6 +14,7 @@ import { clientRules } from './client-rules.js'
 import { keccak256 } from './cryptography.js'
 import type { Computed, ExecuteRequest, ExecuteResponse, Receipt, Rule } from './messages.js'
 import { Misses } from './misses.js'
+import { PrestateState } from './prestate-state.js'
 import { checkRules } from './rules.js'
 import { WitnessState } from './state.js'
 import type { Tracing } from './tracing.js'
@@ -65,8 +67,7 @@ async function compute(
   spent.execute = performance.now() - checking
 
   const indexing = performance.now()
-  const database = new WitnessDatabase(task.file.nodes, task.file.codes, misses)
-  const state = new WitnessState(task.preStateRoot, database, misses, rules)
+  const state = stateOf(task, rules, misses)
   spent.decode += performance.now() - indexing
 
   const running = performance.now()
@@ -75,8 +76,28 @@ async function compute(
 
   const hashing = performance.now()
   const computed = collect(task, block, result, unchecked)
+  const answer =
+    state instanceof PrestateState ? { ...computed, ...(await withoutRoots(computed, task, state)) } : computed
   spent.root = state.rootTime + performance.now() - hashing
-  return computed
+  return answer
+}
+
+/** The state before the block: over the prestate section in MODE_PRESTATE, else over the witness's nodes. */
+function stateOf(task: Task, rules: Common, misses: Misses): WitnessState | PrestateState {
+  const { prestate, file } = task
+  if (prestate !== undefined) {
+    return new PrestateState(prestate, new WitnessDatabase([], file.codes, misses), misses, rules)
+  }
+  return new WitnessState(task.preStateRoot, new WitnessDatabase(file.nodes, file.codes, misses), misses, rules)
+}
+
+/** What differs in MODE_PRESTATE. Before Byzantium a receipt holds the state's root (EIP-658), and so does their trie. */
+async function withoutRoots(computed: Computed, { fork }: Task, state: PrestateState): Promise<Partial<Computed>> {
+  const post_state = await state.postState()
+  const none = { state_root: new Uint8Array(), post_state }
+  if (isFrom(fork, 'byzantium')) return none
+  const receipts = computed.receipts.map(({ post_state: _, ...receipt }) => receipt)
+  return { ...none, receipts, receipts_root: new Uint8Array() }
 }
 
 function collect(task: Task, block: Block, result: RunBlockResult, unchecked: Rule[]): Computed {

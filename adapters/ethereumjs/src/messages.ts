@@ -83,6 +83,22 @@ export interface Computed {
   requests_hash?: Uint8Array
   receipts: Receipt[]
   unchecked_rules: Rule[]
+  post_state?: PostAccount[]
+}
+
+/** Of one that is deleted nothing but the address is set. Numbers that are bytes are big-endian, without leading zeros. */
+export interface PostAccount {
+  address: Uint8Array
+  deleted: boolean
+  nonce?: string
+  balance?: Uint8Array
+  code_hash?: Uint8Array
+  slots: PostSlot[]
+}
+
+export interface PostSlot {
+  key: Uint8Array
+  value: Uint8Array
 }
 
 export interface Receipt {
@@ -93,10 +109,12 @@ export interface Receipt {
 }
 
 export interface Missing {
-  kind: 'KIND_NODE' | 'KIND_CODE' | 'KIND_HEADER'
+  kind: 'KIND_NODE' | 'KIND_CODE' | 'KIND_HEADER' | 'KIND_ACCOUNT' | 'KIND_SLOT'
   hash: Uint8Array
   number: string
   where: string
+  address: Uint8Array
+  key: Uint8Array
 }
 
 export interface TraceRequest {

@@ -5,6 +5,7 @@ import { isAbsolute } from 'node:path'
 import type { ExecuteRequest } from './messages.js'
 
 const HASH_LENGTH = 32 // bytes
+const MODES = ['MODE_UNSPECIFIED', 'MODE_PROOF', 'MODE_PRESTATE']
 
 /** Why a request is not well formed; undefined where it is. */
 export function invalidArgument(request: ExecuteRequest): string | undefined {
@@ -18,7 +19,7 @@ export function invalidArgument(request: ExecuteRequest): string | undefined {
   for (const [name, { length }] of hashes) {
     if (length !== HASH_LENGTH) return `${name} has ${length} bytes, ${HASH_LENGTH} expected`
   }
-  if (request.mode !== 'MODE_PROOF' && request.mode !== 'MODE_UNSPECIFIED') return `mode ${request.mode} is not known`
+  if (!MODES.includes(request.mode)) return `mode ${request.mode} is not known`
   return undefined
 }
 

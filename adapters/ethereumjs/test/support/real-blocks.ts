@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 import { hexToBytes, type PrefixedHexString as Hex } from '@ethereumjs/util'
 
+import { decodePosition } from '../../dist/block-header.js'
 import type { ExecuteRequest } from '../../dist/messages.js'
 import { readJson } from './fixture.js'
 import { encodeWitnessFile, type Content } from './witness-encoding.js'
@@ -103,7 +104,7 @@ export function realBlock(name: string): RealBlock {
     chainConfig: Buffer.from(JSON.stringify(CONFIGS[document.chainId])),
     nodes: bytes(document.witness.state),
     codes: bytes(document.witness.codes),
-    headers: bytes(document.witness.headers),
+    headers: bytes(document.witness.headers).sort((left, right) => numberOf(left) - numberOf(right)),
   }
   const request: ExecuteRequest = {
     content: encodeWitnessFile(content),
@@ -118,4 +119,8 @@ export function realBlock(name: string): RealBlock {
     })),
   }
   return { name, content, request }
+}
+
+function numberOf(header: Uint8Array): number {
+  return Number(decodePosition(header).number)
 }
