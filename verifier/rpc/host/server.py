@@ -4,7 +4,9 @@ import os
 import stat
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,8 +16,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from ..v1 import executor_pb2 as pb
 from ..v1 import executor_pb2_grpc
 from .client import Adapter
-from .pool import MEMORY_LIMIT, Job, QueueFullError, WorkerPool
+from .job import Job, TraceJob
+from .pool import MEMORY_LIMIT, QueueFullError, WorkerPool
 from .task import invalid_argument
+from .uploads import UploadError, Uploads, UploadTooLargeError
 
 CONTRACT_VERSION = 1
 SERVICE = pb.DESCRIPTOR.services_by_name["StatelessExecutor"].full_name
@@ -34,18 +38,20 @@ def default_worker_count() -> int:
 def describe(adapter: Adapter, workers: int) -> pb.DescribeResponse:
     """The whole answer of Describe."""
     description = adapter.description()
-    description.modes[:] = [pb.MODE_PROOF]
+    description.modes[:] = [pb.MODE_PROOF, pb.MODE_PRESTATE]
+    description.uploads = True
     description.max_concurrent_requests = workers
     description.contract_version = CONTRACT_VERSION
     return description
 
 
 class Servicer(executor_pb2_grpc.StatelessExecutorServicer):
-    """Takes requests in, and waits for the pool. One table of errors, at the end of Execute."""
+    """Takes requests in, and waits for the pool."""
 
     def __init__(self, description: pb.DescribeResponse, pool: WorkerPool) -> None:
         self._description = description
         self._pool = pool
+        self._uploads = Uploads()
 
     def Describe(  # noqa: N802 - the name in the protocol
         self,
@@ -60,26 +66,80 @@ class Servicer(executor_pb2_grpc.StatelessExecutorServicer):
     ) -> pb.ExecuteResponse:
         """Executes a block in a worker. A request whose caller is gone is stopped."""
         started = time.monotonic()
-        reason = invalid_argument(request)
-        if reason is not None:
-            _abort(context, grpc.StatusCode.INVALID_ARGUMENT, reason)
-        remaining: float | None = context.time_remaining()
-        if remaining is not None and remaining > LONGEST_DEADLINE:
-            remaining = None  # gRPC's way to say that there is none
+        self._check(request, context)
+        remaining = _remaining(context)
         job = Job(request.SerializeToString(), None if remaining is None else started + remaining)
         if not context.add_callback(job.cancel):
             _abort(context, grpc.StatusCode.CANCELLED, "the request was cancelled")
-        try:
+        with _errors_as_status(context):
             self._pool.submit(job)
             response = job.future.result(remaining)
-        except QueueFullError as error:
-            _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
-        except TimeoutError:
-            _abort(context, grpc.StatusCode.DEADLINE_EXCEEDED, "the request's deadline has passed")
-        except CancelledError:
-            _abort(context, grpc.StatusCode.CANCELLED, "the request was cancelled")
         response.timings.total_us = int((time.monotonic() - started) * 1e6)
         return response
+
+    def Trace(  # noqa: N802 - the name in the protocol
+        self, request: pb.TraceRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.TraceEvent]:
+        """Executes a block in a worker and passes its events on, as fast as they are read."""
+        started = time.monotonic()
+        if not self._description.traces:
+            _abort(context, grpc.StatusCode.UNIMPLEMENTED, "this adapter does not trace")
+        self._check(request.execution, context)
+        remaining = _remaining(context)
+        job = TraceJob(request.SerializeToString(), None if remaining is None else started + remaining)
+        if not context.add_callback(job.cancel):
+            _abort(context, grpc.StatusCode.CANCELLED, "the request was cancelled")
+        try:
+            with _errors_as_status(context):
+                self._pool.submit(job)
+                yield from job.events()
+                response = job.future.result()  # is there: the events have ended
+        finally:
+            job.cancel()  # gRPC closes this generator where nobody reads it any more
+        response.timings.total_us = int((time.monotonic() - started) * 1e6)
+        yield pb.TraceEvent(outcome=response)
+
+    def Upload(  # noqa: N802 - the name in the protocol
+        self, request_iterator: Iterator[pb.UploadPart], context: grpc.ServicerContext
+    ) -> pb.UploadResponse:
+        """Takes a witness file in, for later requests to name."""
+        try:
+            self._uploads.receive(request_iterator)
+        except UploadError as error:
+            _abort(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except UploadTooLargeError as error:
+            _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        return pb.UploadResponse()
+
+    def _check(self, request: pb.ExecuteRequest, context: grpc.ServicerContext) -> None:
+        """Ends the call where the request is not well formed; puts the content in where it names an upload."""
+        reason = invalid_argument(request)
+        if reason is not None:
+            _abort(context, grpc.StatusCode.INVALID_ARGUMENT, reason)
+        if request.WhichOneof("witness") == "uploaded":
+            content = self._uploads.get(request.uploaded)
+            if content is None:
+                _abort(context, grpc.StatusCode.NOT_FOUND, f"the upload {request.uploaded.hex()} is not held")
+            request.content = content
+
+
+def _remaining(context: grpc.ServicerContext) -> float | None:
+    """Seconds until the request's deadline; None where it has none."""
+    remaining: float | None = context.time_remaining()
+    return None if remaining is not None and remaining > LONGEST_DEADLINE else remaining  # gRPC's way to say "none"
+
+
+@contextmanager
+def _errors_as_status(context: grpc.ServicerContext) -> Iterator[None]:
+    """The one table of errors: what a request can come to without an answer, as gRPC says it."""
+    try:
+        yield
+    except QueueFullError as error:
+        _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+    except TimeoutError:
+        _abort(context, grpc.StatusCode.DEADLINE_EXCEEDED, "the request's deadline has passed")
+    except CancelledError:
+        _abort(context, grpc.StatusCode.CANCELLED, "the request was cancelled")
 
 
 def _abort(context: grpc.ServicerContext, code: grpc.StatusCode, detail: str) -> NoReturn:

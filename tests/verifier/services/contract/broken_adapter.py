@@ -18,10 +18,12 @@ import verifier.rpc.host.server as server
 import verifier.rpc.host.task as task_module
 import witness.file
 from adapters.pyevm.description import ADAPTER, describe
-from verifier.rpc.host import command, lifeline, pool
+from verifier.rpc.host import command, lifeline
 from verifier.rpc.host.client import Adapter
+from verifier.rpc.host.job import Job
 from verifier.rpc.host.responses import broken_rule
 from verifier.rpc.host.task import Answered, BlockTask
+from verifier.rpc.host.tracer import Tracer
 from verifier.rpc.v1 import executor_pb2 as pb
 from witness.errors import EncodingError
 from witness.header import decode_block_header
@@ -66,6 +68,9 @@ class BrokenClient:
 
     def measure(self, task: BlockTask) -> bytes:
         return self._client.measure(task)
+
+    def trace(self, task: BlockTask, tracer: Tracer) -> pb.ExecuteResponse:
+        return self._client.trace(task, tracer)
 
     def execute(self, task: BlockTask) -> pb.ExecuteResponse:
         if self._mode == "crashes-on-garbage" and not all(map(is_node, task.nodes)):
@@ -236,7 +241,7 @@ WORKER_BREAKAGES: dict[str, Callable[[], None]] = {
 
 
 def ignore_deadlines() -> None:
-    class Undying(pool.Job):
+    class Undying(Job):
         def cancel(self) -> None:
             pass
 
