@@ -104,6 +104,16 @@ class Instance:
                     total += times.user + times.system
         return total
 
+    def memory(self) -> int:
+        """Bytes resident in it and its children."""
+        total = 0
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.pid)
+            for each in (process, *process.children(recursive=True)):
+                with contextlib.suppress(psutil.Error):
+                    total += each.memory_info().rss
+        return total
+
     def close_standard_input(self) -> None:
         """What happens when its supervisor is gone."""
         if self._process is not None and self._process.stdin is not None:
