@@ -3,21 +3,18 @@
 import asyncio
 import time
 from collections.abc import AsyncIterable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from verifier.errors import UsageError
-from verifier.executors.stateless.client import CALL_TIMEOUT, OPTIONS
+from verifier.executors.stateless.address import Address as Address
+from verifier.executors.stateless.client import CALL_TIMEOUT
 from verifier.rpc.v1 import executor_pb2 as pb
 from verifier.rpc.v1 import executor_pb2_grpc
 
 from .answer import Answer
 
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 EXECUTE_METHOD = "/verifier.rpc.v1.StatelessExecutor/Execute"
 
 
@@ -56,44 +53,6 @@ class Connection(Protocol):
         """Ends the connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where an adapter listens: "unix:/path" or "host:port". Raises UsageError from `parse` for anything else."""
-
-    path: Path | None = None
-    host: str = ""
-    port: int = 0
-
-    @classmethod
-    def parse(cls, text: str) -> "Address":
-        """Reads an address. Plain TCP only to this machine: nothing protects the connection."""
-        if text.startswith("unix:"):
-            path = Path(text.removeprefix("unix:"))
-            if not path.is_absolute():
-                raise UsageError(f"{text}: a socket's path is absolute, unix:/path")
-            return cls(path=path)
-        host, _, port = text.rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-            raise UsageError(f"{text}: neither an adapter's name nor an address, unix:/path or host:port")
-        if host not in LOOPBACK:
-            raise UsageError(f"{text}: plain TCP only to this machine ({', '.join(LOOPBACK[:3])})")
-        return cls(host=host, port=int(port))
-
-    @staticmethod
-    def is_one(text: str) -> bool:
-        """Whether a command's argument is meant as an address, not as a name."""
-        return ":" in text
-
-    def __str__(self) -> str:
-        return f"unix:{self.path}" if self.path is not None else f"{self.host}:{self.port}"
-
-    async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A plain connection, to send what is no gRPC. Raises OSError."""
-        if self.path is not None:
-            return await asyncio.open_unix_connection(self.path)
-        return await asyncio.open_connection(self.host.strip("[]"), self.port)
-
-
 class GrpcEvents:
     """Events over gRPC, which asks for more only as they are read."""
 
@@ -128,8 +87,7 @@ class GrpcConnection:
 
     def __init__(self, address: Address) -> None:
         # A server may allow more than gRPC's 4 MiB to be sent; how much it takes is the adapter's own limit.
-        options = (*OPTIONS, ("grpc.max_send_message_length", -1))
-        self._channel = grpc.aio.insecure_channel(str(address), options=options)
+        self._channel = address.channel(("grpc.max_send_message_length", -1))
         self._executor = executor_pb2_grpc.StatelessExecutorStub(self._channel)  # type: ignore[no-untyped-call]
         self._health = health_pb2_grpc.HealthStub(self._channel)
         self._raw: Any = self._channel.unary_unary(EXECUTE_METHOD, response_deserializer=pb.ExecuteResponse.FromString)

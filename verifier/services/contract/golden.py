@@ -23,7 +23,7 @@ from witness.header import decode_header, keccak256
 from witness.json_document import load_json
 from witness.model import BlockWitness, Header
 
-from .bundle import BundledBlock
+from .bundled_block import BundledBlock
 from .subject import Subject, with_part
 from .tampering import POSITION, added, decoded, flipped, rebuilt
 

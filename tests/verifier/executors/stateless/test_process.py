@@ -13,13 +13,14 @@ import pytest
 
 from tests.verifier.executors.stateless.conftest import Scripted
 from verifier.executors.stateless import process as process_module
+from verifier.executors.stateless.address import Address
 from verifier.executors.stateless.client import AdapterClient
 from verifier.executors.stateless.process import AdapterProcess, ProcessState, last_line
 
 
 def supervised(manifest_of: Scripted, mode: str, directory: Path) -> tuple[AdapterProcess, AdapterClient]:
     socket = directory / "scripted.sock"
-    client = AdapterClient("scripted", "scripted", f"unix:{socket}")
+    client = AdapterClient("scripted", "scripted", Address(path=socket))
     return AdapterProcess(manifest_of(mode), socket, client.probe), client
 
 
