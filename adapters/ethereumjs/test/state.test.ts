@@ -34,7 +34,7 @@ const rules = clientRules(
 
 /** Of the node or code that was missed first. */
 function missedHash({ first }: Misses): string | undefined {
-  return first !== undefined && 'hash' in first ? hex(first.hash as Uint8Array) : undefined
+  return first !== undefined && 'hash' in first ? hex(first.hash) : undefined
 }
 
 function stateOf(

@@ -38,6 +38,7 @@ export async function recordPrestate(
 ): Promise<{ recording: Recording; response: ExecuteResponse }> {
   const recording: Recording = new Map()
   const prototype = WitnessState.prototype as unknown as Reading
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- each is called on the state that it is of
   const { readAccount, readSlot, putStorage } = prototype
   prototype.readAccount = async function (address) {
     const account = await readAccount.call(this, address)
