@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from ..v1 import executor_pb2 as pb
 from ..v1 import executor_pb2_grpc
 from .client import Adapter
+from .endpoint import TcpEndpoint
 from .job import Job, TraceJob
 from .pool import MEMORY_LIMIT, QueueFullError, WorkerPool
 from .task import invalid_argument
@@ -148,16 +149,19 @@ def _abort(context: grpc.ServicerContext, code: grpc.StatusCode, detail: str) ->
 
 
 class AdapterServer:
-    """The server on its socket, from start to end.
+    """The server on its socket (a path) or TCP endpoint, from start to end. address: where it listens.
 
-    Raises OSError if the socket cannot be made.
+    Raises OSError if it cannot listen there.
     """
 
     def __init__(
-        self, adapter: Adapter, path: Path, workers: int | None = None, memory_limit: int = MEMORY_LIMIT
+        self,
+        adapter: Adapter,
+        endpoint: Path | TcpEndpoint,
+        workers: int | None = None,
+        memory_limit: int = MEMORY_LIMIT,
     ) -> None:
         count = workers or default_worker_count()
-        self._path = path
         self._lock = threading.Lock()
         self._warm_workers = 0
         self._expected = count
@@ -180,7 +184,14 @@ class AdapterServer:
         register = executor_pb2_grpc.add_StatelessExecutorServicer_to_server
         register(Servicer(description, self._pool), self._server)  # type: ignore[no-untyped-call]  # generated
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._inode = self._bind()
+        if isinstance(endpoint, TcpEndpoint):
+            self._path: Path | None = None
+            self._inode: int | None = None
+            self.address = endpoint.bind(self._server)
+        else:
+            self._path = endpoint
+            self._inode = self._bind(endpoint)
+            self.address = str(endpoint)
 
     def start(self) -> None:
         """Serves from now on; NOT_SERVING until the workers are warm."""
@@ -189,27 +200,25 @@ class AdapterServer:
 
     def stop(self) -> None:
         """Ends at once: running requests are cut off, workers killed, the socket removed."""
-        try:
-            if self._path.stat().st_ino == self._inode:  # not a successor's
+        with suppress(OSError):
+            if self._path is not None and self._path.stat().st_ino == self._inode:  # not a successor's
                 self._path.unlink()
-        except OSError:
-            pass
         self._pool.stop()
         self._server.stop(None)
 
-    def _bind(self) -> int:
-        if self._path.is_symlink() or self._path.exists():
-            self._path.unlink()
+    def _bind(self, path: Path) -> int:
+        if path.is_symlink() or path.exists():
+            path.unlink()
         previous = os.umask(0o177)  # the socket is made with mode 0600, never wider
         try:
-            self._server.add_insecure_port(f"unix:{self._path}")
+            self._server.add_insecure_port(f"unix:{path}")
         except RuntimeError as error:
-            raise OSError(f"cannot listen on {self._path}: {error}") from None
+            raise OSError(f"cannot listen on {path}: {error}") from None
         finally:
             os.umask(previous)
-        status = self._path.stat()
+        status = path.stat()
         if stat.S_IMODE(status.st_mode) != 0o600:
-            self._path.chmod(0o600)
+            path.chmod(0o600)
         return status.st_ino
 
     def _warm_changed(self, warm: int) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -318,9 +319,9 @@ def take_any_request() -> None:
 def open_socket_to_all() -> None:
     original = SERVER.AdapterServer._bind
 
-    def bind(self: Any) -> Any:
-        inode = original(self)
-        self._path.chmod(0o666)
+    def bind(self: Any, path: Path) -> Any:
+        inode = original(self, path)
+        path.chmod(0o666)
         return inode
 
     SERVER.AdapterServer._bind = bind
