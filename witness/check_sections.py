@@ -40,6 +40,13 @@ def check_sections(content: BlockWitness, header: Header, root: bytes | None) ->
             yield from _check_root(poststate, root, nodes, header)
 
 
+def extent(accounts: PreState | PostState, nothing: str) -> str:
+    """How much a section holds, in words. nothing: what an address without an account means."""
+    slots = sum(len(account.slots) for account in accounts.values() if account is not None)
+    without = sum(account is None for account in accounts.values())
+    return f"{len(accounts)} accounts ({without} {nothing}), {slots} slots"
+
+
 def _check_prestate(prestate: PreState, state: ProvenState | None) -> Iterator[Finding]:
     contradictions: list[str] = []
     total = unproven = 0
@@ -69,12 +76,15 @@ def _check_prestate(prestate: PreState, state: ProvenState | None) -> Iterator[F
         yield Finding(Severity.ERROR, "prestate", text)
     if len(contradictions) > MAX_CONTRADICTIONS:
         yield Finding(Severity.ERROR, "prestate", f"{len(contradictions) - MAX_CONTRADICTIONS} further contradictions")
+    if contradictions:
+        return
     if state is None:
-        yield Finding(Severity.NOTE, "prestate", "nothing names the pre-state root, so nothing of it is proven")
+        proof = "nothing names the pre-state root, so nothing of it is proven"
     elif unproven:
-        yield Finding(
-            Severity.NOTE, "prestate", f"{unproven} of {total} accounts and slots are not proven by the nodes"
-        )
+        proof = f"{unproven} of these {total} are not proven by the nodes"
+    else:
+        proof = "all proven by the nodes"
+    yield Finding(Severity.NOTE, "prestate", f"{extent(prestate, 'absent')}; {proof}")
 
 
 def _differences(stated: PreAccount | None, proven: PreAccount | None) -> Iterator[str]:
@@ -121,9 +131,10 @@ def _check_root(poststate: PostState, root: bytes, nodes: NodeSource, header: He
     try:
         after = root_after(root, nodes, poststate)
     except (WitnessInsufficientError, EncodingError) as error:
-        yield Finding(Severity.NOTE, "poststate", f"not proven: {error}")
+        yield Finding(Severity.NOTE, "poststate", f"{extent(poststate, 'deleted')}; not proven: {error}")
         return
     if after == header.state_root:
+        yield Finding(Severity.NOTE, "poststate", f"{extent(poststate, 'deleted')}; gives the header's state root")
         return
     text = f"gives the state root 0x{after.hex()}, not the header's 0x{header.state_root.hex()}"
     if header.excess_blob_gas is None:

@@ -26,9 +26,10 @@ def prestate_from_json(states: Document) -> tuple[dict[bytes, PreAccount | None]
             continue
         state = as_object(value, name)
         nonce, balance, storage_root, code_hash = _account(state, name)
+        storage = {} if state.get("storage") is None else state["storage"]
         slots = {
             as_octets(key, f"{name}.storage", HASH_LENGTH): _word(word, f"{name}.storage.{key}")
-            for key, word in as_object(state.get("storage") or {}, f"{name}.storage").items()
+            for key, word in as_object(storage, f"{name}.storage").items()
         }
         accounts[address] = PreAccount(nonce, balance, storage_root, code_hash, slots)
         if state.get("code") is not None:

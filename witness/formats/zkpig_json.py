@@ -31,7 +31,7 @@ def parts_from_json(document: Document) -> Parts:
     witness = as_object(document.get("witness"), "witness")
     header = as_object(block.get("header"), "blocks[0].header")
     transactions = first_present(block, ("transaction", "transactions"))
-    extra = as_object(document.get("extra") or {}, "extra")
+    extra = as_object({} if document.get("extra") is None else document["extra"], "extra")
     prestate, codes = None, list[bytes]()
     if extra.get("preState") is not None:
         prestate, codes = prestate_from_json(as_object(extra["preState"], "extra.preState"))
