@@ -104,6 +104,11 @@ class Address:
         """Whether the adapter sees this machine's files: only behind a unix-domain socket is that sure."""
         return self.path is not None
 
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether it can only be an adapter on this machine."""
+        return self.path is not None or self.host in LOOPBACK
+
     def channel(self, *options: tuple[str, Any]) -> grpc.aio.Channel:
         """A new channel with the verifier's options and these. Raises InputError for TLS files that cannot be used."""
         if self.tls is not None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterable, Iterable
+from pathlib import Path
 from typing import Any, Protocol
 
 import grpc
@@ -87,6 +88,7 @@ class GrpcConnection:
 
     def __init__(self, address: Address) -> None:
         # A server may allow more than gRPC's 4 MiB to be sent; how much it takes is the adapter's own limit.
+        self._address = address
         self._channel = address.channel(("grpc.max_send_message_length", -1))
         self._executor = executor_pb2_grpc.StatelessExecutorStub(self._channel)  # type: ignore[no-untyped-call]
         self._health = health_pb2_grpc.HealthStub(self._channel)
@@ -111,7 +113,7 @@ class GrpcConnection:
     async def execute(self, request: pb.ExecuteRequest | bytes, timeout: float) -> Answer:  # noqa: ASYNC109 - gRPC's own
         """See Connection."""
         started = time.monotonic()
-        payload = request if isinstance(request, bytes) else request.SerializeToString()
+        payload = request if isinstance(request, bytes) else self._carried(request).SerializeToString()
         try:
             response = await self._raw(payload, timeout=timeout)
         except grpc.aio.AioRpcError as error:
@@ -121,7 +123,8 @@ class GrpcConnection:
 
     def trace(self, request: pb.TraceRequest, timeout: float) -> Events:
         """See Connection."""
-        return GrpcEvents(self._executor.Trace(request, timeout=timeout))
+        carried = pb.TraceRequest(execution=self._carried(request.execution), first=request.first, count=request.count)
+        return GrpcEvents(self._executor.Trace(carried, timeout=timeout))
 
     async def upload(self, parts: Iterable[pb.UploadPart] | AsyncIterable[pb.UploadPart], timeout: float) -> Answer:  # noqa: ASYNC109 - gRPC's own
         """See Connection."""
@@ -137,3 +140,13 @@ class GrpcConnection:
     async def close(self) -> None:
         """See Connection."""
         await self._channel.close()
+
+    def _carried(self, request: pb.ExecuteRequest) -> pb.ExecuteRequest:
+        """The request with the bytes of its file, where the adapter is on another machine and the file is one."""
+        path = Path(request.path)
+        if self._address.on_this_machine or request.WhichOneof("witness") != "path" or not path.is_file():
+            return request
+        carried = pb.ExecuteRequest()
+        carried.CopyFrom(request)
+        carried.content = path.read_bytes()
+        return carried
