@@ -1,7 +1,7 @@
 """`verifier witness`: import, show and check witness files."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,15 @@ from verifier.errors import ExecutorError, InputError
 from verifier.services.derivation import with_sections
 from verifier.services.sources import find_paths
 from witness.chain_config import KNOWN_CHAINS, parse_chain_config
-from witness.check import Finding, Severity, check_witness, is_usable
+from witness.check import check_witness, is_usable
+from witness.check_sections import extent
 from witness.errors import ChainConfigError, EncodingError, WitnessError, WitnessFileError
 from witness.file import SUFFIX, map_witness_file
+from witness.finding import Finding, Severity
 from witness.formats import load
 from witness.header import decode_block_header
 from witness.json_document import load_json
-from witness.model import BlockWitness, Octets, PostAccount, PreAccount
+from witness.model import BlockWitness, Octets
 from witness.prestate import decode_poststate, decode_prestate
 from witness.store import WitnessStore
 
@@ -102,25 +104,25 @@ def prestate(sources: tuple[Path, ...], out: Path, chain_config: Path | None, ac
 
 
 def _derived(content: BlockWitness, path: Path, remark: str) -> str:
-    sections = "; ".join(f"{name}: {text}" for name, text in _sections(content))
+    sections = "; ".join(f"{name}: {text}" for name, text in _sections(content).items())
     text = (
         f"{path}: chain {content.chain_id} block {content.number} 0x{content.hash.hex()} {_fork(content)}; {sections}"
     )
     return f"{text}; {remark}" if remark else text
 
 
-def _sections(content: BlockWitness) -> Iterator[tuple[str, str]]:
-    """What prestate and poststate hold, where they are there."""
-    for name, section, decode in (
-        ("prestate", content.prestate, decode_prestate),
-        ("poststate", content.poststate, decode_poststate),
-    ):
-        if section is not None:
-            accounts: Mapping[bytes, PreAccount | PostAccount | None] = decode(section)
-            slots = sum(len(account.slots) for account in accounts.values() if account is not None)
-            absent = sum(account is None for account in accounts.values())
-            kind = "absent" if name == "prestate" else "deleted"
-            yield name, f"{len(section)} bytes, {len(accounts)} accounts ({absent} {kind}), {slots} slots"
+def _sections(content: BlockWitness) -> dict[str, str]:
+    """What prestate and poststate hold, in words, where they are there."""
+    extents = {}
+    try:
+        if content.prestate is not None:
+            extents["prestate"] = extent(decode_prestate(content.prestate), "absent")
+        if content.poststate is not None:
+            extents["poststate"] = extent(decode_poststate(content.poststate), "deleted")
+    except WitnessFileError as error:
+        name, _, reason = str(error).partition(": ")
+        extents[name] = f"malformed: {reason}"
+    return extents
 
 
 def _imported(content: BlockWitness, path: Path, *, replaced: bool) -> str:
@@ -184,6 +186,7 @@ def describe(content: BlockWitness, path: Path) -> dict[str, Any]:
             if part is not None
         },
         "counts": {name: len(sections[name] or b"") for name in ("state", "codes", "headers")},
+        "extents": _sections(content),
         "producer": _document(content.producer),
         "claims": _document(content.claims),
         "expected": _document(content.expected),
@@ -217,7 +220,8 @@ def _lines(description: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "file", f"{description['file_bytes']} bytes"
     for name, size in description["bytes"].items():
         count = description["counts"].get(name)
-        yield name, f"{size} bytes" + ("" if count is None else f" in {count}")
+        held = description["extents"].get(name)
+        yield name, f"{size} bytes" + ("" if count is None else f" in {count}") + (f": {held}" if held else "")
     for section in ("producer", "claims", "expected"):
         document = description[section]
         if not isinstance(document, dict):

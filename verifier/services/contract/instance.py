@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from verifier.executors.stateless.address import Address, TlsFiles
+from verifier.executors.stateless.containment import contained
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.process import START_TIMEOUT, last_line
 
@@ -48,12 +49,12 @@ class Instance:
         return self._process is not None and self._process.returncode is None
 
     async def start(self, *, inherit: bool = False, listen: str = "", tls: Sequence[str] = ()) -> None:
-        """Starts it with `--socket`, or with `--listen` and these arguments for TLS.
+        """Starts it as the verifier does with `--socket`, or with `--listen` and these arguments for TLS.
 
         inherit: what it wrote before is kept. Raises AdapterStartError.
         """
         where = ("--listen", listen, *tls) if listen else ("--socket", str(self.socket))
-        command = (*self.manifest.command, *where)
+        command = contained((*self.manifest.command, *where), self.socket.parent, network=bool(listen))
         mode = "ab" if inherit else "wb"
         with self.output.open(mode) as output, self.log.open(mode) as log:
             try:
