@@ -2,5 +2,5 @@
 
 import os
 
-# gRPC's core would write its own lines about every adapter that ends. It reads this when it is first imported.
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+# gRPC's core would write its own lines about every adapter that ends or refuses us. It reads this when it is first imported.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
