@@ -14,11 +14,15 @@ import pytest
 from tests.end_to_end.running import RunningAdapters
 from verifier.app import configured_adapters
 from verifier.executors.stateless.manifest import Manifest
+from verifier.services.contract.certificates import make_certificates
+from verifier.services.contract.instance import Instance
 
 VERIFIER = (sys.executable, "-m", "verifier.cli.main")
 MANIFESTS = configured_adapters()
 # Obligations that ask for no process of the kit's own, and take a few seconds.
 QUICK = ("describe", "health", "execute", "request", "missing.all", "process.socket-mode")
+# And some of each of the contract's later parts.
+LATER = ("prestate.post-state", "prestate.malformed-section", "trace.steps", "trace.range", "upload.execute")
 
 
 def check(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -49,7 +53,7 @@ def test_every_obligation(manifest: Manifest) -> None:
     unmet = {each["obligation"]: each["detail"] for each in documents if each["standing"] == "not met"}
     assert not unmet
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(documents) > 50
+    assert len(documents) > 90
     # Nothing that the bundled blocks could have shown was left out.
     exempt = {each["obligation"] for each in documents if each["standing"] == "not applicable"}
     assert exempt <= {"execute.unlisted-forks"}, exempt
@@ -89,6 +93,37 @@ def test_by_a_port_of_this_machine(adapters: RunningAdapters, available: str) ->
     status, output, errors = asyncio.run(run())
     assert (status, errors) == (0, ""), output
     assert "process.socket-mode: not applicable" in output
+
+
+def test_over_mutual_tls(tmp_path: Path) -> None:
+    """Nobody's files are seen there as far as the kit knows: it sends along what it asks about."""
+    (manifest,) = configured_adapters(["pyevm"])
+    certificates = make_certificates(tmp_path)
+    server, client = certificates.server, certificates.client
+    files = ("--tls-certificate", server.certificate, "--tls-key", server.key, "--tls-client-ca", server.ca)
+    ours = ("--tls-ca", client.ca, "--tls-certificate", client.certificate, "--tls-key", client.key)
+
+    async def run(*shown: Path | str) -> subprocess.CompletedProcess[str]:
+        instance = Instance(manifest, tmp_path, "remote")
+        try:
+            await instance.start(listen="127.0.0.1:0", tls=[str(each) for each in files])
+            address = await instance.listening(client)
+            await (await instance.wait_serving(address)).close()
+            arguments = (str(address), *map(str, shown), *only(*QUICK, *LATER, "listen"), "--json")
+            return await asyncio.to_thread(check, *arguments)
+        finally:
+            await instance.kill()
+
+    done = asyncio.run(run(*ours))
+    documents = {each["obligation"]: each for each in map(json.loads, done.stdout.splitlines())}
+    assert (done.returncode, done.stderr) == (0, ""), documents
+    for id_ in ("execute.values", *LATER):
+        assert documents[id_]["standing"] == "met"
+    assert documents["listen.tls"]["standing"] == "not applicable"
+    # Who shows nothing hears that nobody is there, in one line.
+    refused = asyncio.run(run())
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert len(refused.stderr.splitlines()) == 1
 
 
 @asynccontextmanager
