@@ -8,7 +8,8 @@ use adapter_host::client::Question;
 use adapter_host::outcome::Stop;
 use adapter_host::rpc::missing::Kind;
 use adapter_host::rpc::{AbstentionReason, Computed, Missing, Mode, PostAccount};
-use alloy_consensus::{Signed, TxEip7702};
+use alloy_consensus::{Signed, TxEip1559, TxEip7702};
+use alloy_eips::eip2930::{AccessList, AccessListItem};
 use alloy_eips::eip4788::BEACON_ROOTS_ADDRESS;
 use alloy_eips::eip4895::Withdrawal;
 use alloy_eips::eip7702::{Authorization, SignedAuthorization};
@@ -241,4 +242,27 @@ fn a_file_without_a_section_is_refused_and_the_trusted_root_still_counts() {
     scene.pre_state_root = B256::repeat_byte(1);
     let Err(Stop::Abstain(abstention)) = ask(&scene) else { panic!("not refused") };
     assert!(abstention.detail.contains("is not the trusted"));
+}
+
+// What a section has to list beyond what geth reads: the account of a precompile that is called, also by DELEGATECALL.
+#[test]
+fn the_account_of_a_precompile_is_read_by_every_call() {
+    let precompile = Address::with_last_byte(4);
+    for (instruction, zeros) in [(0xf1, 5), (0xf2, 5), (0xf4, 4), (0xfa, 4)] {
+        let code = [&vec![0x5f; zeros][..], &[0x73], precompile.as_slice(), &[0x5a, instruction]].concat();
+        let scene = contract_scene("cancun", &code);
+        let without = scene.clone().listing(&ABSENT);
+        assert_eq!(missing(&without).address, precompile.to_vec(), "{instruction:02x}");
+        agrees(&scene, &[&ABSENT[..], &[precompile]].concat(), &[]);
+    }
+}
+
+// revm takes no access list for a read (EIP-2930), nor the coinbase's warmth (EIP-3651).
+#[test]
+fn an_access_list_is_not_read() {
+    let item = |address| AccessListItem { address, storage_keys: vec![B256::repeat_byte(9)] };
+    let list = AccessList(vec![item(TARGET), item(CONTRACT)]);
+    let tx = TxEip1559 { access_list: list, ..support::unsigned(RECIPIENT, 5, 100_000) };
+    let tx = Transaction::Eip1559(Signed::new_unhashed(tx, signature()));
+    agrees(&Scene::new("cancun", &crowd(), vec![tx]), &ABSENT, &[]);
 }
