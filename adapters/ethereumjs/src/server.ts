@@ -11,6 +11,7 @@ import { log } from './log.js'
 import { Pool } from './pool.js'
 import { SERVICE, executorService } from './protocol.js'
 import { executor } from './service.js'
+import { Uploads } from './uploads.js'
 
 const MAX_REQUEST = 300 * 2 ** 20 // bytes; the contract asks for 256 MiB
 const MAX_RESPONSE = 128 * 2 ** 20 // bytes; the contract asks for 64 MiB
@@ -36,7 +37,7 @@ export async function serve(socket: string): Promise<void> {
     'grpc.max_receive_message_length': MAX_REQUEST,
     'grpc.max_send_message_length': MAX_RESPONSE,
   })
-  server.addService(executorService(), executor(pool))
+  server.addService(executorService(), executor(pool, new Uploads()))
   health.addToServer(server)
   await bind(server, socket)
   log('listening', { socket })

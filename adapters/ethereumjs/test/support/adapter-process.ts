@@ -12,6 +12,7 @@ import {
   makeGenericClientConstructor,
   type Client,
   type ClientReadableStream,
+  type ClientWritableStream,
   type ServiceError,
 } from '@grpc/grpc-js'
 import { service as healthService } from 'grpc-health-check'
@@ -77,6 +78,26 @@ export class AdapterProcess {
       (request: object, options: object) => ClientReadableStream<TraceEvent>
     >
     return client.Trace({ execution, first: 0, count: 0 }, { deadline: Date.now() + timeout })
+  }
+
+  /** Uploads what the parts hold, in as many messages; `cancelled` before the end where it is said. */
+  upload(parts: readonly object[], isCancelled = false): Promise<object> {
+    const client = this.executorClient as unknown as Record<
+      'Upload',
+      (
+        options: object,
+        callback: (error: ServiceError | null, response?: object) => void,
+      ) => ClientWritableStream<object>
+    >
+    return new Promise((resolve, reject) => {
+      const call = client.Upload({ deadline: Date.now() + 60_000 }, (error, response) => {
+        if (error === null) resolve(response ?? {})
+        else reject(error)
+      })
+      for (const part of parts) call.write(part)
+      if (isCancelled) call.cancel()
+      else call.end()
+    })
   }
 
   /** The answer to the health service's Check. */
