@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import {
   credentials,
   makeGenericClientConstructor,
+  type ChannelCredentials,
   type Client,
   type ClientReadableStream,
   type ClientWritableStream,
@@ -48,8 +49,10 @@ export class AdapterProcess {
   private executor: Client | undefined
   private health: Client | undefined
 
-  constructor() {
-    this.child = spawn(process.execPath, [MAIN, '--socket', this.socket], { stdio: ['pipe', 'pipe', 'pipe'] })
+  /** words: of the command line, where it is not to serve on `socket`. */
+  constructor(words?: readonly string[]) {
+    const place = words ?? ['--socket', this.socket]
+    this.child = spawn(process.execPath, [MAIN, ...place], { stdio: ['pipe', 'pipe', 'pipe'] })
     this.child.stdout?.on('data', (text: Buffer) => (this.output += text.toString()))
     this.child.stderr?.on('data', (text: Buffer) => (this.errors += text.toString()))
     this.ended = once(this.child, 'exit') as Promise<[number | null, string | null]>
@@ -119,6 +122,17 @@ export class AdapterProcess {
     this.executor?.close()
     this.health?.close()
     return this.ended
+  }
+
+  /** Speaks to the adapter at the address that it has logged; to what serves on a socket by default. */
+  connect(channel: ChannelCredentials): void {
+    const [, address] = /event=listening address=(\S+)/u.exec(this.errors) ?? []
+    this.executor?.close()
+    this.executor = new (makeGenericClientConstructor(executorService(), 'Executor'))(
+      address as string,
+      channel,
+      OPTIONS,
+    )
   }
 
   private get executorClient(): Client {
