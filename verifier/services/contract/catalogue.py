@@ -15,6 +15,7 @@ from . import (
     deadlines,
     descriptions,
     execution,
+    listening,
     missing,
     prestate,
     processes,
@@ -48,6 +49,7 @@ PRESTATE = "CONTRACT.md, prestate mode"
 TRACES = "CONTRACT.md, traces"
 UPLOADS = "CONTRACT.md, uploads"
 PROCESS = "CONTRACT.md, as a process"
+LISTEN = f"{PROCESS}, --listen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,12 @@ CATALOGUE: tuple[Entry, ...] = (
     _entry("process.interrupted", f"{PROCESS}, SIGTERM and SIGINT", processes.interrupted),
     _entry("process.killed", f"{PROCESS}, SIGTERM and SIGINT", processes.killed),
     _entry("process.standard-output", f"{PROCESS}, log lines", processes.standard_output),
+    _entry("listen.plain-loopback", LISTEN, listening.plain_loopback),
+    _entry("listen.terminated", LISTEN, listening.terminated),
+    _entry("listen.arguments", LISTEN, listening.arguments),
+    _entry("listen.tls", LISTEN, listening.mutual_tls),
+    _entry("listen.no-certificate", LISTEN, listening.no_certificate),
+    _entry("listen.other-authority", LISTEN, listening.other_authority),
     _entry("process.lifeline-busy", f"{PROCESS}, lifeline", processes.lifeline_busy),
 )
 

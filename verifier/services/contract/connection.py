@@ -84,12 +84,12 @@ class GrpcEvents:
 
 
 class GrpcConnection:
-    """A Connection over gRPC, with the verifier's own channel options."""
+    """A Connection over gRPC, with the verifier's own channel options, or over a channel that is given."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, channel: grpc.aio.Channel | None = None) -> None:
         # A server may allow more than gRPC's 4 MiB to be sent; how much it takes is the adapter's own limit.
         self._address = address
-        self._channel = address.channel(("grpc.max_send_message_length", -1))
+        self._channel = channel or address.channel(("grpc.max_send_message_length", -1))
         self._executor = executor_pb2_grpc.StatelessExecutorStub(self._channel)  # type: ignore[no-untyped-call]
         self._health = health_pb2_grpc.HealthStub(self._channel)
         self._raw: Any = self._channel.unary_unary(EXECUTE_METHOD, response_deserializer=pb.ExecuteResponse.FromString)

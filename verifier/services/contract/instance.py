@@ -5,18 +5,22 @@
 
 import asyncio
 import contextlib
+import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
+from verifier.executors.stateless.address import Address, TlsFiles
 from verifier.executors.stateless.containment import contained
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.process import START_TIMEOUT, last_line
 
-from .connection import Address, GrpcConnection
+from .connection import GrpcConnection
 from .errors import AdapterStartError
 
+LISTENING = re.compile(r"event=listening\b.*?\baddress=\"?([^\s\"]+)")
 POLL = 0.05  # seconds between two looks at what another process does
 EXIT_TIMEOUT = 10.0  # seconds to end in; "at once", on busy cores and with workers to end. A supervisor gives 2
 CHILDREN_TIMEOUT = 5.0  # seconds for the children of an ended process to be gone
@@ -44,9 +48,13 @@ class Instance:
         """Whether it has not ended yet."""
         return self._process is not None and self._process.returncode is None
 
-    async def start(self, *, inherit: bool = False) -> None:
-        """Starts it with `--socket`. inherit: what it wrote before is kept. Raises AdapterStartError."""
-        command = contained((*self.manifest.command, "--socket", str(self.socket)), self.socket.parent)
+    async def start(self, *, inherit: bool = False, listen: str = "", tls: Sequence[str] = ()) -> None:
+        """Starts it with `--socket`, or with `--listen` and these arguments for TLS.
+
+        inherit: what it wrote before is kept. Raises AdapterStartError.
+        """
+        where = ("--listen", listen, *tls) if listen else ("--socket", str(self.socket))
+        command = contained((*self.manifest.command, *where), self.socket.parent, network=bool(listen))
         mode = "ab" if inherit else "wb"
         with self.output.open(mode) as output, self.log.open(mode) as log:
             try:
@@ -56,18 +64,35 @@ class Instance:
             except OSError as error:
                 raise AdapterStartError(f"{self.manifest.name}: {command[0]}: {error.strerror}") from None
 
-    async def wait_serving(self) -> GrpcConnection:
-        """A connection to it, once it is healthy (or has no health service at all). Raises AdapterStartError."""
-        return await self._connected(warm=True)
+    async def listening(self, tls: TlsFiles | None = None) -> Address:
+        """Where it listens, by its log, with what we show to it. Raises AdapterStartError if it does not say."""
+        deadline = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < deadline:
+            logged = self.log.read_text(errors="replace")
+            found = LISTENING.search(logged)
+            if found is not None:
+                return Address.parse(found[1], tls)
+            if not self.running:
+                break
+            await asyncio.sleep(POLL)
+        why = f"no event=listening within {START_TIMEOUT:.0f} s" if self.running else self.ending()
+        raise AdapterStartError(f"{self.manifest.name} --listen: {why}")
 
-    async def wait_answering(self) -> GrpcConnection:
+    async def wait_serving(self, address: Address | None = None) -> GrpcConnection:
+        """A connection to it, once it is healthy (or has no health service at all). Raises AdapterStartError.
+
+        address: where it listens, its socket by default.
+        """
+        return await self._connected(address or self.address, warm=True)
+
+    async def wait_answering(self, address: Address | None = None) -> GrpcConnection:
         """A connection to it, once it describes itself, warm or not. Raises AdapterStartError."""
-        return await self._connected(warm=False)
+        return await self._connected(address or self.address, warm=False)
 
-    async def _connected(self, *, warm: bool) -> GrpcConnection:
-        connection, deadline = GrpcConnection(self.address), time.monotonic() + START_TIMEOUT
+    async def _connected(self, address: Address, *, warm: bool) -> GrpcConnection:
+        connection, deadline = GrpcConnection(address), time.monotonic() + START_TIMEOUT
         while time.monotonic() < deadline and self.running:
-            if self.socket.exists():
+            if address.path is None or self.socket.exists():
                 if not warm and await connection.describe() is not None:
                     return connection
                 if warm and await connection.health("") not in ("NOT_SERVING", "UNAVAILABLE", "DEADLINE_EXCEEDED"):

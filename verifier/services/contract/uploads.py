@@ -93,10 +93,12 @@ async def broken(subject: Subject, evidence: Evidence) -> None:
         content = _of_its_own(block, 3, size=2 * PART)
         pieces = list(parts(content))
         await _refused(subject, evidence, "without its last part", iter(pieces[:-1]), block, content)
-        task = asyncio.create_task(subject.upload(_stalled(pieces[:-1])))
+        over = asyncio.Event()
+        task = asyncio.create_task(subject.upload(_stalled(pieces[:-1], over)))
         await asyncio.sleep(CANCEL_AFTER)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        over.set()
         answer = await _execute(subject, block, digest(content))
         evidence.expect(answer.status is grpc.StatusCode.NOT_FOUND, f"after a stream that broke: {answer}")
         # Once more from the middle: what came before it is not there to be continued.
@@ -146,7 +148,9 @@ async def too_large(subject: Subject, evidence: Evidence) -> None:
     for block in _blocks(subject, evidence)[-1:]:
         first = pb.UploadPart(digest=digest(b"large"), length=TOO_LARGE, content=bytes(SMALL_PART))
         # No further part comes: that the file is too large is known from the first one.
-        answer = await subject.upload(_stalled([first]))
+        over = asyncio.Event()
+        answer = await subject.upload(_stalled([first], over))
+        over.set()
         evidence.expect(answer.status is grpc.StatusCode.RESOURCE_EXHAUSTED, f"{TOO_LARGE} bytes: Upload {answer}")
         content = _of_its_own(block, 5)
         uploaded = await subject.upload(parts(content))
@@ -172,11 +176,11 @@ def parts(
         yield part
 
 
-async def _stalled(pieces: list[pb.UploadPart]) -> AsyncIterator[pb.UploadPart]:
-    """These parts, and then nothing, without an end."""
+async def _stalled(pieces: list[pb.UploadPart], over: asyncio.Event) -> AsyncIterator[pb.UploadPart]:
+    """These parts, and then nothing, without an end until it is over."""
     for piece in pieces:
         yield piece
-    await asyncio.Event().wait()
+    await over.wait()
 
 
 async def _refused(
