@@ -1,7 +1,7 @@
 //! What this adapter is.
 
 use adapter_host::description::Description;
-use adapter_host::rpc::Rule;
+use adapter_host::rpc::{Mode, Rule};
 
 use crate::chain_config;
 
@@ -12,6 +12,8 @@ pub const DESCRIPTION: Description = Description {
     lineage: "ethrex",
     forks: &chain_config::FORKS,
     unchecked_rules: &[Rule::ProofOfWork],
+    modes: &[Mode::Proof, Mode::Prestate],
+    traces: true,
 };
 
 #[cfg(test)]

@@ -9,13 +9,15 @@ use adapter_host::binding;
 use adapter_host::client::{Client, Question, Spent};
 use adapter_host::hash::Hash;
 use adapter_host::outcome::{Stop, abstain, broken, refuse};
-use adapter_host::rpc::{AbstentionReason, Computed, DescribeResponse, Receipt, Rule};
+use adapter_host::prestate::Prestate;
+use adapter_host::rpc::{AbstentionReason, Computed, DescribeResponse, Mode, Receipt, Rule};
+use adapter_host::trace::Trace;
 use adapter_host::witness_file::WitnessFile;
 use bytes::Bytes;
 use ethrex_common::constants::DEPOSIT_TOPIC;
 use ethrex_common::types::block_access_list::BlockAccessList;
 use ethrex_common::types::requests::{EncodedRequests, compute_requests_hash};
-use ethrex_common::types::{Block, compute_receipts_root_and_logs_bloom, compute_withdrawals_root};
+use ethrex_common::types::{Block, Log, compute_receipts_root_and_logs_bloom, compute_withdrawals_root};
 use ethrex_common::{H256, validate_block_access_list_size};
 use ethrex_crypto::NativeCrypto;
 use ethrex_crypto::keccak::keccak_hash;
@@ -24,10 +26,12 @@ use ethrex_rlp::encode::RLPEncode;
 use ethrex_vm::{BlockExecutionResult, Evm, EvmError};
 
 use crate::chain_config::Chain;
+use crate::database::{Accounts, After, Database, Failure};
 use crate::description::DESCRIPTION;
+use crate::listed_state::ListedState;
+use crate::proven_state::ProvenState;
 use crate::rules::{self, Objection};
-use crate::witness_database::{Failure, WitnessDatabase};
-use crate::{parent, warm_up};
+use crate::{parent, trace, transactions, warm_up};
 
 /// The client, for the host.
 pub struct Ethrex;
@@ -51,6 +55,17 @@ impl Client for Ethrex {
         spent: &mut Spent,
     ) -> (Result<Computed, Stop>, Option<Leftover>) {
         execute(file, question, cancelled, spent)
+    }
+
+    fn trace(
+        &self,
+        file: Arc<WitnessFile>,
+        question: &Question,
+        cancelled: Arc<AtomicBool>,
+        spent: &mut Spent,
+        trace: &mut Trace,
+    ) -> (Result<Computed, Stop>, Option<Leftover>) {
+        execute_traced(file, question, cancelled, spent, trace)
     }
 }
 
@@ -77,7 +92,7 @@ pub struct Prepared {
     block: Block,
     chain: Chain,
     fork_has: ForkHas,
-    database: WitnessDatabase,
+    database: Database,
     unchecked_rules: Vec<Rule>,
 }
 
@@ -104,13 +119,44 @@ pub fn execute(
     spent: &mut Spent,
 ) -> (Result<Computed, Stop>, Option<Leftover>) {
     match prepare(file, question, cancelled, spent) {
-        Ok(prepared) => {
-            let mut evm = Evm::new_for_l1(prepared.database.clone(), Arc::new(NativeCrypto));
-            let result = run(&prepared, &mut evm, spent);
-            (result, Some(Leftover { _prepared: prepared, _evm: evm }))
-        }
+        Ok(prepared) => run_prepared(prepared, spent),
         Err(stop) => (Err(stop), None),
     }
+}
+
+/// Executes the block as `execute` does, with the same result, and puts what its transactions do into `into`.
+///
+/// The client has no place for an observer where it executes a block, so the transactions are executed twice: one
+/// instruction at a time, and then by the client alone, whose result this is. If the two differ, there is none.
+pub fn execute_traced(
+    file: Arc<WitnessFile>,
+    question: &Question,
+    cancelled: Arc<AtomicBool>,
+    spent: &mut Spent,
+    into: &mut Trace,
+) -> (Result<Computed, Stop>, Option<Leftover>) {
+    let prepared = match prepare(file, question, cancelled, spent) {
+        Ok(prepared) => prepared,
+        Err(stop) => return (Err(stop), None),
+    };
+    let Prepared { block, chain, database, .. } = &prepared;
+    let tracing = Instant::now();
+    let Ok(ends) = trace::trace(block, &chain.config, database.clone(), into) else {
+        return (Err(Stop::Cancelled), None);
+    };
+    spent.execute += tracing.elapsed();
+    let (result, leftover) = run_prepared(prepared, spent);
+    let result = result.and_then(|computed| match ends.difference(&computed.receipts) {
+        Some(difference) => Err(abstain(AbstentionReason::Crashed, difference)),
+        None => Ok(computed),
+    });
+    (result, leftover)
+}
+
+fn run_prepared(prepared: Prepared, spent: &mut Spent) -> (Result<Computed, Stop>, Option<Leftover>) {
+    let mut evm = Evm::new_for_l1(prepared.database.clone(), Arc::new(NativeCrypto));
+    let result = run(&prepared, &mut evm, spent);
+    (result, Some(Leftover { _prepared: prepared, _evm: evm }))
 }
 
 fn prepare(
@@ -122,6 +168,7 @@ fn prepare(
     let started = Instant::now();
     let bound = binding::bind(&file, question, keccak, DESCRIPTION.client_name, DESCRIPTION.forks)?;
     let chain = Chain::new(bound.chain.clone()).map_err(refuse)?;
+    let prestate = if question.mode == Mode::Prestate { Some(Prestate::of(&file)?) } else { None };
     let block = decode_block(file.block(), bound.hash)?;
     let ancestry = Ancestry::new(&file, &bound, question, keccak)?;
     let (parent, unchecked_rules) = parent::parent(&block.header, &file, &ancestry, &chain.config)?;
@@ -132,8 +179,14 @@ fn prepare(
     spent.execute = checking.elapsed();
 
     let indexing = Instant::now();
-    let root = H256(question.pre_state_root.0);
-    let database = WitnessDatabase::new(file, chain.config, ancestry, parent, root, cancelled)?;
+    let accounts = match prestate {
+        Some(prestate) => Accounts::Listed(ListedState::new(prestate)),
+        None => {
+            let root = H256(question.pre_state_root.0);
+            Accounts::Proven(Box::new(ProvenState::new(Arc::clone(&file), chain.config, parent, root)?))
+        }
+    };
+    let database = Database::new(file, chain.config, ancestry, accounts, cancelled);
     spent.decode += indexing.elapsed();
 
     let timestamp = block.header.timestamp;
@@ -178,8 +231,8 @@ fn run(prepared: &Prepared, evm: &mut Evm, spent: &mut Spent) -> Result<Computed
     if let Some(missing) = database.first_missing() {
         return Err(missing.into());
     }
-    let state_root = database.apply(&updates)?;
-    let computed = collect(prepared, &result, access_list.as_ref(), state_root);
+    let after = database.apply(&updates)?;
+    let computed = collect(prepared, &result, access_list.as_ref(), after);
     spent.root = hashing.elapsed();
     Ok(computed)
 }
@@ -206,13 +259,17 @@ fn collect(
     prepared: &Prepared,
     result: &BlockExecutionResult,
     access_list: Option<&BlockAccessList>,
-    state_root: H256,
+    after: After,
 ) -> Computed {
     let Prepared { block, fork_has, unchecked_rules, .. } = prepared;
     let (receipts_root, logs_bloom) = compute_receipts_root_and_logs_bloom(&result.receipts, &NativeCrypto);
     let requests: Vec<EncodedRequests> = result.requests.iter().map(|requests| requests.encode()).collect();
+    let (state_root, post_state) = match after {
+        After::StateRoot(root) => (word(root), Vec::new()),
+        After::PostState(accounts) => (Bytes::new(), accounts),
+    };
     Computed {
-        state_root: word(state_root),
+        state_root,
         receipts_root: word(receipts_root),
         logs_bloom: Bytes::copy_from_slice(logs_bloom.as_bytes()),
         gas_used: result.block_gas_used,
@@ -224,7 +281,7 @@ fn collect(
         block_access_list_hash: access_list.map(|list| word(list.compute_hash(&NativeCrypto))),
         receipts: result.receipts.iter().map(receipt).collect(),
         unchecked_rules: unchecked_rules.iter().map(|&rule| rule.into()).collect(),
-        post_state: Vec::new(),
+        post_state,
     }
 }
 
@@ -239,8 +296,13 @@ fn receipt(receipt: &ethrex_common::types::Receipt) -> Receipt {
         succeeded: Some(receipt.succeeded),
         post_state: None,
         cumulative_gas_used: receipt.cumulative_gas_used,
-        logs_hash: word(H256(keccak_hash(receipt.logs.encode_to_vec()))),
+        logs_hash: logs_hash(&receipt.logs),
     }
+}
+
+/// Of a transaction's logs, as adapters/CONTRACT.md defines it.
+pub fn logs_hash(logs: &Vec<Log>) -> Bytes {
+    word(H256(keccak_hash(logs.encode_to_vec())))
 }
 
 fn keccak(bytes: &[u8]) -> Hash {
@@ -257,26 +319,13 @@ fn explain(error: &EvmError, prepared: &Prepared) -> Stop {
         return abstain(AbstentionReason::Crashed, format!("ethrex: {error}"));
     };
     let index = match rule {
-        Rule::Transaction | Rule::BlockGas => failing_transaction(prepared),
+        Rule::Transaction | Rule::BlockGas => {
+            transactions::failing(&prepared.block, &prepared.chain.config, prepared.database.clone())
+        }
         _ => None,
     };
     Stop::Broken(broken(
         rule,
         index.map_or_else(String::new, |index| format!("transaction {index}: ")) + &error.to_string(),
     ))
-}
-
-/// The index of the transaction that may not be included. The client's error does not say: execute them one by one.
-fn failing_transaction(prepared: &Prepared) -> Option<usize> {
-    let Block { header, body } = &prepared.block;
-    let mut evm = Evm::new_for_l1(prepared.database.clone(), Arc::new(NativeCrypto));
-    evm.apply_system_calls(header).ok()?;
-    let mut cumulative_gas_used = 0;
-    // From Amsterdam on gas is counted in two dimensions, which only the client's own loop does.
-    let one_dimension = !prepared.chain.config.is_amsterdam_activated(header.timestamp);
-    body.transactions.iter().position(|tx| {
-        let fits = tx.gas_limit() <= header.gas_limit.saturating_sub(cumulative_gas_used);
-        let Ok(sender) = tx.sender(&NativeCrypto) else { return true };
-        (one_dimension && !fits) || evm.execute_tx(tx, header, &mut cumulative_gas_used, sender).is_err()
-    })
 }

@@ -5,10 +5,16 @@
 
 pub mod benchmark;
 pub mod chain_config;
+pub mod database;
 pub mod description;
 pub mod execution;
+pub mod instruction_table;
+pub mod listed_state;
 pub mod node_index;
 pub mod parent;
+pub mod proven_state;
 pub mod rules;
+pub mod stepping;
+pub mod trace;
+pub mod transactions;
 pub mod warm_up;
-pub mod witness_database;

@@ -13,6 +13,7 @@ use adapter_host::binding;
 use adapter_host::block_bytes;
 use adapter_host::client::Question;
 use adapter_host::outcome::Stop;
+use adapter_host::rpc::Mode;
 use adapter_host::witness_file::WitnessFile;
 use alloy_consensus::proofs::calculate_receipt_root;
 use alloy_primitives::B256;
@@ -34,6 +35,7 @@ pub fn shortest_way(path: &Path) -> Result<(), Box<dyn Error>> {
     let question = Question {
         block_hash: file.block_hash,
         pre_state_root: root,
+        mode: Mode::Proof,
         chain_config: Default::default(),
         parent_header_optional: false,
         ancestor_hashes: Default::default(),

@@ -1,7 +1,7 @@
 //! What this adapter is.
 
 use adapter_host::description::Description;
-use adapter_host::rpc::Rule;
+use adapter_host::rpc::{Mode, Rule};
 
 use crate::fork;
 
@@ -12,6 +12,8 @@ pub const DESCRIPTION: Description = Description {
     lineage: "revm",
     forks: &fork::NAMES,
     unchecked_rules: &[Rule::ProofOfWork],
+    modes: &[Mode::Proof],
+    traces: false,
 };
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use adapter_host::rpc::execute_request::Witness;
 use adapter_host::rpc::{ExecuteRequest, Mode};
+use adapter_host::testing::listener_contract;
 use adapter_host::testing::process_contract::{self, Subject};
 use alloy_consensus::{Signed, TxEip1559};
 use alloy_primitives::Address;
@@ -95,4 +96,19 @@ fn benchmarks_a_file() {
 #[test]
 fn wrong_arguments_have_an_exit_status_of_their_own() {
     process_contract::wrong_arguments_have_an_exit_status_of_their_own(BINARY);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_uploaded_file_is_executed_by_its_digest() {
+    listener_contract::an_uploaded_file_is_executed_by_its_digest(subject()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_clients_with_a_certificate_of_the_authority_are_served() {
+    listener_contract::only_clients_with_a_certificate_of_the_authority_are_served(subject()).await;
+}
+
+#[test]
+fn without_tls_only_loopback_is_listened_on() {
+    listener_contract::without_tls_only_loopback_is_listened_on(BINARY);
 }

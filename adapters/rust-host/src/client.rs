@@ -8,8 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::hash::Hash;
-use crate::outcome::Stop;
-use crate::rpc::{Computed, DescribeResponse};
+use crate::outcome::{Stop, refuse};
+use crate::rpc::{Computed, DescribeResponse, Mode};
+use crate::trace::Trace;
 use crate::witness_file::WitnessFile;
 
 /// What a request asks, besides the file.
@@ -17,6 +18,8 @@ use crate::witness_file::WitnessFile;
 pub struct Question {
     pub block_hash: Hash,
     pub pre_state_root: Hash,
+    /// Proof or prestate, one of those that `Client::describe` lists.
+    pub mode: Mode,
     /// Instead of the file's own, where not empty.
     pub chain_config: Bytes,
     pub parent_header_optional: bool,
@@ -44,6 +47,9 @@ pub trait Client: Send + Sync + 'static {
     fn warm_up(&self) -> bool;
 
     /// Executes the block of `file`; to be ended early where `cancelled` is raised, as far as the client can be stopped.
+    ///
+    /// In prestate mode the state is `prestate::Prestate::of(&file)` and nothing else, asked for once the block is bound;
+    /// `state_root` stays empty, and `post_state::PostState` makes the messages of what changed.
     fn execute(
         &self,
         file: Arc<WitnessFile>,
@@ -51,4 +57,18 @@ pub trait Client: Send + Sync + 'static {
         cancelled: Arc<AtomicBool>,
         spent: &mut Spent,
     ) -> (Result<Computed, Stop>, Option<Self::Leftover>);
+
+    /// Executes the block as `execute` does, with the same result, and puts what its transactions do into `trace`. Asked
+    /// for only where `describe` says that the client traces. Where `trace` says that it is over, the client stops.
+    fn trace(
+        &self,
+        file: Arc<WitnessFile>,
+        question: &Question,
+        cancelled: Arc<AtomicBool>,
+        spent: &mut Spent,
+        trace: &mut Trace,
+    ) -> (Result<Computed, Stop>, Option<Self::Leftover>) {
+        let _ = (file, question, cancelled, spent, trace);
+        (Err(refuse("this client does not trace")), None)
+    }
 }

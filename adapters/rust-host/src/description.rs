@@ -19,6 +19,9 @@ pub struct Description {
     pub forks: &'static [&'static str],
     /// Rules that the client cannot check, whatever the block.
     pub unchecked_rules: &'static [Rule],
+    pub modes: &'static [Mode],
+    /// Whether `Client::trace` is there.
+    pub traces: bool,
 }
 
 impl From<Description> for DescribeResponse {
@@ -29,12 +32,12 @@ impl From<Description> for DescribeResponse {
             adapter_version: description.adapter_version.to_owned(),
             lineage: description.lineage.to_owned(),
             forks: description.forks.iter().map(|&fork| fork.to_owned()).collect(),
-            modes: vec![Mode::Proof.into()],
+            modes: description.modes.iter().map(|&mode| mode.into()).collect(),
             unchecked_rules: description.unchecked_rules.iter().map(|&rule| rule.into()).collect(),
             max_concurrent_requests: MAX_CONCURRENT_REQUESTS as u32,
             contract_version: CONTRACT_VERSION,
-            traces: false,
-            uploads: false,
+            traces: description.traces,
+            uploads: true,
         }
     }
 }
@@ -51,6 +54,8 @@ pub fn json_line(answer: &DescribeResponse) -> String {
         "uncheckedRules": answer.unchecked_rules().map(|rule| rule.as_str_name()).collect::<Vec<_>>(),
         "maxConcurrentRequests": answer.max_concurrent_requests,
         "contractVersion": answer.contract_version,
+        "traces": answer.traces,
+        "uploads": answer.uploads,
     });
     document.to_string()
 }
@@ -68,12 +73,15 @@ mod tests {
             lineage: "own",
             forks: &["paris", "shanghai"],
             unchecked_rules: &[Rule::ProofOfWork],
+            modes: &[Mode::Proof, Mode::Prestate],
+            traces: true,
         };
         let line = json_line(&description.into());
         let document: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(document["clientVersion"], "1.2.3");
         assert_eq!(document["forks"], json!(["paris", "shanghai"]));
-        assert_eq!(document["modes"], json!(["MODE_PROOF"]));
+        assert_eq!(document["modes"], json!(["MODE_PROOF", "MODE_PRESTATE"]));
+        assert_eq!(document["traces"], true);
         assert_eq!(document["uncheckedRules"], json!(["RULE_PROOF_OF_WORK"]));
         assert!(!line.contains('\n'));
     }

@@ -1,7 +1,9 @@
-//! What a client asked for and the witness does not have, named by hash.
+//! What a client asked for and the witness does not have, named by hash (in prestate mode, by address and key).
 
+use crate::address::Address;
 use crate::hash::Hash;
 use crate::rpc;
+use crate::word::Word;
 
 /// One thing missing. `location` is one line: account, slot, or trie path, as far as the client knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,15 @@ pub enum Missing {
     Ancestor {
         number: u64,
     },
+    /// In prestate mode: an account that the section does not list.
+    Account {
+        address: Address,
+    },
+    /// In prestate mode: a slot that it does not list, of an account that it does.
+    Slot {
+        address: Address,
+        key: Word,
+    },
 }
 
 impl Missing {
@@ -32,6 +43,8 @@ impl Missing {
             Self::Code { hash } => format!("code {hash} is missing"),
             Self::Parent { hash, .. } => format!("the parent's header {hash} is missing"),
             Self::Ancestor { number } => format!("the header of ancestor {number}, asked for by BLOCKHASH, is missing"),
+            Self::Account { address } => format!("account {address} is not in the prestate"),
+            Self::Slot { address, key } => format!("slot {key} of account {address} is not in the prestate"),
         }
     }
 }
@@ -39,13 +52,18 @@ impl Missing {
 impl From<Missing> for rpc::Missing {
     fn from(missing: Missing) -> Self {
         use rpc::missing::Kind;
-        let (kind, hash, number, location) = match missing {
-            Missing::Node { hash, location } => (Kind::Node, Some(hash), 0, location),
-            Missing::Code { hash } => (Kind::Code, Some(hash), 0, String::new()),
-            Missing::Parent { hash, number } => (Kind::Header, Some(hash), number, "parent".to_owned()),
-            Missing::Ancestor { number } => (Kind::Header, None, number, "BLOCKHASH".to_owned()),
-        };
-        let hash = hash.map(Hash::to_bytes).unwrap_or_default();
-        Self { kind: kind.into(), hash, number, r#where: location, ..Self::default() }
+        let of = |kind: Kind| Self { kind: kind.into(), ..Self::default() };
+        match missing {
+            Missing::Node { hash, location } => Self { hash: hash.to_bytes(), r#where: location, ..of(Kind::Node) },
+            Missing::Code { hash } => Self { hash: hash.to_bytes(), ..of(Kind::Code) },
+            Missing::Parent { hash, number } => {
+                Self { hash: hash.to_bytes(), number, r#where: "parent".to_owned(), ..of(Kind::Header) }
+            }
+            Missing::Ancestor { number } => Self { number, r#where: "BLOCKHASH".to_owned(), ..of(Kind::Header) },
+            Missing::Account { address } => Self { address: address.to_bytes(), ..of(Kind::Account) },
+            Missing::Slot { address, key } => {
+                Self { address: address.to_bytes(), key: key.to_bytes(), ..of(Kind::Slot) }
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::arguments::{self, Command};
 use crate::benchmark::{self, ShortestWay};
 use crate::client::Client;
+use crate::listener::NoServer;
 use crate::{description, log, server};
 
 const WRONG_ARGUMENTS: u8 = 2;
@@ -14,10 +15,11 @@ pub fn run(client: impl Client, shortest_way: ShortestWay) -> ExitCode {
     let description = client.describe();
     let outcome = match arguments::parse(std::env::args_os().skip(1)) {
         Some(Command::Describe) => Ok(Some(description::json_line(&description))),
-        Some(Command::Bench { file, runs }) => benchmark::run(&file, runs, shortest_way).map(Some),
-        Some(Command::Serve { socket }) => {
-            server::serve(&socket, client).map(|()| None).map_err(|error| error.to_string())
+        Some(Command::Bench { file, runs }) => {
+            benchmark::run(&file, runs, shortest_way).map(Some).map_err(NoServer::Failed)
         }
+        Some(Command::Serve { socket }) => server::serve(&socket, client).map(|()| None),
+        Some(Command::Listen { address, tls }) => server::listen(&address, tls.as_ref(), client).map(|()| None),
         None => {
             eprintln!("usage: {}-adapter {}", description.lineage, arguments::USAGE);
             return ExitCode::from(WRONG_ARGUMENTS);
@@ -30,8 +32,12 @@ pub fn run(client: impl Client, shortest_way: ShortestWay) -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        Err(error) => {
-            log::event(format_args!("failed reason={error:?}"));
+        Err(NoServer::Arguments(reason)) => {
+            eprintln!("{reason}");
+            ExitCode::from(WRONG_ARGUMENTS)
+        }
+        Err(NoServer::Failed(reason)) => {
+            log::event(format_args!("failed reason={reason:?}"));
             ExitCode::FAILURE
         }
     }

@@ -25,6 +25,7 @@ const ALIGNMENT: usize = 8;
 const BLOCK: u32 = 1;
 const WITNESS: u32 = 2;
 const CHAIN_CONFIG: u32 = 3;
+const PRESTATE: u32 = 4;
 
 /// Why a file is refused, in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,7 @@ pub struct WitnessFile {
     pub block_hash: Hash,
     block: Range<usize>,
     chain_config: Range<usize>,
+    prestate: Option<Range<usize>>,
     /// Places of the trie nodes (RLP), the codes and the headers (RLP, ascending, the parent last).
     pub nodes: Vec<Range<usize>>,
     pub codes: Vec<Range<usize>>,
@@ -97,18 +99,24 @@ impl WitnessFile {
         &self.bytes()[self.chain_config.clone()]
     }
 
+    /// RLP of accounts and slots before the block, where the file has it; `prestate` reads it.
+    pub fn prestate(&self) -> Option<&[u8]> {
+        self.prestate.clone().map(|place| &self.bytes()[place])
+    }
+
     fn parse(storage: Storage) -> Result<Self, DamagedFile> {
         let data: &[u8] = match &storage {
             Storage::Mapped(mapping) => mapping,
             Storage::Owned(content) => content,
         };
         let count = check_header(data)?;
-        let [mut block, mut witness, mut chain_config] = [None, None, None];
+        let [mut block, mut witness, mut chain_config, mut prestate] = [None, None, None, None];
         for (kind, place) in sections(data, count)? {
             match kind {
                 BLOCK => block = Some(place),
                 WITNESS => witness = Some(place),
                 CHAIN_CONFIG => chain_config = Some(place),
+                PRESTATE => prestate = Some(place),
                 _ => {} // optional, or of a later version: its checksum is checked, its content is not ours
             }
         }
@@ -121,6 +129,7 @@ impl WitnessFile {
             block_hash: Hash(data[32..64].try_into().expect("the header has 64 bytes")),
             block: block.ok_or_else(|| missing(BLOCK))?,
             chain_config: chain_config.ok_or_else(|| missing(CHAIN_CONFIG))?,
+            prestate,
             nodes,
             codes,
             headers,

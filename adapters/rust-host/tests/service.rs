@@ -11,7 +11,7 @@ use adapter_host::rpc::execute_request::Witness;
 use adapter_host::rpc::execute_response::Outcome;
 use adapter_host::rpc::stateless_executor_server::StatelessExecutor;
 use adapter_host::rpc::{
-    AbstentionReason, AncestorHash, Computed, DescribeResponse, ExecuteRequest, ExecuteResponse, Rule,
+    AbstentionReason, AncestorHash, Computed, DescribeResponse, ExecuteRequest, ExecuteResponse, Mode, Rule,
 };
 use adapter_host::service::Executor;
 use adapter_host::testing::file::{encode, encode_witness};
@@ -24,7 +24,11 @@ impl Client for Words {
     type Leftover = ();
 
     fn describe(&self) -> DescribeResponse {
-        DescribeResponse { client_name: "words".to_owned(), ..DescribeResponse::default() }
+        DescribeResponse {
+            client_name: "words".to_owned(),
+            modes: vec![Mode::Proof.into()],
+            ..DescribeResponse::default()
+        }
     }
 
     fn warm_up(&self) -> bool {

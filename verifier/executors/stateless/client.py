@@ -24,6 +24,8 @@ from .upload import UploadForgottenError, UploadRefusedError, WitnessDigest, upl
 CONTRACT_VERSION = 1
 HEALTH_INTERVAL = 0.05  # seconds between health checks while an adapter starts
 CALL_TIMEOUT = 10.0  # seconds for Describe and Health, which involve no execution
+# A request that any adapter answers at once, if it has a place for it: a file that is none.
+NO_WITNESS = pb.ExecuteRequest(content=b"\0", block_hash=bytes(32), pre_state_root=bytes(32), mode=pb.MODE_PROOF)
 LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 REFUSALS = (
@@ -153,6 +155,32 @@ class AdapterClient:
         except MalformedAnswerError as error:
             outcome = Abstention(AbstentionReason.CRASHED, f"malformed answer: {error}")
         return Result(self.name, self.lineage, outcome, elapsed, response.timings.total_us / 1000 or None)
+
+    async def has_free_places(self, patience: float) -> bool:
+        """Whether every place that it says it has is free, asked while nothing of ours runs there.
+
+        patience: seconds for what still runs to end, and as many for the answers. True also where it cannot be asked.
+        """
+        count = self.description.max_concurrent_requests if self.description is not None else 1
+        taken, places = 0, self._places
+        try:
+            async with asyncio.timeout(patience):
+                while taken < count:
+                    await places.acquire()
+                    taken += 1
+            return all(await asyncio.gather(*(self._answers(patience) for _ in range(count))))
+        except TimeoutError:
+            return True
+        finally:
+            for _ in range(taken):
+                places.release()
+
+    async def _answers(self, seconds: float) -> bool:
+        try:
+            await self._executor.Execute(NO_WITNESS, timeout=seconds)
+        except grpc.aio.AioRpcError as error:
+            return error.code() not in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+        return True
 
     async def trace(
         self, request: ExecutionRequest, first: int = 0, count: int = 0, uploaded: bytes | None = None

@@ -25,19 +25,26 @@ from .upload import WitnessDigests
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 2
+# Seconds after a deadline in which an adapter has to be free again: it may only notice where it next reads the state.
+STUCK_AFTER = 10.0
+PLACE_PATIENCE = 10.0  # seconds for its other requests to end, and for an answer that needs no execution
 LOSS_NOTICE = 1.0  # seconds for an ended process to be noticed after its connection broke
 
 
 class SupervisedAdapter:
     """A stateless executor that keeps its own process running."""
 
-    def __init__(self, manifest: Manifest, directory: Path) -> None:
+    def __init__(self, manifest: Manifest, directory: Path, stuck_after: float = STUCK_AFTER) -> None:
         self.name = manifest.name
         self.lineage = manifest.lineage
         self.expected_ms = 0.0
-        self.socket = directory / f"{manifest.name}.sock"
+        # A directory of its own: it is all that the adapter may write to.
+        self.socket = directory / manifest.name / "adapter.sock"
+        self.socket.parent.mkdir(mode=0o700)
         self.client = AdapterClient(manifest.name, manifest.lineage, Address(path=self.socket))
         self.process = AdapterProcess(manifest, self.socket, self.client.probe)
+        self._stuck_after = stuck_after
+        self._check: asyncio.Task[None] | None = None
 
     async def execute(self, request: ExecutionRequest) -> Result:
         """Waits for the adapter to be up (it may be restarting), then asks it; all within the request's deadline.
@@ -54,11 +61,32 @@ class SupervisedAdapter:
             try:
                 result = await self.client.execute(replace(request, deadline=remaining))
                 self.expected_ms = result.elapsed_ms
+                if isinstance(result.outcome, Abstention) and result.outcome.reason is AbstentionReason.TIMEOUT:
+                    self._check_later()
                 return result
             except AdapterLostError as error:
                 loss = str(error)
                 await self._notice_loss()
         return self._abstain(f"{loss} ({self.process.reason})" if self.process.reason else loss, started)
+
+    async def stop(self) -> None:
+        """Ends the connection and the process."""
+        if self._check is not None:
+            self._check.cancel()
+        # The connection first: gRPC would report one that breaks.
+        await self.client.close()
+        await self.process.stop()
+
+    def _check_later(self) -> None:
+        if self._check is None or self._check.done():
+            self._check = asyncio.create_task(self._end_if_stuck(), name=f"check {self.name}")
+
+    async def _end_if_stuck(self) -> None:
+        """An adapter in which a request runs on for ever has fewer places, in the end none: it is started again."""
+        pid = self.process.pid
+        await asyncio.sleep(self._stuck_after)
+        if not await self.client.has_free_places(PLACE_PATIENCE) and self.process.pid == pid:
+            self.process.end(f"a request ran on for {self._stuck_after:.0f} s after its deadline")
 
     async def trace(
         self, request: ExecutionRequest, first: int = 0, count: int = 0
@@ -129,9 +157,12 @@ class UnavailableAdapter:
 class AdapterPool:
     """The configured adapters, running or not, and remote ones. An async context: ours are stopped at its end."""
 
-    def __init__(self, manifests: Sequence[Manifest], remotes: Sequence[Remote] = ()) -> None:
+    def __init__(
+        self, manifests: Sequence[Manifest], remotes: Sequence[Remote] = (), stuck_after: float = STUCK_AFTER
+    ) -> None:
         self._manifests = manifests
         self._remotes = remotes
+        self._stuck_after = stuck_after
         self._directory: Path | None = None
         self.executors: list[StatelessExecutor] = []
         self.tracers: list[Tracer] = []  # the same ones
@@ -147,7 +178,7 @@ class AdapterPool:
                 self.executors.append(absent)
                 self.tracers.append(absent)
                 continue
-            adapter = SupervisedAdapter(manifest, self._directory)
+            adapter = SupervisedAdapter(manifest, self._directory, self._stuck_after)
             adapter.process.start()
             self.supervised.append(adapter)
             self.executors.append(adapter)
@@ -168,8 +199,7 @@ class AdapterPool:
     async def _stop(self) -> None:
         # The connections first: gRPC would report each one that breaks.
         await asyncio.gather(*(adapter.close() for adapter in self.remote))
-        await asyncio.gather(*(adapter.client.close() for adapter in self.supervised))
-        await asyncio.gather(*(adapter.process.stop() for adapter in self.supervised))
+        await asyncio.gather(*(adapter.stop() for adapter in self.supervised))
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
 

@@ -1,6 +1,8 @@
 """How the kit speaks to an adapter: the seam, gRPC behind it, and raw bytes beside it."""
 
+import asyncio
 import time
+from collections.abc import AsyncIterable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +19,19 @@ from .answer import Answer
 EXECUTE_METHOD = "/verifier.rpc.v1.StatelessExecutor/Execute"
 
 
+class Events(Protocol):
+    """The events of one Trace. What is not read holds the adapter up."""
+
+    async def read(self) -> pb.TraceEvent | None:
+        """The next one, None at the stream's end, however it ended."""
+
+    async def ending(self) -> Answer:
+        """How it ended: a gRPC status, without a response. To be asked when `read` gave None."""
+
+    def cancel(self) -> None:
+        """Says that nobody waits for any more of them. Nothing if the stream has ended."""
+
+
 class Connection(Protocol):
     """One connection to an adapter. Nothing that the adapter does raises; it is in what comes back."""
 
@@ -29,8 +44,43 @@ class Connection(Protocol):
     async def execute(self, request: pb.ExecuteRequest | bytes, timeout: float) -> Answer:  # noqa: ASYNC109 - gRPC's own
         """One request. bytes: sent as they are. timeout: seconds, the gRPC deadline."""
 
+    def trace(self, request: pb.TraceRequest, timeout: float) -> Events:
+        """One Trace. timeout: seconds, the gRPC deadline."""
+
+    async def upload(self, parts: Iterable[pb.UploadPart] | AsyncIterable[pb.UploadPart], timeout: float) -> Answer:  # noqa: ASYNC109 - gRPC's own
+        """One Upload of these parts; its status. Raising in `parts` breaks the stream off."""
+
     async def close(self) -> None:
         """Ends the connection."""
+
+
+class GrpcEvents:
+    """Events over gRPC, which asks for more only as they are read."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+        self._started = time.monotonic()
+
+    async def read(self) -> pb.TraceEvent | None:
+        """See Events."""
+        try:
+            event = await self._call.read()
+        except grpc.aio.AioRpcError:
+            return None
+        except asyncio.CancelledError:
+            if self._call.cancelled():
+                return None  # by `cancel`, not this task
+            raise
+        return None if event is grpc.aio.EOF else event
+
+    async def ending(self) -> Answer:
+        """See Events."""
+        code, detail = await self._call.code(), await self._call.details()
+        return Answer(code, None, " ".join((detail or "").split()), time.monotonic() - self._started)
+
+    def cancel(self) -> None:
+        """See Events."""
+        self._call.cancel()
 
 
 class GrpcConnection:
@@ -70,6 +120,22 @@ class GrpcConnection:
             detail = " ".join((error.details() or "").split())
             return Answer(error.code(), None, detail, time.monotonic() - started)
         return Answer(grpc.StatusCode.OK, response, "", time.monotonic() - started)
+
+    def trace(self, request: pb.TraceRequest, timeout: float) -> Events:
+        """See Connection."""
+        carried = pb.TraceRequest(execution=self._carried(request.execution), first=request.first, count=request.count)
+        return GrpcEvents(self._executor.Trace(carried, timeout=timeout))
+
+    async def upload(self, parts: Iterable[pb.UploadPart] | AsyncIterable[pb.UploadPart], timeout: float) -> Answer:  # noqa: ASYNC109 - gRPC's own
+        """See Connection."""
+        started = time.monotonic()
+        call = self._executor.Upload(parts, timeout=timeout)
+        try:
+            await call
+        except grpc.aio.AioRpcError as error:
+            detail = " ".join((error.details() or "").split())
+            return Answer(error.code(), None, detail, time.monotonic() - started)
+        return Answer(grpc.StatusCode.OK, None, "", time.monotonic() - started)
 
     async def close(self) -> None:
         """See Connection."""

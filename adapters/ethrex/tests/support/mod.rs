@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use adapter_host::client::{Question, Spent};
 use adapter_host::hash::Hash;
 use adapter_host::outcome::Stop;
-use adapter_host::rpc::{Abstention, AbstentionReason, BrokenRule, Computed, Missing};
+use adapter_host::rpc::{Abstention, AbstentionReason, BrokenRule, Computed, Missing, Mode};
 use adapter_host::testing::file;
 use adapter_host::witness_file::WitnessFile;
 use bytes::Bytes;
@@ -239,6 +239,7 @@ impl Scene {
         Question {
             block_hash: Hash(self.hash().0),
             pre_state_root: Hash(self.pre_state_root.0),
+            mode: Mode::Proof,
             chain_config: Bytes::new(),
             parent_header_optional: self.parent_header_optional,
             ancestor_hashes: Default::default(),

@@ -97,7 +97,7 @@ async fn connect(socket: &Path) -> Channel {
     }
 }
 
-async fn becomes_healthy(channel: Channel, service: &str) {
+pub async fn becomes_healthy(channel: Channel, service: &str) {
     let request = HealthCheckRequest { service: service.to_owned() };
     let watch = HealthClient::new(channel).watch(request).await.expect("the health service answers");
     let mut watch = watch.into_inner();

@@ -34,7 +34,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    fn file(&self) -> &[u8] {
+    pub fn file(&self) -> &[u8] {
         match &self.request.witness {
             Some(Witness::Content(content)) => content,
             other => panic!("the witness is not content: {other:?}"),

@@ -1,6 +1,7 @@
 """An adapter for tests that keeps or breaks the process contract as its first argument says. Run as a script."""
 
 import argparse
+import mmap
 import os
 import signal
 import sys
@@ -61,6 +62,18 @@ class Scripted(executor_pb2_grpc.StatelessExecutorServicer):
     def __init__(self, mode: str, folder: Path) -> None:
         self.mode = mode
         self.folder = folder
+        self.only_place = threading.Lock()
+
+    @staticmethod
+    def swell() -> None:
+        """Takes memory until there is none, then ends as a runtime does that cannot go on."""
+        taken = []
+        try:
+            while True:
+                taken.append(mmap.mmap(-1, 256 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))  # not touched
+        except OSError:
+            print(f"fatal: out of memory after {len(taken) // 4} GiB", file=sys.stderr, flush=True)
+            os._exit(134)
 
     def Describe(self, request: pb.DescribeRequest, context: grpc.ServicerContext) -> pb.DescribeResponse:  # noqa: N802
         return describe(self.mode)
@@ -73,6 +86,26 @@ class Scripted(executor_pb2_grpc.StatelessExecutorServicer):
             os._exit(7)
         if self.mode == "hang":
             threading.Event().wait()
+        with self.only_place:
+            return self.execute_alone(request, context, first)
+
+    def execute_alone(
+        self, request: pb.ExecuteRequest, context: grpc.ServicerContext, first: Path
+    ) -> pb.ExecuteResponse:
+        """While it holds the adapter's only place."""
+        if request.WhichOneof("witness") == "content":  # what a supervisor asks to see whether a place is free
+            return pb.ExecuteResponse(abstention=pb.Abstention(reason=pb.ABSTENTION_REASON_REFUSED))
+        if self.mode == "hang-once" and not first.exists():
+            first.touch()
+            threading.Event().wait()
+        if self.mode == "slow" and not first.exists():
+            first.touch()
+            gone = threading.Event()
+            context.add_callback(gone.set)
+            gone.wait()
+        if self.mode == "swell-once" and not first.exists():
+            first.touch()
+            self.swell()
         if self.mode == "malformed":
             return pb.ExecuteResponse(computed=pb.Computed(state_root=b"short"))
         if self.mode == "empty":
@@ -103,7 +136,7 @@ def describe(mode: str) -> pb.DescribeResponse:
         lineage="other" if mode == "wrong-lineage" else "scripted",
         forks=["paris", "prague"],
         modes=[pb.MODE_PROOF],
-        max_concurrent_requests=2,
+        max_concurrent_requests=1,
         contract_version=2 if mode == "wrong-contract" else 1,
         traces=mode != "no-traces",
     )

@@ -84,7 +84,7 @@ def test_a_program_that_does_not_exist(scripted: Scripted, socket_directory: Pat
 
     async def body(process: AdapterProcess) -> None:
         assert not await process.wait_ready()
-        assert process.reason == "cannot start /nonexistent/adapter: No such file or directory"
+        assert process.reason == "exit status 126: cannot start /nonexistent/adapter: No such file or directory"
 
     run(lambda _: manifest, "well", socket_directory, body)
 
