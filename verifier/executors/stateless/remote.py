@@ -231,7 +231,9 @@ class RemoteAdapter:
                 if not reason:
                     backoff = FIRST_BACKOFF
                     reason = await self._keep(connection)
-                log.warning("adapter=%s event=away address=%s reason=%r", self.name, self.address, reason)
+                # Once a reason: it is tried again for ever.
+                level = logging.DEBUG if reason == self.reason else logging.WARNING
+                log.log(level, "adapter=%s event=away address=%s reason=%r", self.name, self.address, reason)
                 await self._set(None, reason)
                 self._retire(connection)
                 connection = None
