@@ -1,5 +1,6 @@
 """py-evm's virtual machine for a fork of any geth-style chain config, completed and corrected."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -47,11 +48,16 @@ ADDRESS_LENGTH = 20
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Classes of one's own to be mixed into a machine, its state, and its transaction executor; None for nothing."""
+    """Classes of one's own to be mixed into a machine, its state, transaction executor and computations; None: none.
+
+    instructions: from the instructions by opcode, each called as `instruction(computation=…)`, to those to be used.
+    """
 
     machine: type
     state: type
     executor: type | None = None
+    instructions: Callable[[Mapping[int, Any]], dict[int, Any]] | None = None
+    computation: type | None = None
 
 
 def parameters(config: ChainConfig, fork: str) -> Parameters:
@@ -75,7 +81,7 @@ def parameters(config: ChainConfig, fork: str) -> Parameters:
     )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def machine_class(chosen: Parameters, parts: Parts) -> type[Any]:
     """The VM class for these parameters: py-evm's or ours of the fork, completed, with `parts` over it.
 
@@ -85,7 +91,10 @@ def machine_class(chosen: Parameters, parts: Parts) -> type[Any]:
     base: Any = VIRTUAL_MACHINES[chosen.fork]
     state_base = base._state_class
     own = {"parameters": chosen}
-    state_members: dict[str, Any] = {**own, "computation_class": _computation_class(state_base.computation_class)}
+    state_members: dict[str, Any] = {
+        **own,
+        "computation_class": _computation_class(state_base.computation_class, parts),
+    }
     if parts.executor is not None:
         executor_base = state_base.transaction_executor_class
         executor = type(executor_base.__name__, (parts.executor, executor_base), dict(own))
@@ -105,15 +114,18 @@ def machine_class(chosen: Parameters, parts: Parts) -> type[Any]:
     return type(base.__name__, (parts.machine, CompletedMachine, base), members)
 
 
-@lru_cache(maxsize=64)
-def _computation_class(base: Any) -> type[Any]:
+@lru_cache(maxsize=256)
+def _computation_class(base: Any, parts: Parts) -> type[Any]:
     """The computation with what `frames` says, and with its instructions as plain bound methods.
 
     py-evm's are objects that are called, and such a call passes through C (see `frames`); a bound method is called
     without. It also is a little faster.
     """
     opcodes = {code: each.__call__ for code, each in base.opcodes.items()}
-    return type(base.__name__, (CollectedFrames, base), {"opcodes": opcodes})
+    if parts.instructions is not None:
+        opcodes = parts.instructions(opcodes)
+    own = () if parts.computation is None else (parts.computation,)
+    return type(base.__name__, (*own, CollectedFrames, base), {"opcodes": opcodes})
 
 
 def _creating_headers(base: Any, fork: str, schedule: BlobSchedule) -> Any:

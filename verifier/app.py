@@ -6,6 +6,7 @@ from pathlib import Path
 
 from verifier.errors import UsageError
 from verifier.executors.stateless.manifest import Manifest, read_manifests, select
+from verifier.executors.stateless.remotes import Remote, read_remotes, select_all
 
 ADAPTERS_VARIABLE = "VERIFIER_ADAPTERS"
 
@@ -35,3 +36,14 @@ def configured_adapters(names: Sequence[str] = ()) -> list[Manifest]:
     if not manifests:
         raise UsageError(f"{adapters_directory()}: no adapters in it")
     return manifests
+
+
+def selected_adapters(names: str | None, remotes: Path | None) -> tuple[list[Manifest], list[Remote]]:
+    """Those of this checkout and those of a file of remote ones; `names`, separated by commas, chooses among both.
+
+    Raises UsageError, InputError, AdapterManifestError.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()] if names else []
+    if remotes is None:
+        return configured_adapters(wanted), []
+    return select_all(read_manifests(adapters_directory()), read_remotes(remotes), wanted)

@@ -4,39 +4,22 @@ A pure function of the content. What it cannot see: whether the nodes and codes 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from itertools import pairwise
 
 from .chain_config import parse_chain_config
+from .check_sections import check_sections
 from .errors import ChainConfigError, EncodingError, WitnessFileError
 from .file import check_binding
+from .finding import Finding, Severity
 from .header import HASH_LENGTH, decode_header, keccak256
 from .json_document import load_json
 from .model import BlockWitness, Header, Octets
+from .proven_state import decode_account
 from .rlp_item import list_items
 from .trie import EMPTY_ROOT, list_root, nodes_by_hash
 from .trie_node import EMPTY_STRING, Branch, Leaf, Node, decode_node
 
 BODY_PARTS = 3  # header, transactions, uncles
-ACCOUNT_FIELDS = 4  # nonce, balance, storage root, code hash
-
-
-class Severity(StrEnum):
-    """ERROR: the file cannot serve to judge its block. WARNING: it may, with care. NOTE: good to know."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something about a file. subject: the part of the file; text: one line."""
-
-    severity: Severity
-    subject: str
-    text: str
 
 
 def check_witness(content: BlockWitness) -> list[Finding]:
@@ -51,6 +34,7 @@ def check_witness(content: BlockWitness) -> list[Finding]:
     findings += [*_check_order("state", content.witness.state), *_check_order("codes", content.witness.codes)]
     root = _bound_root(content.witness.headers, header) or claimed_root
     findings += _check_nodes(content, root)
+    findings += check_sections(content, header, root)
     findings += _check_documents(content, header)
     return findings
 
@@ -215,13 +199,13 @@ def _walk(root: bytes, nodes: dict[bytes, Node]) -> tuple[set[bytes], set[bytes]
                 pending.append((found, storage))
             elif not storage:
                 try:
-                    storage_root, code_hash = _account(found.value)
+                    account = decode_account(found.value)
                 except EncodingError as error:
                     broken[hash_] = f"account: {error}"
                     continue
-                codes.add(code_hash)
-                if storage_root != EMPTY_ROOT:
-                    pending.append((storage_root, True))
+                codes.add(account.code_hash)
+                if account.storage_root != EMPTY_ROOT:
+                    pending.append((account.storage_root, True))
     return reached, codes, broken
 
 
@@ -239,18 +223,6 @@ def _contents(node: Node) -> Iterator[bytes | Leaf]:
             yield child
         elif child is not None:
             yield from _contents(child)
-
-
-def _account(value: Octets) -> tuple[bytes, bytes]:
-    """Storage root and code hash of an account's RLP. Raises EncodingError."""
-    items = list_items(value)
-    if len(items) != ACCOUNT_FIELDS or any(nested for nested, *_ in items):
-        raise EncodingError(f"{ACCOUNT_FIELDS} strings expected")
-    _, _, (_, _, *root), (_, _, *code) = items
-    hashes = bytes(value[slice(*root)]), bytes(value[slice(*code)])
-    if any(len(hash_) != HASH_LENGTH for hash_ in hashes):
-        raise EncodingError("storage root or code hash has not 32 bytes")
-    return hashes
 
 
 def _printable(value: object) -> str:

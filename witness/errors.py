@@ -6,7 +6,7 @@ WitnessError
 ├── WitnessStoreError         a store directory that cannot be used
 ├── WitnessFormatError        an interchange document that cannot be read
 ├── ChainConfigError          a chain configuration that cannot be read
-└── WitnessInsufficientError  a node, code or header that the witness does not hold
+└── WitnessInsufficientError  a node, code, header, account or slot that the witness does not hold
 """
 
 from typing import Literal
@@ -39,11 +39,23 @@ class ChainConfigError(WitnessError):
 class WitnessInsufficientError(WitnessError):
     """Something was read that the witness does not hold.
 
-    kind: what is missing; hash: its keccak-256, 32 bytes; where: the path, account or slot that led there.
+    kind: what is missing. hash: of a node, code or header its keccak-256, 32 bytes, else empty. address, key: of an
+    account or slot of the prestate section, 20 and 32 bytes, else empty. where: the path or account that led there.
     """
 
-    def __init__(self, kind: Literal["node", "code", "header"], hash_: bytes, where: str = "") -> None:
-        super().__init__(f"missing {kind} 0x{hash_.hex()}" + (f" ({where})" if where else ""))
+    def __init__(
+        self,
+        kind: Literal["node", "code", "header", "account", "slot"],
+        hash_: bytes = b"",
+        where: str = "",
+        *,
+        address: bytes = b"",
+        key: bytes = b"",
+    ) -> None:
+        name = " of ".join(f"0x{part.hex()}" for part in (hash_, key, address) if part)
+        super().__init__(f"missing {kind} {name}" + (f" ({where})" if where else ""))
         self.kind = kind
         self.hash = hash_
         self.where = where
+        self.address = address
+        self.key = key

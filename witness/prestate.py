@@ -3,16 +3,16 @@
 docs/witness-format.md describes both encodings. Decoding is strict: one encoding a content, anything else is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-import rlp
-
-from .errors import WitnessFileError
+from .errors import EncodingError, WitnessFileError
 from .header import HASH_LENGTH
 from .model import Octets, PostAccount, PostState, PreAccount, PreState
 from .rlp_encoding import Item, encode_integer, encode_item
+from .rlp_item import item_span
 
 ADDRESS_LENGTH = 20
+KEY_PREFIX = 0x80 + HASH_LENGTH  # the RLP prefix of a string of 32 bytes
 LARGEST_NONCE = (1 << 64) - 1  # EIP-2681, and 64 bits in every client
 LARGEST_VALUE = (1 << 256) - 1
 
@@ -45,86 +45,117 @@ def encode_poststate(accounts: PostState) -> bytes:
 
 def decode_prestate(section: Octets) -> dict[bytes, PreAccount | None]:
     """The accounts of a prestate section. Raises WitnessFileError if it is not exactly as documented."""
-    accounts: dict[bytes, PreAccount | None] = {}
-    for address, fields in _entries(section, "prestate", 5):
-        accounts[address] = fields and PreAccount(
-            nonce=_integer(fields[0], LARGEST_NONCE, "nonce"),
-            balance=_integer(fields[1], LARGEST_VALUE, "balance"),
-            storage_root=_fixed(fields[2], HASH_LENGTH, "storage root"),
-            code_hash=_fixed(fields[3], HASH_LENGTH, "code hash"),
-            slots=_decode_slots(fields[4]),
-        )
-    return accounts
+    try:
+        return dict(_prestate_accounts(bytes(section)))
+    except EncodingError as error:
+        raise WitnessFileError(f"prestate: {error}") from None
 
 
 def decode_poststate(section: Octets) -> dict[bytes, PostAccount | None]:
     """The accounts of a poststate section. Raises WitnessFileError if it is not exactly as documented."""
-    accounts: dict[bytes, PostAccount | None] = {}
-    for address, fields in _entries(section, "poststate", 4):
-        accounts[address] = fields and PostAccount(
-            nonce=_integer(fields[0], LARGEST_NONCE, "nonce"),
-            balance=_integer(fields[1], LARGEST_VALUE, "balance"),
-            code_hash=_fixed(fields[2], HASH_LENGTH, "code hash"),
-            slots=_decode_slots(fields[3]),
-        )
-    return accounts
+    try:
+        return dict(_poststate_accounts(bytes(section)))
+    except EncodingError as error:
+        raise WitnessFileError(f"poststate: {error}") from None
 
 
 def _slots(slots: Mapping[bytes, int]) -> list[Item]:
     return [[key, encode_integer(slots[key])] for key in sorted(slots)]
 
 
-def _entries(section: Octets, name: str, length: int) -> list[tuple[bytes, list[Item] | None]]:
-    """Address and further fields of every entry, None where it has an address only; in order, each address once."""
-    try:
-        items = rlp.decode(bytes(section), strict=True)
-    except (rlp.exceptions.RLPException, RecursionError) as error:
-        raise WitnessFileError(f"{name} is not RLP: {error}") from None
-    entries: list[tuple[bytes, list[Item] | None]] = []
+def _prestate_accounts(data: bytes) -> Iterator[tuple[bytes, PreAccount | None]]:
+    for address, fields in _entries(data, 5):
+        if fields is None:
+            yield address, None
+            continue
+        account = PreAccount(
+            nonce=_integer(data, fields[0], LARGEST_NONCE, "nonce"),
+            balance=_integer(data, fields[1], LARGEST_VALUE, "balance"),
+            storage_root=_fixed(data, fields[2], HASH_LENGTH, "storage root"),
+            code_hash=_fixed(data, fields[3], HASH_LENGTH, "code hash"),
+            slots=_decode_slots(data, fields[4]),
+        )
+        yield address, account
+
+
+def _poststate_accounts(data: bytes) -> Iterator[tuple[bytes, PostAccount | None]]:
+    for address, fields in _entries(data, 4):
+        if fields is None:
+            yield address, None
+            continue
+        account = PostAccount(
+            nonce=_integer(data, fields[0], LARGEST_NONCE, "nonce"),
+            balance=_integer(data, fields[1], LARGEST_VALUE, "balance"),
+            code_hash=_fixed(data, fields[2], HASH_LENGTH, "code hash"),
+            slots=_decode_slots(data, fields[3]),
+        )
+        yield address, account
+
+
+Span = tuple[bool, int, int]
+"""An item of an RLP list: whether it is a list itself, and where its payload starts and ends."""
+
+
+def _entries(data: bytes, length: int) -> Iterator[tuple[bytes, list[Span] | None]]:
+    """Address and further fields of every entry, None where it has an address only; in order, each address once.
+
+    Raises EncodingError, as everything here. Nothing recurses: the lists are as deep as the documented ones.
+    """
+    nested, at, end = item_span(data, 0, len(data))
+    if not nested or end != len(data):
+        raise EncodingError("not exactly one RLP list")
     previous = b""
-    for item in _list(items, f"{name} is no list"):
-        fields = _list(item, f"{name} has an entry that is no list")
+    while at < end:
+        nested, start, stop = item_span(data, at, end)
+        if not nested:
+            raise EncodingError("an entry is no list")
+        fields: list[Span] = []
+        while start < stop:
+            fields.append(item_span(data, start, stop))
+            start = fields[-1][2]
         if len(fields) not in (1, 1 + length):
-            raise WitnessFileError(f"{name} has an entry of {len(fields)} items, not 1 or {1 + length}")
-        address = _fixed(fields[0], ADDRESS_LENGTH, "address")
+            raise EncodingError(f"an entry has {len(fields)} items, not 1 or {1 + length}")
+        address = _fixed(data, fields[0], ADDRESS_LENGTH, "address")
         if address <= previous:
-            raise WitnessFileError(f"{name} has addresses that are not in ascending order")
-        entries.append((address, fields[1:] or None))
-        previous = address
-    return entries
+            raise EncodingError("addresses are not in ascending order")
+        yield address, fields[1:] or None
+        at, previous = stop, address
 
 
-def _decode_slots(item: Item) -> dict[bytes, int]:
+def _decode_slots(data: bytes, span: Span) -> dict[bytes, int]:
+    nested, at, end = span
+    if not nested:
+        raise EncodingError("slots are no list")
     slots: dict[bytes, int] = {}
     previous = b""
-    for pair in _list(item, "slots are no list"):
-        fields = _list(pair, "a slot is no list")
-        if len(fields) != 2:
-            raise WitnessFileError("a slot is no pair of key and value")
-        key = _fixed(fields[0], HASH_LENGTH, "key")
+    while at < end:
+        nested, start, stop = item_span(data, at, end)
+        value = start + 1 + HASH_LENGTH  # where the key ends
+        if not nested or value >= stop or data[start] != KEY_PREFIX:
+            raise EncodingError("a slot is no pair of a key of 32 bytes and a value")
+        key = data[start + 1 : value]
         if key <= previous:
-            raise WitnessFileError("slot keys are not in ascending order")
-        slots[key] = _integer(fields[1], LARGEST_VALUE, "slot value")
-        previous = key
+            raise EncodingError("slot keys are not in ascending order")
+        item = item_span(data, value, stop)
+        if item[2] != stop:
+            raise EncodingError("a slot has more than key and value")
+        slots[key] = _integer(data, item, LARGEST_VALUE, "slot value")
+        at, previous = stop, key
     return slots
 
 
-def _list(item: Item, otherwise: str) -> list[Item]:
-    if not isinstance(item, list):
-        raise WitnessFileError(otherwise)
-    return item
+def _fixed(data: bytes, span: Span, length: int, name: str) -> bytes:
+    nested, start, stop = span
+    if nested or stop - start != length:
+        raise EncodingError(f"{name} has not {length} bytes")
+    return data[start:stop]
 
 
-def _fixed(item: Item, length: int, name: str) -> bytes:
-    if not isinstance(item, bytes) or len(item) != length:
-        raise WitnessFileError(f"{name} has not {length} bytes")
-    return item
-
-
-def _integer(item: Item, largest: int, name: str) -> int:
-    if not isinstance(item, bytes) or item[:1] == b"\0":
-        raise WitnessFileError(f"{name} is no integer without leading zeros")
-    value = int.from_bytes(item, "big")
+def _integer(data: bytes, span: Span, largest: int, name: str) -> int:
+    nested, start, stop = span
+    if nested or (stop > start and not data[start]):
+        raise EncodingError(f"{name} is no integer without leading zeros")
+    value = int.from_bytes(data[start:stop], "big")
     if value > largest:
-        raise WitnessFileError(f"{name} is too large")
+        raise EncodingError(f"{name} is too large")
     return value

@@ -4,6 +4,7 @@ An answer is given only where the nodes at hand prove it; otherwise the node tha
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from .errors import EncodingError, WitnessInsufficientError
 from .header import HASH_LENGTH, keccak256
@@ -25,6 +26,13 @@ from .trie_node import (
 
 EMPTY_ROOT = keccak256(EMPTY_STRING)
 MAX_KEY_LENGTH = 64  # bytes; bounds the depth of recursion. Keys of Ethereum's tries have at most 32
+
+
+class NodeSource(Protocol):
+    """Nodes by hash: a mapping, or whatever else can be asked for one."""
+
+    def get(self, hash_: bytes, /) -> Octets | None:
+        """The RLP of the node with this keccak-256; None if it is not there."""
 
 
 def nodes_by_hash(state: Iterable[Octets]) -> dict[bytes, Octets]:
@@ -54,7 +62,7 @@ class PartialTrie:
     witness is at fault, nothing about the block. Not safe for concurrent use while it is updated.
     """
 
-    def __init__(self, root: bytes, nodes: Mapping[bytes, Octets]) -> None:
+    def __init__(self, root: bytes, nodes: NodeSource) -> None:
         if len(root) != HASH_LENGTH:
             raise ValueError(f"root has {len(root)} bytes, {HASH_LENGTH} expected")
         self._nodes = nodes

@@ -1,6 +1,7 @@
 """The executable specification behind the host's Client protocol."""
 
 from verifier.rpc.host.task import BlockTask
+from verifier.rpc.host.tracer import Tracer
 from verifier.rpc.v1 import executor_pb2 as pb
 
 from .description import SUPPORTED_FORKS
@@ -22,6 +23,10 @@ class EelsClient:
     def execute(self, task: BlockTask) -> pb.ExecuteResponse:
         """See the host's Client protocol."""
         return execute(task)
+
+    def trace(self, task: BlockTask, tracer: Tracer) -> pb.ExecuteResponse:
+        """See the host's Client protocol."""
+        return execute(task, tracer)
 
     def measure(self, task: BlockTask) -> bytes:
         """See the host's Client protocol."""

@@ -23,6 +23,7 @@ def describe() -> pb.DescribeResponse:
         lineage="eels",
         forks=SUPPORTED_FORKS,
         unchecked_rules=UNCHECKED_RULES,
+        traces=True,
     )
 
 

@@ -1,6 +1,7 @@
 """One block through the specification: decode, check, execute, and report what was computed."""
 
 import time
+from contextlib import nullcontext
 from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any
@@ -9,16 +10,19 @@ from ethereum.crypto.hash import keccak256
 from ethereum_rlp import rlp
 from ethereum_types.numeric import U64
 
+from verifier.rpc.host.post_state import post_accounts
 from verifier.rpc.host.responses import broken_rule, insufficient, missing_header, missing_of, refused
-from verifier.rpc.host.task import BlockTask
+from verifier.rpc.host.task import BlockTask, has_status
+from verifier.rpc.host.tracer import Tracer
 from verifier.rpc.v1 import executor_pb2 as pb
 from witness.chain_config import FORKS
-from witness.errors import ChainConfigError, EncodingError
+from witness.errors import ChainConfigError, EncodingError, WitnessInsufficientError
 from witness.trie import nodes_by_hash
 
 from .account import codes_by_hash
 from .fork_modules import REQUEST_FORKS, ForkModules, load_fork
 from .overlay import OverlayState
+from .prestate_overlay import PrestateOverlay
 from .rules import (
     BrokenRuleError,
     body_roots,
@@ -29,8 +33,9 @@ from .rules import (
     decode_transactions,
     unchecked_without_parent,
 )
+from .steps import reporting
+from .trie_overlay import TrieOverlay
 
-FIRST_WITH_STATUS = FORKS.index("byzantium")  # EIP-658
 FIRST_OF_STAKE = FORKS.index("paris")
 
 
@@ -63,13 +68,23 @@ class BlockRun:
         self.modules: ForkModules = load_fork(task.fork)
         self.modules.configure(task.config)
         self.clock = [time.monotonic_ns()]
-        self.state = OverlayState(
-            task.pre_state_root,
-            nodes_by_hash(task.nodes),
-            codes_by_hash(task.codes),
-            self.modules.fork_types.Account,
-        )
+        self.state = self._open_state()
         self.hashes = AncestorHashes(task.header.number, task.ancestor_hashes)
+
+    def _open_state(self) -> OverlayState:
+        task, codes, account_class = self.task, codes_by_hash(self.task.codes), self.modules.fork_types.Account
+        if task.prestate is not None:
+            return PrestateOverlay(task.prestate, codes, account_class)
+        return TrieOverlay(task.pre_state_root, nodes_by_hash(task.nodes), codes, account_class)
+
+    def post_accounts(self) -> list[pb.PostAccount]:
+        """What the block changed, in prestate mode. Raises WitnessInsufficientError, reported."""
+        if self.task.prestate is None or not isinstance(self.state, PrestateOverlay):
+            return []
+        try:
+            return post_accounts(self.task.prestate, self.state.touched())
+        except WitnessInsufficientError as error:
+            raise self.state.report(error) from None
 
     def missing(self) -> list[pb.Missing]:
         """Everything that was asked for and is not there."""
@@ -101,8 +116,11 @@ class BlockRun:
         return modules.fork.apply_body(block_env=environment, transactions=transactions, **body)
 
 
-def execute(task: BlockTask) -> pb.ExecuteResponse:
-    """The whole answer about one block, but for the time that the host needed. Raises what cannot be explained."""
+def execute(task: BlockTask, tracer: Tracer | None = None) -> pb.ExecuteResponse:
+    """The whole answer about one block, but for the time that the host needed. Raises what cannot be explained.
+
+    tracer: is told of the instructions, where there is one.
+    """
     if task.parent_rlp is None and FORKS.index(task.fork) < FIRST_OF_STAKE:
         # The difficulty, and with it half of the header's rules, needs the parent.
         number = max(0, task.header.number - 1)
@@ -112,7 +130,8 @@ def execute(task: BlockTask) -> pb.ExecuteResponse:
     except ChainConfigError as error:
         return refused(f"chain config: {error}")
     try:
-        response = _compute(run)
+        with reporting(run.modules, tracer) if tracer is not None else nullcontext():
+            response = _compute(run)
     except BrokenRuleError as error:
         response = broken_rule(error.rule, error)
     except EncodingError as error:
@@ -170,30 +189,31 @@ def _compute(run: BlockRun) -> pb.ExecuteResponse:
             pb.RULE_BLOB_GAS_USED, f"blob_gas_used is {block.header.blob_gas_used}, the body has {blob_gas_used}"
         )
     run.clock.append(time.monotonic_ns())
-    fork = modules.fork
+    fork, knows_roots = modules.fork, task.prestate is None
     requests_hash = fork.compute_requests_hash(output.requests) if task.fork in REQUEST_FORKS else None
     return pb.ExecuteResponse(
         computed=pb.Computed(
-            state_root=run.state.root(),
-            receipts_root=fork.root(output.receipts_trie),
+            state_root=run.state.root() if knows_roots else b"",
+            receipts_root=fork.root(output.receipts_trie) if knows_roots or has_status(task.fork) else b"",
             logs_bloom=fork.logs_bloom(output.block_logs),
             gas_used=int(output.block_gas_used),
             transactions_root=roots[0],
             blob_gas_used=None if blob_gas_used is None else int(blob_gas_used),
             withdrawals_root=roots[1],
             requests_hash=requests_hash,
-            receipts=[_receipt(report, task.fork) for report in modules.reports],
+            receipts=[_receipt(report, task) for report in modules.reports],
             unchecked_rules=unchecked,
+            post_state=run.post_accounts(),
         )
     )
 
 
-def _receipt(report: tuple[Any, ...], fork: str) -> pb.Receipt:
+def _receipt(report: tuple[Any, ...], task: BlockTask) -> pb.Receipt:
     """From the arguments of make_receipt: (…, error or post-state, cumulative gas, logs)."""
     outcome, cumulative_gas_used, logs = report[-3:]
     receipt = pb.Receipt(cumulative_gas_used=int(cumulative_gas_used), logs_hash=keccak256(rlp.encode(logs)))
-    if FORKS.index(fork) >= FIRST_WITH_STATUS:
+    if has_status(task.fork):
         receipt.succeeded = outcome is None
-    else:
+    elif task.prestate is None:
         receipt.post_state = outcome
     return receipt

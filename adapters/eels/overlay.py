@@ -1,31 +1,32 @@
-"""The state of one block: a journaled overlay over a partial trie, with the functions of the specification's `state`.
+"""The state of one block: a journaled overlay over its source, with the functions of the specification's `state`.
 
 The specification copies all tries at every call frame. Here writes go to dictionaries, a journal undoes them, and the
-trie is only asked for what is read and updated when a root is asked for. Nothing is read as absent or zero unless the
-witness proves it.
+source is only asked for what is read: a partial trie (`trie_overlay`) or a prestate section (`prestate_overlay`).
+Nothing is read as absent or zero unless the source says so.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from copy import copy
 from typing import Any
 
 from ethereum_types.bytes import Bytes32
-from ethereum_types.numeric import U256
+from ethereum_types.numeric import U256, Uint
 
-from witness.errors import EncodingError, WitnessInsufficientError
-from witness.header import keccak256
+from witness.errors import WitnessInsufficientError
 from witness.model import Octets
-from witness.rlp_encoding import encode_string
 from witness.trie import EMPTY_ROOT, PartialTrie
 
-from .account import EMPTY_CODE_HASH, MissingCode, decode_account, encode_account, load_code
+from .account import EMPTY_CODE_HASH, MissingCode, load_code
 
 ZERO = U256(0)
-HASH_TEXT = 64  # hex digits of a hash
 
 
 class Storage:
-    """One account's storage. `values` holds what was read or written; `changed` the keys not yet in the trie."""
+    """One account's storage. `values` holds what was read or written; `changed` the keys not yet in the trie.
+
+    root: before this block, or the empty one where all was deleted in it; the trie overlay moves it on. trie: the trie
+    overlay's own.
+    """
 
     __slots__ = ("changed", "root", "trie", "values")
 
@@ -36,31 +37,49 @@ class Storage:
         self.changed: set[bytes] = set()
 
 
-class OverlayState:
+class OverlayState(ABC):
     """The accounts and storages of one block. Not reused for another.
 
-    root: 32 bytes. nodes: RLP by keccak-256. codes: by keccak-256. account_class: the fork's `Account`. Everything
-    that is missing is raised as WitnessInsufficientError and kept in `misses`.
+    codes: by keccak-256. account_class: the fork's `Account`. Everything that is missing is raised as
+    WitnessInsufficientError and kept in `misses`.
     """
 
-    def __init__(
-        self, root: bytes, nodes: Mapping[bytes, Octets], codes: Mapping[bytes, Octets], account_class: Any
-    ) -> None:
+    def __init__(self, codes: Mapping[bytes, Octets], account_class: Any) -> None:
         self.created_accounts: set[bytes] = set()
         self.misses: list[WitnessInsufficientError] = []
-        self._nodes = nodes
         self._codes = codes
         self._code_objects: dict[bytes, Any] = {}
         self._account_class = account_class
-        self._trie = PartialTrie(root, nodes)
-        self._root = root
         self._accounts: dict[bytes, Any] = {}
         self._changed: set[bytes] = set()
         self._storages: dict[bytes, Storage] = {}
-        self._hashes: dict[bytes, bytes] = {}
         self._journal: list[Callable[[], None]] = []
         self._marks: list[int] = []
         self._originals: dict[tuple[bytes, bytes], U256] = {}
+
+    # The source
+
+    @abstractmethod
+    def read_account(self, address: bytes) -> tuple[Uint, U256, bytes, bytes] | None:
+        """Nonce, balance (wei), storage root and code hash before the block; None if there certainly is none.
+
+        Raises WitnessInsufficientError, reported.
+        """
+
+    @abstractmethod
+    def read_value(self, storage: Storage, address: bytes, key: bytes) -> U256:
+        """The slot's value in a storage whose root is not the empty one, 0 where that is certain.
+
+        Raises WitnessInsufficientError, reported.
+        """
+
+    @abstractmethod
+    def has_storage(self, address: bytes) -> bool:
+        """Whether any slot is not 0. Raises WitnessInsufficientError, reported."""
+
+    @abstractmethod
+    def root(self) -> bytes:
+        """The state root with everything written so far; zeros where the source has none. Only outside of frames."""
 
     # Transactions in the specification's sense: nested, all but the outermost are call frames.
 
@@ -103,15 +122,10 @@ class OverlayState:
         self._accounts[address] = account
 
     def _load_account(self, address: bytes) -> Any:
-        leaf = self._read(self._trie, address, f"account 0x{address.hex()}")
+        found = self.read_account(address)
         account, root = None, EMPTY_ROOT
-        if leaf is not None:
-            try:
-                nonce, balance, root, code_hash = decode_account(leaf)
-            except EncodingError as error:
-                raise self._report(
-                    WitnessInsufficientError("node", self._root, f"account 0x{address.hex()}: {error}")
-                ) from None
+        if found is not None:
+            nonce, balance, root, code_hash = found
             account = self._account_class(nonce=nonce, balance=balance, code=self._code(code_hash, address))
         self._accounts[address] = account
         self._storages.setdefault(address, Storage(root))
@@ -124,7 +138,7 @@ class OverlayState:
         if code is None:
             code = load_code(self._codes, hash_)
             if code is None:
-                return MissingCode(hash_, address, self._report)
+                return MissingCode(hash_, address, self.report)
             self._code_objects[hash_] = code
         return code
 
@@ -176,100 +190,15 @@ class OverlayState:
         self._storages[address] = Storage(EMPTY_ROOT)
         self._changed.add(address)
 
-    def has_storage(self, address: bytes) -> bool:
-        """Whether any slot is not 0."""
-        storage = self._storage(address)
-        if any(storage.values.values()):
-            return True
-        if storage.root == EMPTY_ROOT:
-            return False
-        zeroed = [key for key in storage.changed if not storage.values[key]]
-        if not zeroed:
-            return True
-        remaining = copy(storage.trie) if storage.trie is not None else PartialTrie(storage.root, self._nodes)
-        self._update(remaining, {self._hash(key): None for key in zeroed}, f"storage of account 0x{address.hex()}")
-        return remaining.root() != EMPTY_ROOT
-
     def _load_value(self, storage: Storage, address: bytes, key: bytes) -> U256:
-        if storage.root == EMPTY_ROOT:
-            value = ZERO
-        else:
-            if storage.trie is None:
-                storage.trie = PartialTrie(storage.root, self._nodes)
-            where = f"storage of account 0x{address.hex()}, slot 0x{key.hex()}"
-            leaf = self._read(storage.trie, key, where)
-            value = ZERO if leaf is None else self._decode_value(leaf, storage.root, where)
+        value = ZERO if storage.root == EMPTY_ROOT else self.read_value(storage, address, key)
         storage.values[key] = value
         return value
 
-    def _decode_value(self, leaf: bytes, root: bytes, where: str) -> U256:
-        payload = leaf if len(leaf) == 1 and leaf[0] < 0x80 else leaf[1:]
-        if not payload or payload[0] == 0 or len(payload) > 32 or encode_string(payload) != leaf:
-            raise self._report(WitnessInsufficientError("node", root, f"{where}: no integer"))
-        return U256(int.from_bytes(payload, "big"))
-
-    # Roots
-
-    def root(self) -> bytes:
-        """The state root with everything written so far. Only outside of frames."""
-        assert not self._marks
-        changes: dict[bytes, bytes | None] = {}
-        for address in self._changed:
-            account = self.account(address)
-            if account is None:
-                changes[self._hash(address)] = None
-            else:
-                changes[self._hash(address)] = encode_account(account, self._storage_root(address))
-        self._update(self._trie, changes, "accounts")
-        self._changed.clear()
-        return self._trie.root()
-
-    def _storage_root(self, address: bytes) -> bytes:
-        storage = self._storages[address]
-        if storage.changed:
-            if storage.trie is None:
-                storage.trie = PartialTrie(storage.root, self._nodes)
-            changes = {
-                self._hash(key): encode_string(value.to_be_bytes()) if (value := storage.values[key]) else None
-                for key in storage.changed
-            }
-            self._update(storage.trie, changes, f"storage of account 0x{address.hex()}")
-            storage.root = storage.trie.root()
-            storage.changed.clear()
-        return storage.root
-
-    # The trie, with misses kept
-
-    def _hash(self, key: bytes) -> bytes:
-        hash_ = self._hashes.get(key)
-        if hash_ is None:
-            hash_ = self._hashes[key] = keccak256(key)
-        return hash_
-
-    def _read(self, trie: PartialTrie, key: bytes, where: str) -> bytes | None:
-        try:
-            return trie.get(self._hash(key))
-        except (WitnessInsufficientError, EncodingError) as error:
-            raise self._report(_located(error, where)) from None
-
-    def _update(self, trie: PartialTrie, changes: Mapping[bytes, bytes | None], where: str) -> None:
-        try:
-            trie.update(changes)
-        except (WitnessInsufficientError, EncodingError) as error:
-            raise self._report(_located(error, where)) from None
-
-    def _report(self, error: WitnessInsufficientError) -> WitnessInsufficientError:
+    def report(self, error: WitnessInsufficientError) -> WitnessInsufficientError:
+        """Keeps the miss, and gives it back to be raised."""
         self.misses.append(error)
         return error
-
-
-def _located(error: WitnessInsufficientError | EncodingError, where: str) -> WitnessInsufficientError:
-    """The miss with its place; a malformed node is as good as a missing one."""
-    if isinstance(error, WitnessInsufficientError):
-        return WitnessInsufficientError(error.kind, error.hash, f"{where}, {error.where}")
-    text = str(error)  # "trie node 0x… is malformed: …"
-    start = text.find("0x") + 2
-    return WitnessInsufficientError("node", bytes.fromhex(text[start : start + HASH_TEXT]), f"{where}: {text}")
 
 
 def state_functions(state_module: Any) -> dict[str, Any]:
@@ -284,7 +213,7 @@ def state_functions(state_module: Any) -> dict[str, Any]:
         "get_storage": OverlayState.value,
         "set_storage": OverlayState.set_value,
         "get_storage_original": OverlayState.original_value,
-        "account_has_storage": OverlayState.has_storage,
+        "account_has_storage": lambda state, address: state.has_storage(address),
         "state_root": lambda state: Bytes32(state.root()),
         "begin_transaction": OverlayState.begin,
         "commit_transaction": OverlayState.commit,

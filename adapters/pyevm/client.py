@@ -1,16 +1,19 @@
 """py-evm behind the host's Client protocol."""
 
+from itertools import product
+
 from eth.precompiles import point_evaluation
 from eth_keys import keys
 from eth_keys.backends import CoinCurveECCBackend
 
 from machine.configuration import VIRTUAL_MACHINES, parameters
 from verifier.rpc.host.task import BlockTask
+from verifier.rpc.host.tracer import Tracer
 from verifier.rpc.v1 import executor_pb2 as pb
 from witness.chain_config import known_chain_config, parse_chain_config
 
+from .composition import machine_class
 from .execution import compute, execute
-from .machine import machine_class
 
 POINT_AT_INFINITY = b"\xc0" + bytes(47)  # BLS12-381 G1, compressed: the commitment and proof of the zero polynomial
 
@@ -31,11 +34,16 @@ class PyEvmClient:
         _evaluate_point()  # reads the trusted setup, which is then kept (machine.corrections)
         mainnet = parse_chain_config(known_chain_config(1))
         for fork in VIRTUAL_MACHINES:
-            machine_class(parameters(mainnet, fork))
+            for traced, prestate in product((False, True), repeat=2):
+                machine_class(parameters(mainnet, fork), traced=traced, prestate=prestate)
 
     def execute(self, task: BlockTask) -> pb.ExecuteResponse:
         """See the host's Client protocol."""
         return execute(task)
+
+    def trace(self, task: BlockTask, tracer: Tracer) -> pb.ExecuteResponse:
+        """See the host's Client protocol."""
+        return execute(task, tracer)
 
     def measure(self, task: BlockTask) -> bytes:
         """See the host's Client protocol. py-evm keeps no senders between blocks: they belong to its objects."""

@@ -22,6 +22,7 @@ def describe() -> pb.DescribeResponse:
         lineage="pyevm",
         forks=SUPPORTED_FORKS,
         unchecked_rules=UNCHECKED_RULES,
+        traces=True,
     )
 
 

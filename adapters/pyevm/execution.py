@@ -10,28 +10,34 @@ from eth.vm.chain_context import ChainContext
 from eth_hash.auto import keccak
 
 from machine.configuration import parameters
-from verifier.rpc.host.responses import broken_rule, insufficient, refused
-from verifier.rpc.host.task import BlockTask
+from verifier.rpc.host.post_state import post_accounts
+from verifier.rpc.host.responses import broken_rule, insufficient, missing_of, refused
+from verifier.rpc.host.task import BlockTask, has_status
+from verifier.rpc.host.tracer import Tracer
 from verifier.rpc.v1 import executor_pb2 as pb
-from witness.chain_config import FORKS
-from witness.errors import ChainConfigError
+from witness.errors import ChainConfigError, WitnessInsufficientError
 from witness.header import keccak256
+from witness.model import PreState
 
+from .composition import machine_class
 from .database import WitnessChainDB, WitnessDatabase
-from .machine import BrokenRuleError, machine_class
-from .misses import collecting
+from .machine import BrokenRuleError
+from .misses import collecting, record
+from .prestate import PrestateDatabase
 from .rules import check_block, decode_block, decode_parent, stand_in_parent, unchecked_without_parent
 
-FIRST_WITH_STATUS = FORKS.index("byzantium")  # EIP-658
 SUCCEEDED = b"\x01"
 
 
-def execute(task: BlockTask) -> pb.ExecuteResponse:
-    """The whole answer about one block, but for the time that the host needed. Raises what py-evm should not."""
+def execute(task: BlockTask, tracer: Tracer | None = None) -> pb.ExecuteResponse:
+    """The whole answer about one block, but for the time that the host needed. Raises what py-evm should not.
+
+    tracer: is told of the instructions, where there is one.
+    """
     clock = [time.monotonic_ns()]
     with collecting() as misses:
         try:
-            response = _execute(task, clock)
+            response = _execute(task, clock, tracer)
         except BrokenRuleError as error:
             index = "" if error.index is None else f"transaction {error.index}: "
             response = broken_rule(error.rule, f"{index}{error}")
@@ -62,9 +68,9 @@ def compute(task: BlockTask) -> bytes:
     return root
 
 
-def _execute(task: BlockTask, clock: list[int]) -> pb.ExecuteResponse:
+def _execute(task: BlockTask, clock: list[int], tracer: Tracer | None) -> pb.ExecuteResponse:
     chosen = parameters(task.config, task.fork)
-    machine_type = machine_class(chosen)
+    machine_type = machine_class(chosen, traced=tracer is not None, prestate=task.prestate is not None)
     block: Any = decode_block(machine_type, task.block)
     if task.parent_rlp is not None:
         parent, unchecked = decode_parent(task.parent_rlp), []
@@ -73,31 +79,38 @@ def _execute(task: BlockTask, clock: list[int]) -> pb.ExecuteResponse:
     if block.uncles:
         unchecked.append(pb.RULE_UNCLES)  # whether they descend from ancestors and are new: those are not here
     machine = _machine(task, machine_type, block.header, parent)
+    if tracer is not None:
+        machine.report_to(tracer)
     clock.append(time.monotonic_ns())
     check_block(machine, block, parent, chosen, with_parent=task.parent_rlp is not None)
     header = machine.import_block(block).block.header
     clock.append(time.monotonic_ns())
+    prestate = task.prestate
+    knows_roots = prestate is None
     return pb.ExecuteResponse(
         computed=pb.Computed(
-            state_root=header.state_root,
-            receipts_root=header.receipt_root,
+            state_root=header.state_root if knows_roots else b"",
+            receipts_root=header.receipt_root if knows_roots or has_status(task.fork) else b"",
             logs_bloom=header.bloom.to_bytes(256, "big"),
             gas_used=header.gas_used,
             transactions_root=header.transaction_root,
             blob_gas_used=getattr(header, "blob_gas_used", None),
             withdrawals_root=getattr(header, "withdrawals_root", None),
             requests_hash=getattr(header, "requests_hash", None),
-            receipts=[_receipt(receipt, task.fork) for receipt in machine.receipts],
+            receipts=[_receipt(receipt, task) for receipt in machine.receipts],
             unchecked_rules=unchecked,
+            post_state=[] if prestate is None else _post_accounts(prestate, machine.chaindb.db),
         )
     )
 
 
 def _machine(task: BlockTask, machine_type: Any, header: Any, parent: Any) -> Any:
     """A VM over the witness, about to execute the block with this header."""
-    nodes = {keccak256(node): node for node in task.nodes}
     codes = {keccak256(code): code for code in task.codes}
-    database = WitnessDatabase(nodes, codes)
+    if task.prestate is None:
+        database = WitnessDatabase({keccak256(node): node for node in task.nodes}, codes)
+    else:
+        database = PrestateDatabase(task.prestate, codes)
     chain_database = WitnessChainDB(database, task.header.parent_hash, parent)
     context = ChainContext(task.config.chain_id)
     machine = machine_type(_initial_header(task, header), chain_database, context, ConsensusContext(database))
@@ -122,11 +135,19 @@ def _initial_header(task: BlockTask, header: Any) -> Any:
     return header.copy(**{name: value for name, value in values.items() if name in fields})
 
 
-def _receipt(receipt: Any, fork: str) -> pb.Receipt:
+def _post_accounts(prestate: PreState, database: PrestateDatabase) -> list[pb.PostAccount]:
+    try:
+        return post_accounts(prestate, database.touched())
+    except WitnessInsufficientError as error:
+        record(missing_of(error))
+        raise
+
+
+def _receipt(receipt: Any, task: BlockTask) -> pb.Receipt:
     logs = keccak(rlp.encode(receipt.logs))
     result = pb.Receipt(cumulative_gas_used=receipt.gas_used, logs_hash=logs)
-    if FORKS.index(fork) >= FIRST_WITH_STATUS:
+    if has_status(task.fork):
         result.succeeded = receipt.state_root == SUCCEEDED
-    else:
+    elif task.prestate is None:
         result.post_state = receipt.state_root
     return result

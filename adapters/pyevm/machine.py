@@ -14,8 +14,6 @@ from eth_keys.exceptions import ValidationError as KeyValidationError
 from eth_typing import Hash32
 from eth_utils import ValidationError
 
-from machine import configuration
-from machine.completion import Parameters
 from machine.errors import DepositError, RequestError
 from verifier.rpc.v1 import executor_pb2 as pb
 
@@ -111,11 +109,3 @@ class BlockMachine:
         """Finalizes; py-evm would then validate its own result once more, and ask for the parent again."""
         result: BlockAndMetaWitness = self.finalize_block(self.pack_block(block))  # type: ignore[attr-defined]
         return result
-
-
-PARTS = configuration.Parts(BlockMachine, BlockState, BlockExecutor)
-
-
-def machine_class(chosen: Parameters) -> type[Any]:
-    """The VM class for these parameters."""
-    return configuration.machine_class(chosen, PARTS)

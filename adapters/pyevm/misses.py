@@ -14,16 +14,16 @@ from typing import Any
 from eth.vm.interrupt import MissingBytecode
 from trie.exceptions import MissingTrieNode
 
-from verifier.rpc.host.responses import missing_header
+from verifier.rpc.host.responses import identity, missing_header
 from verifier.rpc.v1 import executor_pb2 as pb
 
-_misses: ContextVar[dict[tuple[int, bytes, int], pb.Missing] | None] = ContextVar("misses", default=None)
+_misses: ContextVar[dict[tuple[object, ...], pb.Missing] | None] = ContextVar("misses", default=None)
 
 
 @contextmanager
-def collecting() -> Iterator[dict[tuple[int, bytes, int], pb.Missing]]:
+def collecting() -> Iterator[dict[tuple[object, ...], pb.Missing]]:
     """A mapping that fills with what this context misses, in the order of asking; its values are the misses."""
-    misses: dict[tuple[int, bytes, int], pb.Missing] = {}
+    misses: dict[tuple[object, ...], pb.Missing] = {}
     token = _misses.set(misses)
     try:
         yield misses
@@ -36,7 +36,7 @@ def record(missing: pb.Missing) -> None:
     misses = _misses.get()
     if misses is None:
         return
-    key = (missing.kind, missing.hash, missing.number)
+    key = identity(missing)
     known = misses.get(key)
     if known is None or len(missing.where) > len(known.where):
         misses[key] = missing

@@ -10,14 +10,20 @@ from witness.model import BlockWitness
 
 
 def ask(
-    client: Client, forks: tuple[str, ...], content: BlockWitness, root: bytes | None = None, *, optional: bool = False
+    client: Client,
+    forks: tuple[str, ...],
+    content: BlockWitness,
+    root: bytes | None = None,
+    *,
+    optional: bool = False,
+    mode: pb.Mode = pb.MODE_PROOF,
 ) -> pb.ExecuteResponse:
     """One request, as a worker does it."""
     request = pb.ExecuteRequest(
         content=encode_witness_file(content),
         block_hash=content.hash,
         pre_state_root=root if root is not None else trusted_root(content),
-        mode=pb.MODE_PROOF,
+        mode=mode,
         parent_header_optional=optional,
     )
     return execute(client, request, frozenset(forks))

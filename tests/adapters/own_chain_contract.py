@@ -40,9 +40,9 @@ class OwnChainContract:
     forks: tuple[str, ...]
     unsupported: dict[str, Any]
 
-    def ask(self, client: Client, content: BlockWitness, root: bytes | None = None, **keywords: bool) -> Any:
+    def ask(self, client: Client, content: BlockWitness, root: bytes | None = None, *, optional: bool = False) -> Any:
         """See `asking.ask`."""
-        return ask(client, self.forks, content, root, **keywords)
+        return ask(client, self.forks, content, root, optional=optional)
 
     def test_withdrawals_on_an_empty_state(self, client: Client) -> None:
         content = synthetic_block({}, withdrawals=[(TARGET, 3), (COINBASE, 0)])

@@ -47,17 +47,25 @@ ACCOUNT = encode_item([b"\x20" + b"a" * 32, encode_item([b"\x01", b"\x02", EMPTY
 WITHDRAWAL: list[Item] = [b"\x01", b"\x02", b"\x44" * 20, b"\x03"]
 
 
-def block_witness(number: int = 9, *, state: list[bytes] | None = None, expected: bytes | None = None) -> BlockWitness:
+def block_witness(
+    number: int = 9,
+    *,
+    state: list[bytes] | None = None,
+    expected: bytes | None = None,
+    state_root: bytes | None = None,
+    root_after: bytes = bytes(32),
+) -> BlockWitness:
     """A block `number` with one transaction, one withdrawal, two ancestors, and the given nodes (one account if not).
 
-    The parent's state root is the hash of the first node.
+    state_root: the parent's; the hash of the first node if not given. root_after: the block's own.
     """
     nodes = state if state is not None else [ACCOUNT]
-    ancestors = chain(2, number - 2, keccak256(nodes[0]) if nodes else EMPTY_ROOT)
+    ancestors = chain(2, number - 2, state_root or (keccak256(nodes[0]) if nodes else EMPTY_ROOT))
     header = header_rlp(
         parent_hash=keccak256(ancestors[-1]),
         number=number,
         timestamp=12 * number,
+        state_root=root_after,
         transactions_root=list_root([encode_item(LEGACY)]),
         withdrawals_root=list_root([encode_item(WITHDRAWAL)]),
     )

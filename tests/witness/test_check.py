@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from tests.witness.examples import CODE, LEGACY, WITHDRAWAL, block_rlp, block_witness, chain, header_rlp
 from tests.witness.real_data import PRAGUE_BLOCK, needs_real_data, real_blocks
-from witness.check import Severity, check_witness, is_usable
+from witness.check import check_witness, is_usable
 from witness.errors import EncodingError
 from witness.file import decode_witness_file, encode_witness_file
+from witness.finding import Severity
 from witness.formats import load
 from witness.header import block_header_rlp, decode_header, keccak256
 from witness.model import BlockWitness, Octets, Witness

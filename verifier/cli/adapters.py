@@ -11,9 +11,11 @@ from rich.table import Table
 
 from verifier.app import configured_adapters
 from verifier.cli.check import check
+from verifier.cli.golden import golden
 from verifier.cli.output import standard_output
 from verifier.errors import AdapterBuildError, AdapterUnavailableError
 from verifier.executors.stateless.build import build as build_adapter
+from verifier.executors.stateless.containment import enforced
 from verifier.executors.stateless.inspection import Inspection, inspect
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool, SupervisedAdapter
@@ -28,6 +30,7 @@ def adapters() -> None:
 
 
 adapters.add_command(check)
+adapters.add_command(golden)
 
 
 @adapters.command("list")
@@ -50,6 +53,9 @@ def list_adapters(as_json: bool) -> int:
             state = f"{each.state}: {each.reason}" if each.reason else each.state
             facts = f"lineage={each.manifest.lineage} forks={_forks(each)} state={state}"
             console.print(f"{each.manifest.name} {_client(each)} {facts}", markup=False)
+    if not as_json:
+        limits = "; ".join(f"{name}: {how}" for name, how in enforced().items())
+        console.print(f"contained: {limits}", markup=False)
     return 0
 
 

@@ -6,20 +6,28 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
+from tempfile import mkdtemp
 from typing import TypeVar
 
 import click
 
 from verifier.app import configured_adapters
 from verifier.cli.output import standard_output
-from verifier.errors import InputError
+from verifier.errors import InputError, VerifierError
 from verifier.executors.stateless.manifest import Manifest
-from verifier.services import benchmark
+from verifier.services.benchmark.adapters import adapter_times
+from verifier.services.benchmark.measurement import machine_load
+from verifier.services.benchmark.orchestration import orchestration_times
+from verifier.services.benchmark.publishing import publish_times
+from verifier.services.benchmark.resources import resources
+from verifier.services.benchmark.throughput import throughput
+from verifier.services.derivation import with_sections
 from verifier.services.sources import Source, find_paths, open_sources, scratch_directory
+from witness.file import write_witness_file
 
 T = TypeVar("T")
 RUNS = 20
-PARTS = ("publish", "adapters", "orchestration", "throughput")
+PARTS = ("publish", "adapters", "resources", "orchestration", "throughput")
 
 
 @click.command()
@@ -31,6 +39,7 @@ PARTS = ("publish", "adapters", "orchestration", "throughput")
 def bench(paths: tuple[Path, ...], names: str | None, parts: tuple[str, ...], runs: int, as_json: bool) -> int:
     """Measure adapters, publishing, orchestration and replay throughput on the given blocks (from Paris on).
 
+    What an adapter takes until it is ready, its memory, and several requests at once are measured on the last block.
     Medians over the counted runs, in milliseconds. Needs an otherwise idle machine; its load is printed first and last.
     """
     manifests = [
@@ -41,7 +50,7 @@ def bench(paths: tuple[Path, ...], names: str | None, parts: tuple[str, ...], ru
     console = standard_output()
     with scratch_directory() as scratch:
         files = [
-            source.path
+            _with_sections(source, scratch)
             for source in open_sources(find_paths(paths), scratch)
             if isinstance(source, Source) and source.content.witness.headers
         ]
@@ -52,30 +61,43 @@ def bench(paths: tuple[Path, ...], names: str | None, parts: tuple[str, ...], ru
     return 0
 
 
+def _with_sections(source: Source, scratch: Path) -> Path:
+    """A file of the same block with what prestate mode needs; as it is where that is there, or cannot be derived."""
+    if source.content.prestate is not None:
+        return source.path
+    try:
+        content, _ = with_sections(source.content)
+    except VerifierError:
+        return source.path
+    return write_witness_file(content, Path(mkdtemp(dir=scratch)), sync=False)
+
+
 def _figures(
     manifests: Sequence[Manifest], files: Sequence[Path], runs: int, parts: Sequence[str]
 ) -> Iterator[dict[str, object]]:
-    yield {"kind": "machine", "load": benchmark.machine_load(), "runs": runs, "blocks": len(files)}
+    yield {"kind": "machine", "load": machine_load(), "runs": runs, "blocks": len(files)}
     for path in files if "publish" in parts else ():
-        writing = benchmark.publish_times(path, runs)
+        writing = publish_times(path, runs)
         yield {"kind": "publish", **asdict(writing), "ratio": writing.publish / writing.plain}
     for manifest in manifests if "adapters" in parts else ():
-        for times in asyncio.run(_collected(benchmark.adapter_times(manifest, files, runs))):
+        for times in asyncio.run(_collected(adapter_times(manifest, files, runs))):
             if times.own is not None and times.adapter_ms is not None:
                 yield {"kind": "adapter", **asdict(times), "ratio": times.adapter_ms / times.own}
             elif times.failure is not None:
                 yield {"kind": "failure", "adapter": manifest.name, "reason": times.failure}
+    for manifest in manifests if "resources" in parts else ():
+        yield {"kind": "resources", **asdict(asyncio.run(resources(manifest, files[-1], runs)))}
     if "orchestration" in parts:
         overheads = []
-        for each in asyncio.run(benchmark.orchestration_times(manifests, files, runs)):
+        for each in asyncio.run(orchestration_times(manifests, files, runs)):
             overheads.append(each.overhead)
             yield {"kind": "orchestration", **asdict(each), "ratio": each.overhead / each.slowest_counted}
         if overheads:
             yield {"kind": "orchestration", "blocks": len(overheads), "median_overhead": median(overheads)}
     if "throughput" in parts:
-        total = asyncio.run(benchmark.throughput(manifests, files))
+        total = asyncio.run(throughput(manifests, files))
         yield {"kind": "throughput", **asdict(total), "ratio": total.ratio}
-    yield {"kind": "machine", "load": benchmark.machine_load(), "runs": runs, "blocks": len(files)}
+    yield {"kind": "machine", "load": machine_load(), "runs": runs, "blocks": len(files)}
 
 
 async def _collected(items: AsyncIterator[T]) -> list[T]:

@@ -15,10 +15,10 @@ from verifier.app import bundled_chain, configured_adapters
 from verifier.cli.output import progress, standard_output
 from verifier.cli.replay import until_signalled
 from verifier.errors import AdapterError, AdapterUnavailableError, UsageError
+from verifier.executors.stateless.address import Address, TlsFiles
 from verifier.executors.stateless.manifest import Manifest
 from verifier.services.contract.bundle import Bundle, record_bundle
 from verifier.services.contract.catalogue import Entry, select
-from verifier.services.contract.connection import Address
 from verifier.services.contract.examination import examine, report
 from verifier.services.contract.obligation import Finding, Report, Standing
 from verifier.services.contract.subject import SAMPLE_TIME, Subject, connected, started
@@ -39,12 +39,24 @@ COLOURS = {Standing.MET: "green", Standing.UNMET: "bold red", Standing.NOT_APPLI
     show_default=True,
     help="Seconds for each check that drops or damages one thing after the other.",
 )
+@click.option("--tls-ca", type=click.Path(path_type=Path), help="PEM: the CA of the adapter at ADDRESS.")
+@click.option("--tls-certificate", type=click.Path(path_type=Path), help="PEM: what we show to it.")
+@click.option("--tls-key", type=click.Path(path_type=Path), help="PEM: the key of that.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object an obligation.")
-def check(adapters: tuple[str, ...], only: tuple[str, ...], listed: bool, sample_time: float, as_json: bool) -> int:
+def check(
+    adapters: tuple[str, ...],
+    only: tuple[str, ...],
+    listed: bool,
+    sample_time: float,
+    tls_ca: Path | None,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
+    as_json: bool,
+) -> int:
     """Prove by behaviour what an adapter owes by adapters/CONTRACT.md.
 
     NAME is one of `verifier adapters list`: its process is started, and ended in every way. ADDRESS is unix:/path or
-    host:port of an adapter that runs already; plain TCP only to this machine.
+    host:port of an adapter that runs already; plain TCP only to this machine, mutual TLS to any.
 
     Exit status: 0 every obligation met or not applicable, 1 some not met, 2 usage or input error.
     """
@@ -54,16 +66,17 @@ def check(adapters: tuple[str, ...], only: tuple[str, ...], listed: bool, sample
         return EXIT_KEPT
     if not adapters:
         raise UsageError("name an adapter (`verifier adapters list` shows them), or an address")
-    targets = [_target(each) for each in dict.fromkeys(adapters)]
+    tls = TlsFiles.of(tls_ca, tls_certificate, tls_key)
+    targets = [_target(each, tls) for each in dict.fromkeys(adapters)]
     return asyncio.run(until_signalled(_check(targets, entries, sample_time, as_json=as_json)))
 
 
 Target = Manifest | Address
 
 
-def _target(text: str) -> Target:
+def _target(text: str, tls: TlsFiles | None) -> Target:
     if Address.is_one(text):
-        return Address.parse(text)
+        return Address.parse(text, tls)
     (manifest,) = configured_adapters([text])
     unavailable = manifest.unavailable_because()
     if unavailable is not None:

@@ -10,6 +10,7 @@ from verifier.cli.adapters import adapters
 from verifier.cli.bench import bench
 from verifier.cli.record import record
 from verifier.cli.replay import replay
+from verifier.cli.trace import trace
 from verifier.cli.witness import witness
 from verifier.errors import VerifierError
 from witness.errors import WitnessError
@@ -31,6 +32,7 @@ verifier.add_command(adapters)
 verifier.add_command(bench)
 verifier.add_command(record)
 verifier.add_command(replay)
+verifier.add_command(trace)
 verifier.add_command(witness)
 
 

@@ -47,6 +47,7 @@ def report_document(report: BlockReport) -> dict[str, Any]:
             "hash": f"0x{report.block.hash.hex()}",
         },
         "fork": report.fork,
+        "mode": report.mode,
         "verdict": report.decision.verdict,
         "disagreement": report.decision.disagreement,
         "settled_ms": round(report.settled_ms, 3),

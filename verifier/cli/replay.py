@@ -10,12 +10,14 @@ from typing import Any
 import click
 from rich.console import Console
 
-from verifier.app import configured_adapters
+from verifier.app import selected_adapters
 from verifier.cli.output import print_report, progress, report_json, standard_output
 from verifier.domain.quorum import QuorumPolicyError, Verdict, quorum_policy
+from verifier.domain.result import Mode
 from verifier.errors import InputError, UsageError
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool
+from verifier.executors.stateless.remotes import Remote
 from verifier.services.replay import DEADLINE, WINDOW, ReplayOptions
 from verifier.services.replay import replay as replay_sources
 from verifier.services.sources import InputFailure, find_paths, open_sources, scratch_directory
@@ -29,6 +31,9 @@ EXIT_ALL_ATTEST, EXIT_REJECT, EXIT_INPUT_ERROR, EXIT_HOLD = 0, 1, 2, 3
 @click.command()
 @click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--adapters", "names", help="Adapters to ask, separated by commas; default: all.")
+@click.option(
+    "--remotes", "remotes_file", type=click.Path(path_type=Path), help="TOML of adapters elsewhere (docs/remote.md)."
+)
 @click.option("--available", is_flag=True, help="Leave out, with a note, adapters that cannot be started: m shrinks.")
 @click.option("--quorum", type=click.IntRange(min=1), help="n: lineages that must agree; default: more than half.")
 @click.option("--reject", type=click.IntRange(min=1), help="INVALID lineages that reject; default: m - n + 1.")
@@ -41,10 +46,18 @@ EXIT_ALL_ATTEST, EXIT_REJECT, EXIT_INPUT_ERROR, EXIT_HOLD = 0, 1, 2, 3
 @click.option("--chain-config", type=click.Path(path_type=Path), help="Geth-genesis JSON to use for every block.")
 @click.option("--trusted-roots", type=click.Path(path_type=Path), help='JSON {"block hash": "pre-state root"}.')
 @click.option("--accept-claims", is_flag=True, help="Trust a file's claimed pre-state root if it has no parent header.")
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in Mode]),
+    default=Mode.PROOF.value,
+    help="proof: recompute every root. prestate: take values as they are given, compare what changed.",
+    show_default=True,
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a block.")
 def replay(
     paths: tuple[Path, ...],
     names: str | None,
+    remotes_file: Path | None,
     available: bool,
     quorum: int | None,
     reject: int | None,
@@ -53,6 +66,7 @@ def replay(
     chain_config: Path | None,
     trusted_roots: Path | None,
     accept_claims: bool,
+    mode: str,
     as_json: bool,
 ) -> int:
     """Have blocks executed by the adapters from their witnesses, and decide n of m.
@@ -61,18 +75,19 @@ def replay(
 
     Exit status: 0 all ATTEST, 1 any REJECT, 2 usage or input error, 3 any HOLD.
     """
-    manifests = configured_adapters([name.strip() for name in names.split(",") if name.strip()] if names else ())
+    manifests, remotes = selected_adapters(names, remotes_file)
     if available:
-        manifests = [manifest for manifest in manifests if _is_available(manifest)]
+        manifests = [manifest for manifest in manifests if is_available(manifest)]
     try:
-        policy = quorum_policy({each.name: each.lineage for each in manifests}, quorum, reject)
+        lineages = {each.name: each.lineage for each in manifests} | {each.name: each.lineage for each in remotes}
+        policy = quorum_policy(lineages, quorum, reject)
     except QuorumPolicyError as error:
         raise UsageError(str(error)) from None
     config = read_chain_config(chain_config) if chain_config else b""
     roots = read_trusted_roots(trusted_roots) if trusted_roots else {}
-    options = ReplayOptions(policy, deadline, window, roots, config, accept_claims)
+    options = ReplayOptions(policy, deadline, window, roots, config, accept_claims, Mode(mode))
     files = find_paths(paths)
-    return asyncio.run(until_signalled(_replay(files, manifests, options, as_json=as_json)))
+    return asyncio.run(until_signalled(_replay(files, manifests, remotes, options, as_json=as_json)))
 
 
 async def until_signalled(work: Coroutine[Any, Any, int]) -> int:
@@ -98,14 +113,19 @@ async def until_signalled(work: Coroutine[Any, Any, int]) -> int:
 
 
 async def _replay(
-    files: Sequence[Path], manifests: Sequence[Manifest], options: ReplayOptions, *, as_json: bool
+    files: Sequence[Path],
+    manifests: Sequence[Manifest],
+    remotes: Sequence[Remote],
+    options: ReplayOptions,
+    *,
+    as_json: bool,
 ) -> int:
     console, messages = standard_output(), Console(stderr=True, highlight=False, soft_wrap=True)
     counts = dict.fromkeys(Verdict, 0)
     failures = disagreements = 0
     with scratch_directory() as scratch, progress(messages) as bar:
         task = bar.add_task("starting adapters", total=None)
-        async with AdapterPool(manifests) as pool:
+        async with AdapterPool(manifests, remotes) as pool:
             await pool.wait_ready()
             bar.update(task, description="judging", total=len(files))
             sources = open_sources(files, scratch, options.chain_config or None)
@@ -135,7 +155,8 @@ async def _replay(
     return EXIT_HOLD if counts[Verdict.HOLD] else EXIT_ALL_ATTEST
 
 
-def _is_available(manifest: Manifest) -> bool:
+def is_available(manifest: Manifest) -> bool:
+    """Whether it can be started; says on standard error why not."""
     reason = manifest.unavailable_because()
     if reason is not None:
         click.echo(f"left out: {manifest.name}: {': '.join(reason)}", err=True)

@@ -12,15 +12,20 @@ from rich.table import Table
 
 from verifier.cli.output import progress, standard_output
 from verifier.cli.replay import read_chain_config
+from verifier.errors import ExecutorError, InputError
+from verifier.services.derivation import with_sections
 from verifier.services.sources import find_paths
 from witness.chain_config import KNOWN_CHAINS, parse_chain_config
-from witness.check import Finding, Severity, check_witness, is_usable
+from witness.check import check_witness, is_usable
+from witness.check_sections import extent
 from witness.errors import ChainConfigError, EncodingError, WitnessError, WitnessFileError
 from witness.file import SUFFIX, map_witness_file
+from witness.finding import Finding, Severity
 from witness.formats import load
 from witness.header import decode_block_header
 from witness.json_document import load_json
 from witness.model import BlockWitness, Octets
+from witness.prestate import decode_poststate, decode_prestate
 from witness.store import WitnessStore
 
 EXIT_FINE, EXIT_UNUSABLE, EXIT_INPUT_ERROR = 0, 1, 2
@@ -63,6 +68,61 @@ def import_(sources: tuple[Path, ...], out: Path, chain_config: Path | None) -> 
                 errors.print(f"error: {error}", markup=False)
             bar.advance(task)
     return EXIT_INPUT_ERROR if failed else EXIT_FINE
+
+
+@witness.command()
+@click.argument("sources", metavar="SRC…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Directory to write to.")
+@click.option("--chain-config", type=click.Path(path_type=Path), help="Geth-genesis JSON, for sources of its chain.")
+@click.option("--accept-claims", is_flag=True, help="Start from a pre-state root that is only claimed.")
+def prestate(sources: tuple[Path, ...], out: Path, chain_config: Path | None, accept_claims: bool) -> int:
+    """Write witness files with the sections that prestate mode needs.
+
+    SRC is a witness file, or what `import` takes, or a directory of them. Each block is executed over its witness once;
+    what it reads goes to the section prestate, with the values that the witness's nodes prove, and what it changes to
+    the section poststate.
+
+    Exit status: 0 all written, 1 a witness was incomplete or a block invalid (written, without poststate), 2 at least
+    one could not be.
+    """
+    config = None if chain_config is None else read_chain_config(chain_config)
+    console, errors = standard_output(), Console(stderr=True, highlight=False, soft_wrap=True)
+    status = EXIT_FINE
+    with WitnessStore(out) as store, progress(errors) as bar:
+        for path in bar.track(find_paths(sources), description="prestate"):
+            try:
+                for content in load(path, chain_config=config):
+                    derived, remark = with_sections(content, accept_claims=accept_claims)
+                    console.print(_derived(derived, store.publish(derived), remark), markup=False)
+                    if derived.poststate is None:
+                        status = max(status, EXIT_UNUSABLE)
+            except (WitnessError, InputError, ExecutorError, OSError) as error:
+                status = EXIT_INPUT_ERROR
+                text = str(error)
+                errors.print(f"error: {text if str(path) in text else f'{path}: {text}'}", markup=False)
+    return status
+
+
+def _derived(content: BlockWitness, path: Path, remark: str) -> str:
+    sections = "; ".join(f"{name}: {text}" for name, text in _sections(content).items())
+    text = (
+        f"{path}: chain {content.chain_id} block {content.number} 0x{content.hash.hex()} {_fork(content)}; {sections}"
+    )
+    return f"{text}; {remark}" if remark else text
+
+
+def _sections(content: BlockWitness) -> dict[str, str]:
+    """What prestate and poststate hold, in words, where they are there."""
+    extents = {}
+    try:
+        if content.prestate is not None:
+            extents["prestate"] = extent(decode_prestate(content.prestate), "absent")
+        if content.poststate is not None:
+            extents["poststate"] = extent(decode_poststate(content.poststate), "deleted")
+    except WitnessFileError as error:
+        name, _, reason = str(error).partition(": ")
+        extents[name] = f"malformed: {reason}"
+    return extents
 
 
 def _imported(content: BlockWitness, path: Path, *, replaced: bool) -> str:
@@ -126,6 +186,7 @@ def describe(content: BlockWitness, path: Path) -> dict[str, Any]:
             if part is not None
         },
         "counts": {name: len(sections[name] or b"") for name in ("state", "codes", "headers")},
+        "extents": _sections(content),
         "producer": _document(content.producer),
         "claims": _document(content.claims),
         "expected": _document(content.expected),
@@ -159,7 +220,8 @@ def _lines(description: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "file", f"{description['file_bytes']} bytes"
     for name, size in description["bytes"].items():
         count = description["counts"].get(name)
-        yield name, f"{size} bytes" + ("" if count is None else f" in {count}")
+        held = description["extents"].get(name)
+        yield name, f"{size} bytes" + ("" if count is None else f" in {count}") + (f": {held}" if held else "")
     for section in ("producer", "claims", "expected"):
         document = description[section]
         if not isinstance(document, dict):

@@ -60,7 +60,7 @@ class Decision:
     """What the votes so far amount to.
 
     settled: the verdict may be acted on now. A slower vote may still turn it; that is a disagreement, and reported.
-    disagreement: one adapter says VALID and another INVALID, whatever the verdict.
+    disagreement: one adapter says VALID and another INVALID, or results contradict each other; whatever the verdict.
     """
 
     verdict: Verdict
@@ -94,5 +94,6 @@ def decide(policy: QuorumPolicy, votes: Iterable[Vote], *, closed: bool = False)
         could_reject = len(invalid | pending) >= policy.rejecting
         verdict, settled = Verdict.HOLD, closed or not (could_attest or could_reject)
     kinds = {vote.kind for vote in votes}
-    disagreement = {VoteKind.VALID, VoteKind.INVALID} <= kinds
+    contradicted = any(vote.kind is VoteKind.ABSTAIN and vote.differences for vote in votes)
+    disagreement = contradicted or {VoteKind.VALID, VoteKind.INVALID} <= kinds
     return Decision(verdict, settled, valid, invalid, abstaining, disagreement)

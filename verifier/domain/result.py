@@ -6,6 +6,15 @@ The same three outcomes as `ExecuteResponse` in proto/verifier/rpc/v1/executor.p
 from dataclasses import dataclass
 from enum import StrEnum
 
+from witness.model import PostState
+
+
+class Mode(StrEnum):
+    """What a block is executed on: trie nodes that prove every value, or values as they are given."""
+
+    PROOF = "proof"
+    PRESTATE = "prestate"
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -19,10 +28,13 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """What the client computed; None where its fork has no such field. Hashes 32 bytes, bloom 256, gas in gas."""
+    """What the client computed; None where its fork has no such field. Hashes 32 bytes, bloom 256, gas in gas.
 
-    state_root: bytes
-    receipts_root: bytes
+    In prestate mode state_root is None, before Byzantium receipts_root too, and post_state has what changed.
+    """
+
+    state_root: bytes | None
+    receipts_root: bytes | None
     logs_bloom: bytes
     gas_used: int
     transactions_root: bytes
@@ -32,6 +44,7 @@ class Computed:
     block_access_list_hash: bytes | None = None
     receipts: tuple[Receipt, ...] = ()
     unchecked_rules: tuple[str, ...] = ()
+    post_state: PostState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +68,23 @@ class AbstentionReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Something that the witness lacks: kind "node", "code" or "header"; hash, or number where no hash is known."""
+    """Something that the witness lacks: a "node", "code", "header", or in prestate mode an "account" or a "slot".
+
+    Named by hash (32 bytes), by number where no hash is known, or by address (20 bytes) and slot key (32 bytes).
+    """
 
     kind: str
     hash: bytes = b""
     number: int = 0
     where: str = ""
+    address: bytes = b""
+    key: bytes = b""
 
     def __str__(self) -> str:
-        name = f"0x{self.hash.hex()}" if self.hash else f"number {self.number}"
+        if self.address:
+            name = f"0x{self.address.hex()}" + (f" 0x{self.key.hex()}" if self.key else "")
+        else:
+            name = f"0x{self.hash.hex()}" if self.hash else f"number {self.number}"
         return f"{self.kind} {name}" + (f" ({self.where})" if self.where else "")
 
 

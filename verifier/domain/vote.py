@@ -24,6 +24,11 @@ COMPARED_FIELDS = (
 )
 
 
+# What an execution on bare values cannot compute: the trie's root, and before Byzantium (EIP-658) the receipts with
+# the roots between the transactions.
+UNPROVEN_FIELDS = frozenset({"state_root", "receipts_root"})
+
+
 class VoteKind(StrEnum):
     """VALID and INVALID are statements about the block; ABSTAIN is none."""
 
@@ -34,7 +39,10 @@ class VoteKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A header field whose value is not the computed one; "0x…" strings, as in JSON-RPC."""
+    """A field whose value is not the computed one; "0x…" strings, as in JSON-RPC. header: the header's value.
+
+    In prestate mode also `post_state.<address>.<what>`; header is then the value that it is compared with.
+    """
 
     field: str
     header: str
@@ -43,7 +51,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One adapter's vote. reason: "code: detail", None for a VALID without reservations."""
+    """One adapter's vote. reason: "code: detail", None for a VALID without reservations.
+
+    An ABSTAIN has differences only where results contradict each other and nobody can say which is right.
+    """
 
     adapter: str
     lineage: str
@@ -55,8 +66,7 @@ class Vote:
 
 def cast_vote(header: Header, result: Result) -> Vote:
     """The vote that follows from `result` for the block with this header."""
-    kind, reason, differences = _read(header, result.outcome)
-    return Vote(result.adapter, result.lineage, kind, reason, differences, result.elapsed_ms)
+    return read_result(header, result)
 
 
 def withhold(vote: Vote, why: str) -> Vote:
@@ -66,7 +76,16 @@ def withhold(vote: Vote, why: str) -> Vote:
     return Vote(vote.adapter, vote.lineage, VoteKind.ABSTAIN, f"{AbstentionReason.REFUSED}: {why}", (), vote.elapsed_ms)
 
 
-def _read(header: Header, outcome: Outcome) -> tuple[VoteKind, str | None, tuple[Difference, ...]]:
+def read_result(header: Header, result: Result, *, unproven: bool = False) -> Vote:
+    """As cast_vote. unproven: what prestate mode cannot compute may be absent; the vote then says so.
+
+    A VALID of an unproven result only means that the header's other fields are equal; see `post_state`.
+    """
+    kind, reason, differences = _read(header, result.outcome, unproven=unproven)
+    return Vote(result.adapter, result.lineage, kind, reason, differences, result.elapsed_ms)
+
+
+def _read(header: Header, outcome: Outcome, *, unproven: bool) -> tuple[VoteKind, str | None, tuple[Difference, ...]]:
     match outcome:
         case Abstention():
             # Adapters tend to name in their detail what they also list.
@@ -77,10 +96,12 @@ def _read(header: Header, outcome: Outcome) -> tuple[VoteKind, str | None, tuple
         case BrokenRule():
             return VoteKind.INVALID, f"broken_rule: {outcome.rule}: {outcome.detail}", ()
         case Computed():
-            return _compare(header, outcome)
+            return _compare(header, outcome, unproven=unproven)
 
 
-def _compare(header: Header, computed: Computed) -> tuple[VoteKind, str | None, tuple[Difference, ...]]:
+def _compare(
+    header: Header, computed: Computed, *, unproven: bool
+) -> tuple[VoteKind, str | None, tuple[Difference, ...]]:
     differences, absent, superfluous = [], [], []
     for field in COMPARED_FIELDS:
         claimed, value = getattr(header, field), getattr(computed, field)
@@ -90,11 +111,15 @@ def _compare(header: Header, computed: Computed) -> tuple[VoteKind, str | None, 
         elif value is None:
             absent.append(field)
         elif claimed != value:
-            differences.append(Difference(field, _hexadecimal(claimed), _hexadecimal(value)))
+            differences.append(Difference(field, hexadecimal(claimed), hexadecimal(value)))
     if differences:
         fields = ", ".join(difference.field for difference in differences)
         return VoteKind.INVALID, f"differs: {fields}", tuple(differences)
     # From here on every value that could be compared is equal. What could not be compared must not pass as VALID.
+    if unproven and set(absent) <= UNPROVEN_FIELDS:
+        unproven_fields, absent = absent, []
+    else:
+        unproven_fields = []
     if absent:
         return VoteKind.ABSTAIN, f"{AbstentionReason.REFUSED}: did not compute {', '.join(absent)}", ()
     if superfluous:
@@ -103,10 +128,14 @@ def _compare(header: Header, computed: Computed) -> tuple[VoteKind, str | None, 
     if header.unknown_fields:
         detail = f"the header has {header.unknown_fields} fields that this verifier does not know"
         return VoteKind.ABSTAIN, f"{AbstentionReason.UNSUPPORTED_FORK}: {detail}", ()
+    reservations = []
+    if unproven_fields:
+        reservations.append(f"unproven: {', '.join(unproven_fields)}")
     if computed.unchecked_rules:
-        return VoteKind.VALID, f"unchecked: {', '.join(computed.unchecked_rules)}", ()
-    return VoteKind.VALID, None, ()
+        reservations.append(f"unchecked: {', '.join(computed.unchecked_rules)}")
+    return VoteKind.VALID, "; ".join(reservations) or None, ()
 
 
-def _hexadecimal(value: bytes | int) -> str:
+def hexadecimal(value: bytes | int) -> str:
+    """A value as in JSON-RPC: "0x…"."""
     return hex(value) if isinstance(value, int) else f"0x{value.hex()}"

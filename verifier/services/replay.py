@@ -3,21 +3,23 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
 from verifier.domain.block import BlockReference
+from verifier.domain.post_state import cast_votes
 from verifier.domain.quorum import Decision, QuorumPolicy, Verdict, decide
-from verifier.domain.result import Result
+from verifier.domain.result import Mode, Result
 from verifier.domain.vote import Vote, cast_vote, withhold
 from verifier.executors.stateless.base import ExecutionRequest, StatelessExecutor
 from verifier.executors.stateless.pool import execute_on_all
 from witness.chain_config import parse_chain_config
 from witness.errors import WitnessError
 from witness.file import check_binding
-from witness.model import BlockWitness
+from witness.model import BlockWitness, Header
+from witness.prestate import decode_poststate
 
 from .sources import InputFailure, Source
 from .trust import establish_trust
@@ -34,7 +36,8 @@ class ReplayOptions:
     """How blocks are judged.
 
     trusted_roots: block hash → the pre-state root that the caller trusts for it. chain_config: used instead of the
-    files' own. accept_claims: trust a file's claims (pre-state root, ancestors' hashes) where it has no headers.
+    files' own. accept_claims: trust a file's claims (pre-state root, ancestors' hashes) where it has no headers. mode:
+    what all adapters are asked for.
     """
 
     policy: QuorumPolicy
@@ -43,6 +46,7 @@ class ReplayOptions:
     trusted_roots: Mapping[bytes, bytes] = field(default_factory=dict)
     chain_config: bytes = b""
     accept_claims: bool = False
+    mode: Mode = Mode.PROOF
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class BlockReport:
     settled_ms: float
     total_ms: float
     notes: tuple[str, ...] = ()
+    mode: Mode = Mode.PROOF
 
 
 Replayed = BlockReport | InputFailure
@@ -86,19 +91,23 @@ async def judge(
         chain_config=options.chain_config,
         parent_header_optional=trust.parent_header_optional,
         ancestor_hashes=trust.ancestor_hashes,
+        mode=options.mode,
     )
+    cast = _casting(header, content, options)
     results: list[Result] = []
     votes: list[Vote] = []
     first, settled_ms = decide(options.policy, ()), 0.0
     async for result in execute_on_all(executors, request):
         results.append(result)
-        vote = cast_vote(header, result)
-        votes.append(withhold(vote, trust.withheld) if trust.withheld else vote)
+        votes = [withhold(vote, trust.withheld) if trust.withheld else vote for vote in cast(results)]
         if not first.settled:
             first = decide(options.policy, votes)
             settled_ms = (time.monotonic() - started) * 1000
     decision = decide(options.policy, votes, closed=True)
     notes = list(trust.notes)
+    if options.mode is Mode.PRESTATE:
+        compared = "the recorded post-state" if content.poststate is not None else "one another"
+        notes.append(f"prestate mode: pre-values and state root not proven; compared with {compared}")
     if first.settled and first.verdict is not decision.verdict:
         notes.append(f"was {first.verdict} after {settled_ms:.0f} ms, then slower votes made it {decision.verdict}")
     return BlockReport(
@@ -113,7 +122,18 @@ async def judge(
         settled_ms=settled_ms,
         total_ms=(time.monotonic() - started) * 1000,
         notes=tuple(notes),
+        mode=options.mode,
     )
+
+
+def _casting(
+    header: Header, content: BlockWitness, options: ReplayOptions
+) -> Callable[[Sequence[Result]], Sequence[Vote]]:
+    """How results become votes in the mode asked for. Raises WitnessFileError for a malformed poststate section."""
+    if options.mode is Mode.PROOF:
+        return lambda results: [cast_vote(header, result) for result in results]
+    recorded = None if content.poststate is None else decode_poststate(content.poststate)
+    return lambda results: cast_votes(header, results, options.policy, recorded)
 
 
 async def replay(

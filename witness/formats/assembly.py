@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from ..chain_config import ChainConfig, encode_chain_config, known_chain_config, parse_chain_config
 from ..errors import ChainConfigError, EncodingError, WitnessFormatError
 from ..header import decode_block_header, decode_header, keccak256
-from ..model import BlockWitness, Header, Octets, Witness
+from ..model import BlockWitness, Header, Octets, PostState, PreState, Witness
+from ..prestate import encode_poststate, encode_prestate
 from ..rlp_item import list_items
 from .json_field import Document, as_octets, as_quantity, canonical_json, hex_octets, hex_quantity
 
 IMPORTER = "verifier witness import"
-IMPORTER_VERSION = "1"  # goes up when the same source gives other bytes
+IMPORTER_VERSION = "2"  # goes up when the same source gives other bytes
 EXPECTED_OCTETS = {  # name, length in bytes
     "stateRoot": 32,
     "receiptsRoot": 32,
@@ -33,7 +34,7 @@ class Parts:
     """What a document holds. headers: RLP, in any order. block_hash, number, chain_id: as stated; None where not.
 
     block_hashes: of ancestors, the parent's first, or by number. expected: as the expected section wants it. source,
-    notes: free text on where the document comes from.
+    notes: free text on where the document comes from. prestate, poststate: the source's word on the state.
     """
 
     format: str
@@ -50,6 +51,8 @@ class Parts:
     expected: Document = field(default_factory=dict)
     source: str = ""
     notes: str = ""
+    prestate: PreState | None = None
+    poststate: PostState | None = None
 
 
 def assemble(parts: Parts, chain_config: bytes | None = None) -> BlockWitness:
@@ -86,6 +89,8 @@ def assemble(parts: Parts, chain_config: bytes | None = None) -> BlockWitness:
             headers=ancestors,
         ),
         chain_config=encode_chain_config(config.document),
+        prestate=None if parts.prestate is None else encode_prestate(parts.prestate),
+        poststate=None if parts.poststate is None else encode_poststate(parts.poststate),
         expected=canonical_json(parts.expected) if parts.expected else None,
         producer=canonical_json(producer),
         claims=canonical_json(claims) if claims else None,

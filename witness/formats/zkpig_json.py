@@ -1,8 +1,8 @@
 """zkpig's prover input: `{"version", "blocks", "witness": {"state", "ancestors", "codes"}, "chainConfig", "extra"}`.
 
-Blocks and ancestors are RPC objects. `extra` (pre-state, state differences, committed nodes) repeats what the nodes
-prove, or asserts what execution gives; it is not read. Only documents of one block: the nodes of a second one are those
-of a state that exists after the first.
+Blocks and ancestors are RPC objects. Of `extra`, pre-state and state differences are read (see `zkpig_extra`); its
+access list and committed nodes repeat what is elsewhere, or follow from it. Only documents of one block: the nodes of a
+second one are those of a state that exists after the first.
 """
 
 from ..errors import WitnessFormatError
@@ -12,6 +12,7 @@ from .json_field import Document, as_list, as_object, as_octets_list, first_pres
 from .rpc_block import block_to_objects, encode_block
 from .rpc_header import header_to_object
 from .rpc_json import headers_from_json
+from .zkpig_extra import poststate_from_json, prestate_from_json
 
 FORMAT = "zkpig_json"
 
@@ -30,13 +31,20 @@ def parts_from_json(document: Document) -> Parts:
     witness = as_object(document.get("witness"), "witness")
     header = as_object(block.get("header"), "blocks[0].header")
     transactions = first_present(block, ("transaction", "transactions"))
+    extra = as_object({} if document.get("extra") is None else document["extra"], "extra")
+    prestate, codes = None, list[bytes]()
+    if extra.get("preState") is not None:
+        prestate, codes = prestate_from_json(as_object(extra["preState"], "extra.preState"))
+    differences = extra.get("stateDiffs")
     return Parts(
         format=FORMAT,
         block=encode_block(header, transactions, block.get("uncles"), block.get("withdrawals")),
         state=as_octets_list(witness.get("state"), "witness.state"),
-        codes=as_octets_list(witness.get("codes"), "witness.codes"),
+        codes=as_octets_list(witness.get("codes"), "witness.codes") + codes,
         headers=headers_from_json(witness.get("ancestors"), "witness.ancestors"),
         chain_config=as_object(document.get("chainConfig"), "chainConfig"),
+        prestate=prestate,
+        poststate=None if differences is None else poststate_from_json(as_list(differences, "extra.stateDiffs")),
     )
 
 

@@ -50,9 +50,11 @@ export function crashed(detail: string): ExecuteResponse {
 export function insufficient(missing: Missing): ExecuteResponse {
   const message: MissingMessage = {
     kind: `KIND_${missing.kind.toUpperCase() as Uppercase<Missing['kind']>}`,
-    hash: missing.hash ?? new Uint8Array(),
+    hash: ('hash' in missing ? missing.hash : undefined) ?? new Uint8Array(),
     number: missing.kind === 'header' ? missing.number.toString() : '0',
     where: oneLine(missing.where),
+    address: 'address' in missing ? missing.address : new Uint8Array(),
+    key: 'key' in missing ? missing.key : new Uint8Array(),
   }
   return abstained('ABSTENTION_REASON_WITNESS_INSUFFICIENT', describeMissing(missing), [message])
 }

@@ -11,6 +11,7 @@ import { keccak256 } from './cryptography.js'
 import { prefixed, sameBytes } from './hexadecimal.js'
 import type { ExecuteRequest } from './messages.js'
 import type { Misses } from './misses.js'
+import { parsePrestate, type Prestate } from './prestate.js'
 import { MalformedRlp } from './rlp.js'
 import { DamagedFile, parseWitnessFile, readWitnessFile, type WitnessFile } from './witness-file.js'
 
@@ -25,6 +26,8 @@ export interface Task {
   /** Undefined where the request allows the parent's header to be absent and it is. */
   readonly parent: BlockFields | undefined
   readonly preStateRoot: Uint8Array
+  /** In MODE_PRESTATE: what the state is read from. */
+  readonly prestate: Prestate | undefined
 }
 
 export function bind(request: ExecuteRequest, misses: Misses): Task {
@@ -56,7 +59,13 @@ export function bind(request: ExecuteRequest, misses: Misses): Task {
     const [given, trusted] = [parent.stateRoot, request.pre_state_root].map(prefixed)
     throw new Refusal(`pre-state root ${given} of the parent's header is not the trusted ${trusted}`)
   }
-  return { file, header, position, config, fork, ancestry, parent, preStateRoot: request.pre_state_root }
+  const prestate = request.mode === 'MODE_PRESTATE' ? prestateOf(file) : undefined
+  return { file, header, position, config, fork, ancestry, parent, preStateRoot: request.pre_state_root, prestate }
+}
+
+function prestateOf({ prestate }: WitnessFile): Prestate {
+  if (prestate === undefined) throw new Refusal('the file has no prestate section')
+  return refusing('prestate section', () => parsePrestate(prestate))
 }
 
 function open({ path, content }: ExecuteRequest): WitnessFile {

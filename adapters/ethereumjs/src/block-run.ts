@@ -7,12 +7,13 @@ import { createVM, runBlock, type RunBlockResult, type VM } from '@ethereumjs/vm
 
 import type { Ancestry } from './ancestry.js'
 import { BrokenRule } from './answer.js'
+import type { BlockState } from './block-state.js'
 import { isFrom, type Fork } from './chain-config.js'
 import { bls } from './cryptography.js'
 import type { Rule } from './messages.js'
 import type { Misses } from './misses.js'
 import { settling } from './settling.js'
-import type { WitnessState } from './state.js'
+import type { Tracing } from './tracing.js'
 
 /** The sentences of the client that say that a block is invalid. Everything else is a failure of the client itself. */
 const SENTENCES: readonly (readonly [RegExp, Rule])[] = [
@@ -37,9 +38,10 @@ export async function run(
   block: Block,
   fork: Fork,
   rules: Common,
-  state: WitnessState,
+  state: BlockState,
   ancestry: Ancestry,
   misses: Misses,
+  tracing?: Tracing,
 ): Promise<RunBlockResult> {
   const blockchain = {
     getBlock: (number: number) => {
@@ -51,6 +53,7 @@ export async function run(
   }
   const vm = await createVM({ common: rules, stateManager: state, blockchain, evmOpts: { bls } })
   hashCodesUnread(vm.evm, state)
+  tracing?.follow(vm)
   // A withdrawal to the system address is a read like any other.
   const hasSystemCalls =
     isFrom(fork, 'prague') && !block.withdrawals?.some(({ address }) => address.toString() === SYSTEM_ADDRESS)
@@ -68,6 +71,8 @@ export async function run(
     return await settling(runBlock(vm, { block, skipBlockValidation: true, generate: true }))
   } catch (error) {
     throw explain(error, finished, block.transactions.length)
+  } finally {
+    tracing?.finish()
   }
 }
 
@@ -77,7 +82,7 @@ interface Opcode {
 }
 
 /** Lets EXTCODEHASH do without the code, which the client's own handler reads before it answers with the account's hash. */
-function hashCodesUnread(evm: VM['evm'], state: WitnessState): void {
+function hashCodesUnread(evm: VM['evm'], state: BlockState): void {
   const { _opcodeMap } = evm as unknown as { _opcodeMap: Opcode[] }
   const opcode = _opcodeMap[EXTCODEHASH]
   if (opcode?.opcodeInfo.name !== 'EXTCODEHASH') return // before Constantinople

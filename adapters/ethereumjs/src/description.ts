@@ -15,10 +15,12 @@ export function describe(): DescribeResponse {
     adapter_version: versionOf('../package.json'),
     lineage: 'ethereumjs',
     forks: [...FORKS],
-    modes: ['MODE_PROOF'],
+    modes: ['MODE_PROOF', 'MODE_PRESTATE'],
     unchecked_rules: ['RULE_PROOF_OF_WORK'],
     max_concurrent_requests: MAX_CONCURRENT_REQUESTS,
     contract_version: 1,
+    traces: true,
+    uploads: false,
   }
 }
 

@@ -1,6 +1,7 @@
 // One request, from the witness to the answer.
 
 import type { Block } from '@ethereumjs/block'
+import type { Common } from '@ethereumjs/common'
 import { RLP } from '@ethereumjs/rlp'
 import type { RunBlockResult } from '@ethereumjs/vm'
 
@@ -13,8 +14,10 @@ import { clientRules } from './client-rules.js'
 import { keccak256 } from './cryptography.js'
 import type { Computed, ExecuteRequest, ExecuteResponse, Receipt, Rule } from './messages.js'
 import { Misses } from './misses.js'
+import { PrestateState } from './prestate-state.js'
 import { checkRules } from './rules.js'
 import { WitnessState } from './state.js'
+import type { Tracing } from './tracing.js'
 import { WitnessDatabase } from './witness-database.js'
 
 /** How long the parts took, milliseconds. */
@@ -29,13 +32,13 @@ class Spent {
   }
 }
 
-/** Answers the request; never rejects. */
-export async function execute(request: ExecuteRequest): Promise<ExecuteResponse> {
+/** Answers the request; never rejects. tracing: told of what the transactions do meanwhile. */
+export async function execute(request: ExecuteRequest, tracing?: Tracing): Promise<ExecuteResponse> {
   const spent = new Spent()
   const misses = new Misses()
   let response: ExecuteResponse
   try {
-    response = { computed: await compute(request, misses, spent) }
+    response = { computed: await compute(request, misses, spent, tracing) }
     // The client may have gone on without what it missed.
     if (misses.first !== undefined) response = insufficient(misses.first)
   } catch (error) {
@@ -48,7 +51,12 @@ export async function execute(request: ExecuteRequest): Promise<ExecuteResponse>
   return { ...response, timings: { decode_us, execute_us, root_us, total_us } }
 }
 
-async function compute(request: ExecuteRequest, misses: Misses, spent: Spent): Promise<Computed> {
+async function compute(
+  request: ExecuteRequest,
+  misses: Misses,
+  spent: Spent,
+  tracing: Tracing | undefined,
+): Promise<Computed> {
   const binding = performance.now()
   const task = bind(request, misses)
   const rules = clientRules(task.config, task.position, (task.parent?.difficulty ?? 0n) > 0n)
@@ -59,18 +67,37 @@ async function compute(request: ExecuteRequest, misses: Misses, spent: Spent): P
   spent.execute = performance.now() - checking
 
   const indexing = performance.now()
-  const database = new WitnessDatabase(task.file.nodes, task.file.codes, misses)
-  const state = new WitnessState(task.preStateRoot, database, misses, rules)
+  const state = stateOf(task, rules, misses)
   spent.decode += performance.now() - indexing
 
   const running = performance.now()
-  const result = await run(block, task.fork, rules, state, task.ancestry, misses)
+  const result = await run(block, task.fork, rules, state, task.ancestry, misses, tracing)
   spent.execute += performance.now() - running - state.rootTime
 
   const hashing = performance.now()
   const computed = collect(task, block, result, unchecked)
+  const answer =
+    state instanceof PrestateState ? { ...computed, ...(await withoutRoots(computed, task, state)) } : computed
   spent.root = state.rootTime + performance.now() - hashing
-  return computed
+  return answer
+}
+
+/** The state before the block: over the prestate section in MODE_PRESTATE, else over the witness's nodes. */
+function stateOf(task: Task, rules: Common, misses: Misses): WitnessState | PrestateState {
+  const { prestate, file } = task
+  if (prestate !== undefined) {
+    return new PrestateState(prestate, new WitnessDatabase([], file.codes, misses), misses, rules)
+  }
+  return new WitnessState(task.preStateRoot, new WitnessDatabase(file.nodes, file.codes, misses), misses, rules)
+}
+
+/** What differs in MODE_PRESTATE. Before Byzantium a receipt holds the state's root (EIP-658), and so does their trie. */
+async function withoutRoots(computed: Computed, { fork }: Task, state: PrestateState): Promise<Partial<Computed>> {
+  const post_state = await state.postState()
+  const none = { state_root: new Uint8Array(), post_state }
+  if (isFrom(fork, 'byzantium')) return none
+  const receipts = computed.receipts.map(({ post_state: _, ...receipt }) => receipt)
+  return { ...none, receipts, receipts_root: new Uint8Array() }
 }
 
 function collect(task: Task, block: Block, result: RunBlockResult, unchecked: Rule[]): Computed {

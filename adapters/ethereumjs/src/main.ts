@@ -38,7 +38,7 @@ if (command === undefined) {
   process.stderr.write(`${USAGE}\n`)
   process.exitCode = WRONG_ARGUMENTS
 } else if (missing !== undefined) {
-  log('package missing', { name: missing })
+  log('package-missing', { name: missing })
   process.exitCode = PACKAGE_MISSING
 } else {
   try {

@@ -48,6 +48,8 @@ export interface DescribeResponse {
   unchecked_rules: Rule[]
   max_concurrent_requests: number
   contract_version: number
+  traces: boolean
+  uploads: boolean
 }
 
 export interface ExecuteRequest {
@@ -81,6 +83,22 @@ export interface Computed {
   requests_hash?: Uint8Array
   receipts: Receipt[]
   unchecked_rules: Rule[]
+  post_state?: PostAccount[]
+}
+
+/** Of one that is deleted nothing but the address is set. Numbers that are bytes are big-endian, without leading zeros. */
+export interface PostAccount {
+  address: Uint8Array
+  deleted: boolean
+  nonce?: string
+  balance?: Uint8Array
+  code_hash?: Uint8Array
+  slots: PostSlot[]
+}
+
+export interface PostSlot {
+  key: Uint8Array
+  value: Uint8Array
 }
 
 export interface Receipt {
@@ -91,10 +109,42 @@ export interface Receipt {
 }
 
 export interface Missing {
-  kind: 'KIND_NODE' | 'KIND_CODE' | 'KIND_HEADER'
+  kind: 'KIND_NODE' | 'KIND_CODE' | 'KIND_HEADER' | 'KIND_ACCOUNT' | 'KIND_SLOT'
   hash: Uint8Array
   number: string
   where: string
+  address: Uint8Array
+  key: Uint8Array
+}
+
+export interface TraceRequest {
+  /** Null where it was left out. */
+  execution: ExecuteRequest | null
+  first: number
+  count: number
+}
+
+/** One of them is set. */
+export interface TraceEvent {
+  /** Which one, where the library says so. */
+  event?: 'transaction_start' | 'steps' | 'transaction_end' | 'outcome'
+  transaction_start?: { index: number; hash: Uint8Array }
+  steps?: { steps: Step[] }
+  transaction_end?: { index: number; succeeded: boolean; gas_used: string; steps: string }
+  outcome?: ExecuteResponse
+}
+
+/** One instruction before it is executed. Gas that a JavaScript number cannot hold is a decimal string. */
+export interface Step {
+  depth: number
+  account: Uint8Array
+  pc: number
+  op: number
+  gas: number | string
+  stack: Uint8Array
+  gas_cost: number | string
+  memory_size: number
+  error?: string
 }
 
 /** Microseconds. */

@@ -8,6 +8,8 @@ import { prefixed } from './hexadecimal.js'
 export type Missing =
   | { readonly kind: 'node' | 'code'; readonly hash: Uint8Array; readonly where: string }
   | { readonly kind: 'header'; readonly hash?: Uint8Array; readonly number: bigint; readonly where: string }
+  | { readonly kind: 'account'; readonly address: Uint8Array; readonly where: string }
+  | { readonly kind: 'slot'; readonly address: Uint8Array; readonly key: Uint8Array; readonly where: string }
 
 /** Ends the client's run where it reads; never an answer by itself, `Misses.first` is. */
 export class MissingFromWitness extends Error {
@@ -33,7 +35,7 @@ export class Misses {
   }
 
   /** What `read` gives; undefined, and nothing noted, where the witness lacks what it needs. */
-  async attempt<Value>(read: () => Promise<Value>): Promise<{ value: Value } | undefined> {
+  async attempt<Value>(read: () => Promise<Value> | Value): Promise<{ value: Value } | undefined> {
     const before = this.first
     try {
       return { value: await read() }
@@ -47,7 +49,18 @@ export class Misses {
 
 /** One line. */
 export function describeMissing(missing: Missing): string {
-  const name = missing.hash === undefined ? '' : ` ${prefixed(missing.hash)}`
-  const number = missing.kind === 'header' ? ` ${missing.number}` : ''
-  return `missing ${missing.kind}${number}${name} (${missing.where})`
+  return `missing ${missing.kind}${nameOf(missing)} (${missing.where})`
+}
+
+function nameOf(missing: Missing): string {
+  switch (missing.kind) {
+    case 'account':
+      return ` ${prefixed(missing.address)}`
+    case 'slot':
+      return ` ${prefixed(missing.key)} of ${prefixed(missing.address)}`
+    case 'header':
+      return ` ${missing.number}${missing.hash === undefined ? '' : ` ${prefixed(missing.hash)}`}`
+    default:
+      return ` ${prefixed(missing.hash)}`
+  }
 }

@@ -13,6 +13,8 @@ import { log } from './log.js'
 export const LIMITS: ResourceLimits = { maxOldGenerationSizeMb: 3072, maxYoungGenerationSizeMb: 96, stackSizeMb: 16 }
 const FIRST_BACKOFF = 500 // milliseconds before a worker that would not start is tried again
 const LAST_BACKOFF = 30_000
+/** Milliseconds in which a worker that can be asked to stop does; it is ended afterwards, and warming another takes seconds. */
+const STOP_GRACE = 250
 
 export interface PoolOptions {
   readonly size: number
@@ -57,7 +59,7 @@ export class Pool {
     return true
   }
 
-  /** Gives a job up: it does not start, and if it runs, its worker is ended. Nothing if it is done. */
+  /** Gives a job up: it does not start, and if it runs, it is stopped or its worker ended. Nothing if it is done. */
   cancel(job: Job): void {
     const place = this.waiting.indexOf(job)
     if (place >= 0) {
@@ -65,7 +67,7 @@ export class Pool {
       this.pending -= 1
       return
     }
-    this.slots.find((slot) => slot.job === job)?.abandon()
+    this.slots.find((slot) => slot.job === job)?.giveUp()
   }
 
   private assign(): void {
@@ -104,11 +106,12 @@ class Slot {
     // Nothing of a worker may appear on standard output, whatever a library prints.
     const worker = new Worker(this.script, { resourceLimits: this.limits, stdin: false, stdout: true })
     worker.stdout.on('data', (text: Buffer) => {
-      log('worker printed', { text: text.toString() })
+      log('worker-printed', { text: text.toString() })
     })
     let cause = ''
     worker.on('message', (report: Report) => {
       if (report.kind === 'warm') this.becomeWarm()
+      else if (report.kind === 'event') this.job?.event?.(report.event)
       else if (this.worker === worker) {
         this.finish(report.response)
         if (report.isLast) this.abandon()
@@ -127,12 +130,26 @@ class Slot {
   run(job: Job, done: () => void): void {
     this.job = job
     this.done = done
-    const assignment: Assignment = { request: job.request }
+    const { request, trace } = job
+    const assignment: Assignment = trace === undefined ? { request } : { request, trace }
     try {
       this.worker?.postMessage(assignment)
     } catch (error) {
       this.finish(answerOf(error)) // a request that cannot be handed to another thread
     }
+  }
+
+  /** Stops the job that is running, by ending the worker if need be. */
+  giveUp(): void {
+    const { job, worker } = this
+    if (job?.stop === undefined) {
+      this.abandon()
+      return
+    }
+    job.stop()
+    setTimeout(() => {
+      if (this.job === job && this.worker === worker) this.abandon()
+    }, STOP_GRACE).unref()
   }
 
   /** Ends the worker with whatever it is doing; `replace` follows. */
@@ -157,7 +174,7 @@ class Slot {
     this.worker = undefined
     this.finish(crashed(`the worker ${cause}`))
     if (this.isStopping) return
-    log('worker replaced', { cause })
+    log('worker-replaced', { cause })
     this.changed()
     if (wasWarm) {
       this.start()

@@ -1,17 +1,28 @@
 // The `StatelessExecutor` service: requests checked for their form, admitted, answered by the pool.
 
-import { isAbsolute } from 'node:path'
-
-import { status, type UntypedServiceImplementation, type handleUnaryCall } from '@grpc/grpc-js'
+import {
+  status,
+  type ServerWritableStream,
+  type UntypedServiceImplementation,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+} from '@grpc/grpc-js'
 
 import { describe } from './description.js'
+import { Flow, WINDOW } from './flow.js'
 import { prefixed } from './hexadecimal.js'
 import type { Job } from './jobs.js'
 import { log } from './log.js'
-import type { DescribeResponse, ExecuteRequest, ExecuteResponse } from './messages.js'
+import type { DescribeResponse, ExecuteRequest, ExecuteResponse, TraceRequest } from './messages.js'
 import type { Pool } from './pool.js'
+import type { WrittenTraceEvent } from './protocol.js'
+import { bare, invalidArgument } from './request-form.js'
 
-const HASH_LENGTH = 32 // bytes
+/** A gRPC error: the adapter itself cannot answer. */
+interface Failure {
+  readonly code: status
+  readonly details: string
+}
 
 export function executor(pool: Pool): UntypedServiceImplementation {
   const description = describe()
@@ -19,52 +30,78 @@ export function executor(pool: Pool): UntypedServiceImplementation {
     callback(null, description)
   }
   const executeCall: handleUnaryCall<ExecuteRequest, ExecuteResponse> = (call, callback) => {
-    const started = performance.now()
-    const { request } = call
-    const reason = invalidArgument(request)
-    if (reason !== undefined) {
-      callback({ code: status.INVALID_ARGUMENT, details: reason })
-      return
-    }
-    const job: Job = {
-      request: bare(request),
-      answer: (response) => {
-        const total_us = Math.floor((performance.now() - started) * 1000)
-        const timings = { decode_us: 0, execute_us: 0, root_us: 0, ...response.timings, total_us }
-        log('executed', { block: prefixed(request.block_hash), total_us, outcome: outcomeOf(response) })
-        callback(null, { ...response, timings })
-      },
-    }
-    // Also at the deadline, for which the library answers by itself.
-    call.on('cancelled', () => {
-      pool.cancel(job)
+    const answer = timed('executed', call.request, (response) => {
+      callback(null, response)
     })
-    if (call.cancelled) return
-    if (!pool.submit(job))
-      callback({ code: status.RESOURCE_EXHAUSTED, details: 'every worker is busy and the queue is full' })
+    const failure = admit(pool, call, call.request, (request) => ({ request, answer }))
+    if (failure !== undefined) callback(failure)
   }
-  return { Describe: describeCall, Execute: executeCall }
+  const traceCall: handleServerStreamingCall<TraceRequest, WrittenTraceEvent> = (call) => {
+    const { execution } = call.request
+    const failure =
+      execution === null
+        ? { code: status.INVALID_ARGUMENT, details: 'the request names no execution' }
+        : admit(pool, call, execution, (request) => traceJob(call, request))
+    if (failure !== undefined) call.emit('error', failure)
+  }
+  return { Describe: describeCall, Execute: executeCall, Trace: traceCall }
 }
 
-/** Why a request is not well formed; undefined where it is. */
-export function invalidArgument(request: ExecuteRequest): string | undefined {
-  if (request.witness === undefined) return 'the request names no witness'
-  if (request.witness === 'path' && !isAbsolute(request.path ?? '')) return `the path ${request.path} is not absolute`
-  const hashes = [
-    ['block_hash', request.block_hash] as const,
-    ['pre_state_root', request.pre_state_root] as const,
-    ...request.ancestor_hashes.map(({ number, hash }) => [`the hash of ancestor ${number}`, hash] as const),
-  ]
-  for (const [name, { length }] of hashes) {
-    if (length !== HASH_LENGTH) return `${name} has ${length} bytes, ${HASH_LENGTH} expected`
-  }
-  if (request.mode !== 'MODE_PROOF' && request.mode !== 'MODE_UNSPECIFIED') return `mode ${request.mode} is not known`
-  return undefined
+/** Takes a request in; what is wrong otherwise. */
+function admit(
+  pool: Pool,
+  call: { readonly cancelled: boolean; on(event: 'cancelled', listener: () => void): unknown },
+  request: ExecuteRequest,
+  jobOf: (request: ExecuteRequest) => Job,
+): Failure | undefined {
+  const reason = invalidArgument(request)
+  if (reason !== undefined) return { code: status.INVALID_ARGUMENT, details: reason }
+  const job = jobOf(bare(request))
+  // Also at the deadline, for which the library answers by itself.
+  call.on('cancelled', () => {
+    pool.cancel(job)
+  })
+  if (call.cancelled || pool.submit(job)) return undefined
+  return { code: status.RESOURCE_EXHAUSTED, details: 'every worker is busy and the queue is full' }
 }
 
-/** The request without what its other form left empty, for another thread. */
-function bare({ witness, path, content, ...rest }: ExecuteRequest): ExecuteRequest {
-  return witness === 'content' ? { ...rest, content: content as Uint8Array } : { ...rest, path: path as string }
+/** A trace whose worker gets room for another event as soon as the stream has taken one. */
+function traceJob(call: ServerWritableStream<TraceRequest, WrittenTraceEvent>, request: ExecuteRequest): Job {
+  const flow = new Flow()
+  flow.give(WINDOW)
+  let [owed, events] = [0, 0]
+  call.on('drain', () => {
+    flow.give(owed)
+    owed = 0
+  })
+  return {
+    request,
+    trace: { range: { first: call.request.first, count: call.request.count }, flow: flow.memory },
+    event: (event) => {
+      events += 1
+      if (call.write(event)) flow.give(1)
+      else owed += 1
+    },
+    stop: () => {
+      flow.stop()
+    },
+    answer: timed('traced', request, (outcome) => {
+      log('trace-ended', { block: prefixed(request.block_hash), events })
+      call.write({ outcome })
+      call.end()
+    }),
+  }
+}
+
+/** Completes an answer with the time since now, and logs it. */
+function timed(event: string, request: ExecuteRequest, answer: Job['answer']): Job['answer'] {
+  const started = performance.now()
+  return (response) => {
+    const total_us = Math.floor((performance.now() - started) * 1000)
+    const timings = { decode_us: 0, execute_us: 0, root_us: 0, ...response.timings, total_us }
+    log(event, { block: prefixed(request.block_hash), total_us, outcome: outcomeOf(response) })
+    answer({ ...response, timings })
+  }
 }
 
 function outcomeOf({ computed, broken_rule, abstention }: ExecuteResponse): string {

@@ -15,6 +15,7 @@ const ALIGNMENT = 8
 const BLOCK = 1
 const WITNESS = 2
 const CHAIN_CONFIG = 3
+const PRESTATE = 4
 
 /** Why a file is refused, in one line. */
 export class DamagedFile extends Error {}
@@ -32,6 +33,8 @@ export interface WitnessFile {
   readonly codes: Uint8Array[]
   /** RLP, ascending, the parent last. */
   readonly headers: Uint8Array[]
+  /** RLP: accounts and slots before the block; `prestate.ts` reads it. */
+  readonly prestate: Uint8Array | undefined
 }
 
 /** Reads `path`. Only a regular file is opened; a FIFO or device in its place does not hang. */
@@ -78,6 +81,7 @@ export function parseWitnessFile(content: Uint8Array): WitnessFile {
     nodes,
     codes,
     headers,
+    prestate: sections.get(PRESTATE),
   }
 }
 

@@ -19,6 +19,7 @@ import { RLP } from '@ethereumjs/rlp'
 import { decodePosition, headerOf } from '../dist/block-header.js'
 import { ChainConfig } from '../dist/chain-config.js'
 import { spanAt } from '../dist/rlp.js'
+import { checkBothModes } from './support/both-modes.js'
 import { FixtureChain, executeTest, readJson, type FixtureTest, type Outcome } from './support/fixture.js'
 
 const DATA = fileURLToPath(new URL('../../../../shared/data', import.meta.url))
@@ -149,3 +150,25 @@ function split(content: Buffer): Buffer[] {
   }
   return blocks
 }
+
+/** Of the tests in prestate mode: one in so many, unless all are taken. */
+const PRESTATE_STRIDE = 12
+
+void test('in prestate mode the same comes out as in proof mode, on every fork', { skip }, async (context) => {
+  const counts = new Map<string, number>()
+  const check = async (fixture: FixtureTest): Promise<void> => {
+    await executeTest(fixture, async (content, request) => {
+      const outcome = await checkBothModes(content, request)
+      counts.set(outcome, (counts.get(outcome) ?? 0) + 1)
+    })
+  }
+  let index = 0
+  const isNext = (stride: number): boolean => ALL || index++ % stride === 0
+  for (const folder of ['cancun', 'prague', 'osaka']) {
+    for (const [, fixture] of specTests(folder)) if (isNext(PRESTATE_STRIDE)) await check(fixture)
+  }
+  const isWanted = ({ network }: Entry): boolean => isNext(network === 'Cancun' ? CANCUN_STRIDE * 4 : PRESTATE_STRIDE)
+  for (const [, fixture] of ethereumTests(isWanted)) await check(fixture)
+  context.diagnostic(JSON.stringify([...counts]))
+  assert.ok((counts.get('computed') ?? 0) > 100)
+})

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +8,8 @@ import { test } from 'node:test'
 import { status, type ServiceError } from '@grpc/grpc-js'
 
 import { describeLine } from '../dist/description.js'
-import type { ExecuteRequest } from '../dist/messages.js'
+import { WINDOW } from '../dist/flow.js'
+import type { ExecuteRequest, TraceEvent } from '../dist/messages.js'
 import { SERVICE } from '../dist/protocol.js'
 import { AdapterProcess, runAdapter } from './support/adapter-process.js'
 import { makeBlock, requestOf } from './support/chain.js'
@@ -21,7 +23,7 @@ const ENDLESS = 2n ** 50n
 async function withAdapter(scenario: (adapter: AdapterProcess) => Promise<void>): Promise<void> {
   const adapter = new AdapterProcess()
   try {
-    await adapter.logged('warm ')
+    await adapter.logged('event=warm ')
     await scenario(adapter)
   } finally {
     adapter.endInput()
@@ -97,7 +99,7 @@ void test('serves: healthy once warm, both forms of a witness, every bad request
 
 void test('not healthy before it is warm, and Describe answers all the same', async () => {
   const adapter = new AdapterProcess()
-  await adapter.logged('listening ')
+  await adapter.logged('event=listening ')
   assert.equal(await adapter.check(SERVICE), 'NOT_SERVING')
   assert.equal((await adapter.describe()).contract_version, 1)
   adapter.endInput()
@@ -109,7 +111,7 @@ void test('a deadline stops the work; more than there is room for is refused; th
     const endless = requestOf(await makeBlock({ code: SPIN, gasLimit: ENDLESS }))
     const quick = requestOf(await makeBlock({ code: STORE }))
     assert.equal(await codeOf(adapter.execute(endless, 500)), status.DEADLINE_EXCEEDED)
-    await adapter.logged('worker replaced')
+    await adapter.logged('event=worker-replaced')
 
     const busy = Array.from({ length: 6 }, () => codeOf(adapter.execute(endless, 3000)))
     await adapter.describe() // sent after them, on the same connection: they are in
@@ -117,6 +119,45 @@ void test('a deadline stops the work; more than there is room for is refused; th
     assert.deepEqual(new Set(await Promise.all(busy)), new Set([status.DEADLINE_EXCEEDED]))
     assert.ok((await adapter.execute(quick)).computed)
     assert.equal(await adapter.check(''), 'SERVING')
+  }))
+
+void test('traces: steps, then the outcome that Execute gives', () =>
+  withAdapter(async (adapter) => {
+    const request = requestOf(await makeBlock({ code: STORE }))
+    const events: TraceEvent[] = []
+    for await (const event of adapter.trace(request)) events.push(event as TraceEvent)
+    assert.deepEqual(
+      events.map(({ event }) => event),
+      ['transaction_start', 'steps', 'transaction_end', 'outcome'],
+    )
+    assert.deepEqual(
+      events[1]?.steps?.steps.map(({ op }) => op),
+      [0x60, 0x5f, 0x55, 0x00],
+    )
+    assert.deepEqual(events[3]?.outcome?.computed, (await adapter.execute(request)).computed)
+    const refused = adapter.trace({ ...request, block_hash: new Uint8Array(31) }).toArray()
+    assert.equal(await codeOf(refused), status.INVALID_ARGUMENT)
+  }))
+
+void test('a trace waits for its reader, and one that is given up leaves its worker as it was', () =>
+  withAdapter(async (adapter) => {
+    const endless = requestOf(await makeBlock({ code: SPIN, gasLimit: ENDLESS }))
+    const quick = requestOf(await makeBlock({ code: STORE }))
+    const call = adapter.trace(endless)
+    // What comes is not read: everything between there and here fills up, and the worker waits.
+    await once(call, 'readable')
+    for (let others = 0; others < 40; others++) assert.ok((await adapter.execute(quick)).computed)
+    call.on('error', () => undefined) // that it was cancelled
+    call.cancel()
+    await adapter.logged('event=trace-ended')
+    const [, events] = /event=trace-ended .* events=(\d+)/u.exec(adapter.errors) ?? []
+    assert.ok(Number(events) > WINDOW && Number(events) < 100, events)
+    const late = adapter.trace(endless, 1500)
+    late.resume()
+    const [error] = (await once(late, 'error')) as [ServiceError]
+    assert.equal(error.code, status.DEADLINE_EXCEEDED)
+    assert.ok((await adapter.execute(quick)).computed)
+    assert.equal(adapter.errors.includes('worker-replaced'), false, adapter.errors)
   }))
 
 for (const [what, end] of [
@@ -141,7 +182,7 @@ for (const [what, end] of [
 ] as const) {
   void test(`ends at once with ${what}, also in the middle of a request`, async () => {
     const adapter = new AdapterProcess()
-    await adapter.logged('warm ')
+    await adapter.logged('event=warm ')
     const running = codeOf(adapter.execute(requestOf(await makeBlock({ code: SPIN, gasLimit: ENDLESS }))))
     await adapter.describe() // sent after it, on the same connection: it is in
     end(adapter)

@@ -5,6 +5,8 @@ from importlib.util import find_spec
 import pytest
 
 from tests.adapters.client_contract import ClientContract
+from tests.adapters.prestate_contract import PrestateContract
+from tests.adapters.trace_contract import TraceContract
 from verifier.rpc.host.client import Client
 
 if find_spec("ethereum") is None:
@@ -21,7 +23,7 @@ def client() -> Client:
     return client
 
 
-class TestEels(ClientContract):
+class TestEels(TraceContract, PrestateContract, ClientContract):
     forks = SUPPORTED_FORKS
     unsupported = {  # noqa: RUF012 - not changed
         **dict.fromkeys(("cancunTime", "pragueTime", "osakaTime", "bpo3Time"), 0),

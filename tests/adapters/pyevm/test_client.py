@@ -5,6 +5,8 @@ import pytest
 from adapters.pyevm.client import PyEvmClient
 from adapters.pyevm.description import SUPPORTED_FORKS
 from tests.adapters.client_contract import ClientContract
+from tests.adapters.prestate_contract import PrestateContract
+from tests.adapters.trace_contract import TraceContract
 from verifier.rpc.host.client import Client
 
 
@@ -15,7 +17,7 @@ def client() -> Client:
     return client
 
 
-class TestPyEvm(ClientContract):
+class TestPyEvm(TraceContract, PrestateContract, ClientContract):
     forks = SUPPORTED_FORKS
     unsupported = {"cancunTime": 0, "pragueTime": 0, "osakaTime": 0, "amsterdamTime": 0}  # noqa: RUF012 - not changed
     stride = 30

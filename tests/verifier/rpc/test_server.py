@@ -30,7 +30,7 @@ def crash(adapter: FakeAdapter, order: str) -> str:
 def test_describe_and_execute(fake_adapter: FakeAdapter, tmp_path: Path) -> None:
     description = fake_adapter.stub.Describe(pb.DescribeRequest())
     assert description.lineage == "fake"
-    assert description.modes == [pb.MODE_PROOF]
+    assert description.modes == [pb.MODE_PROOF, pb.MODE_PRESTATE]
     assert description.max_concurrent_requests == 1
     assert description.contract_version == 1
     assert stat.S_IMODE(fake_adapter.socket.stat().st_mode) == 0o600

@@ -9,11 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.verifier.rpc.block_example import CHAIN_ID, chain, example, request, with_headers
-from verifier.rpc.host.responses import MAX_DETAIL_LENGTH, broken_rule, insufficient, missing_header, one_line
+from verifier.rpc.host.responses import (
+    MAX_DETAIL_LENGTH,
+    broken_rule,
+    insufficient,
+    missing_header,
+    missing_of,
+    one_line,
+)
 from verifier.rpc.host.task import Answered, BlockTask, invalid_argument, open_task
 from verifier.rpc.v1 import executor_pb2 as pb
+from witness.errors import WitnessInsufficientError
 from witness.file import encode_witness_file, write_witness_file
 from witness.header import keccak256
+from witness.model import PreAccount
+from witness.prestate import encode_prestate
 
 FORKS = ("frontier", "homestead", "shanghai")
 
@@ -183,6 +193,35 @@ def test_paths_that_are_no_file(tmp_path: Path) -> None:
 def test_details_are_one_line() -> None:
     assert one_line("a\n\tb\x07") == "a b?"
     assert len(broken_rule(pb.RULE_OTHER, "x" * 10_000).broken_rule.detail) == MAX_DETAIL_LENGTH
+
+
+def test_prestate_is_decoded() -> None:
+    accounts = {b"\1" * 20: None, b"\2" * 20: PreAccount(1, 2, b"\3" * 32, b"\4" * 32, {b"\5" * 32: 6})}
+    content = replace(example(), prestate=encode_prestate(accounts))
+    assert open_task(request(content, mode=pb.MODE_PRESTATE), FORKS).prestate == accounts
+    assert open_task(request(content), FORKS).prestate is None
+
+
+@pytest.mark.parametrize("section", [None, b"", b"\x80", b"\xc1\xc0", b"\xc0\xc0"])
+def test_prestate_that_cannot_be_used(section: bytes | None) -> None:
+    content = replace(example(), prestate=section)
+    assert reason(answer(request(content, mode=pb.MODE_PRESTATE))) == "refused"
+    assert open_task(request(content), FORKS).prestate is None  # nobody looks at it in proof mode
+
+
+def test_missing_accounts_and_slots_are_named() -> None:
+    address, key = b"\1" * 20, b"\2" * 32
+    errors = [
+        WitnessInsufficientError("slot", address=address, key=key),
+        WitnessInsufficientError("account", address=address),
+    ]
+    response = insufficient([missing_of(error) for error in (*errors, *errors)])
+    assert [(each.kind, each.address, each.key) for each in response.abstention.missing] == [
+        (pb.Missing.KIND_SLOT, address, key),
+        (pb.Missing.KIND_ACCOUNT, address, b""),
+    ]
+    assert response.abstention.detail == f"missing slot 0x{key.hex()} of 0x{address.hex()}, and 1 more"
+    assert str(errors[1]) == f"missing account 0x{address.hex()}"
 
 
 def test_repeated_misses_are_named_once() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.verifier.services.builders import block_witness, computed_for, header_rlp, write_chain
 from verifier.domain.quorum import Verdict, quorum_policy
-from verifier.domain.result import Abstention, AbstentionReason, Outcome, Result
+from verifier.domain.result import Abstention, AbstentionReason, Mode, Outcome, Result
 from verifier.domain.vote import VoteKind
 from verifier.errors import InputError
 from verifier.executors.stateless.base import ExecutionRequest, FakeExecutor, StatelessExecutor
@@ -19,7 +19,8 @@ from verifier.services.sources import InputFailure, find_paths, open_sources
 from verifier.services.trust import NO_TRUSTED_ROOT, Claims
 from witness.file import decode_witness_file, map_witness_file, write_witness_file
 from witness.header import decode_block_header
-from witness.model import Witness
+from witness.model import PostAccount, Witness
+from witness.prestate import encode_poststate
 
 Answer = Callable[[ExecutionRequest], Outcome]
 NAMES = ("geth", "ethrex", "eels", "pyevm")
@@ -77,6 +78,39 @@ def test_one_liar_is_a_disagreement(tmp_path: Path) -> None:
     write_chain(tmp_path, 1)
     (report,) = reports(run(executors(honest, wrong_root, honest, honest), [tmp_path], tmp_path))
     assert (report.decision.verdict, report.decision.disagreement) == (Verdict.ATTEST, True)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_in_prestate_mode_what_changed_is_compared(tmp_path: Path, recorded: bool) -> None:
+    right, wrong = (PostAccount(1, balance, b"\xc5" * 32) for balance in (7, 8))
+    section = encode_poststate({b"\xaa" * 20: right}) if recorded else None
+    content, _ = block_witness(1, header_rlp(0, bytes(32)), poststate=section)
+    write_witness_file(content, tmp_path)
+
+    def computing(account: PostAccount) -> Answer:
+        def answer(request: ExecutionRequest) -> Outcome:
+            assert request.mode is Mode.PRESTATE
+            header = decode_block_header(map_witness_file(request.witness).block)
+            return replace(computed_for(header), state_root=None, post_state={b"\xaa" * 20: account})
+
+        return answer
+
+    clients = executors(*(computing(account) for account in (right, right, right, wrong)))
+    (report,) = reports(run(clients, [tmp_path], tmp_path, mode=Mode.PRESTATE))
+    votes = {vote.adapter: vote for vote in report.votes}
+    assert (report.decision.verdict, report.decision.disagreement) == (Verdict.ATTEST, True)
+    assert {votes[name].reason for name in NAMES[:3]} == {"unproven: state_root"}
+    assert votes["pyevm"].kind is VoteKind.INVALID
+    assert votes["pyevm"].differences[0].field == f"post_state.0x{'aa' * 20}.balance"
+    assert any("prestate mode" in note for note in report.notes)
+
+
+def test_a_malformed_post_state_is_an_unreadable_file(tmp_path: Path) -> None:
+    content, _ = block_witness(1, header_rlp(0, bytes(32)), poststate=b"\xc1\x80")
+    write_witness_file(content, tmp_path)
+    (failure,) = run(executors(honest), [tmp_path], tmp_path, mode=Mode.PRESTATE)
+    assert isinstance(failure, InputFailure)
+    assert "poststate" in failure.reason
 
 
 def test_children_of_a_rejected_block_get_no_valid(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from verifier.domain.result import Outcome, Result
+from verifier.domain.result import Mode, Outcome, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class ExecutionRequest:
     chain_config: bytes = b""
     parent_header_optional: bool = False
     ancestor_hashes: Mapping[int, bytes] = field(default_factory=dict)
+    mode: Mode = Mode.PROOF
 
 
 class StatelessExecutor(Protocol):

@@ -5,34 +5,46 @@ import contextlib
 import logging
 import shutil
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from verifier.domain.result import Abstention, AbstentionReason, Result
 
+from .address import Address
 from .base import ExecutionRequest, StatelessExecutor
 from .client import AdapterClient, AdapterLostError
 from .manifest import Manifest
 from .process import AdapterProcess, ProcessState
+from .remote import RemoteAdapter
+from .remotes import Remote
 from .sockets import create_socket_directory
+from .tracer import TraceBatch, Tracer
+from .upload import WitnessDigests
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 2
+# Seconds after a deadline in which an adapter has to be free again: it may only notice where it next reads the state.
+STUCK_AFTER = 10.0
+PLACE_PATIENCE = 10.0  # seconds for its other requests to end, and for an answer that needs no execution
 LOSS_NOTICE = 1.0  # seconds for an ended process to be noticed after its connection broke
 
 
 class SupervisedAdapter:
     """A stateless executor that keeps its own process running."""
 
-    def __init__(self, manifest: Manifest, directory: Path) -> None:
+    def __init__(self, manifest: Manifest, directory: Path, stuck_after: float = STUCK_AFTER) -> None:
         self.name = manifest.name
         self.lineage = manifest.lineage
         self.expected_ms = 0.0
-        self.socket = directory / f"{manifest.name}.sock"
-        self.client = AdapterClient(manifest.name, manifest.lineage, f"unix:{self.socket}")
+        # A directory of its own: it is all that the adapter may write to.
+        self.socket = directory / manifest.name / "adapter.sock"
+        self.socket.parent.mkdir(mode=0o700)
+        self.client = AdapterClient(manifest.name, manifest.lineage, Address(path=self.socket))
         self.process = AdapterProcess(manifest, self.socket, self.client.probe)
+        self._stuck_after = stuck_after
+        self._check: asyncio.Task[None] | None = None
 
     async def execute(self, request: ExecutionRequest) -> Result:
         """Waits for the adapter to be up (it may be restarting), then asks it; all within the request's deadline.
@@ -49,11 +61,52 @@ class SupervisedAdapter:
             try:
                 result = await self.client.execute(replace(request, deadline=remaining))
                 self.expected_ms = result.elapsed_ms
+                if isinstance(result.outcome, Abstention) and result.outcome.reason is AbstentionReason.TIMEOUT:
+                    self._check_later()
                 return result
             except AdapterLostError as error:
                 loss = str(error)
                 await self._notice_loss()
         return self._abstain(f"{loss} ({self.process.reason})" if self.process.reason else loss, started)
+
+    async def stop(self) -> None:
+        """Ends the connection and the process."""
+        if self._check is not None:
+            self._check.cancel()
+        # The connection first: gRPC would report one that breaks.
+        await self.client.close()
+        await self.process.stop()
+
+    def _check_later(self) -> None:
+        if self._check is None or self._check.done():
+            self._check = asyncio.create_task(self._end_if_stuck(), name=f"check {self.name}")
+
+    async def _end_if_stuck(self) -> None:
+        """An adapter in which a request runs on for ever has fewer places, in the end none: it is started again."""
+        pid = self.process.pid
+        await asyncio.sleep(self._stuck_after)
+        if not await self.client.has_free_places(PLACE_PATIENCE) and self.process.pid == pid:
+            self.process.end(f"a request ran on for {self._stuck_after:.0f} s after its deadline")
+
+    async def trace(
+        self, request: ExecutionRequest, first: int = 0, count: int = 0
+    ) -> AsyncGenerator[TraceBatch | Result, None]:
+        """See Tracer. Waits for the adapter to be up; a trace that breaks off is not started again."""
+        started = time.monotonic()
+        if not await self._wait_ready(request.deadline):
+            yield self._abstain(self.process.reason or f"not ready within {request.deadline:.1f} s", started)
+            return
+        remaining = max(0.0, request.deadline - (time.monotonic() - started))
+        try:
+            async with contextlib.aclosing(
+                self.client.trace(replace(request, deadline=remaining), first, count)
+            ) as stream:
+                async for each in stream:
+                    yield each
+        except AdapterLostError as error:
+            await self._notice_loss()
+            reason = f"{error} ({self.process.reason})" if self.process.reason else str(error)
+            yield self._abstain(reason, started)
 
     async def _wait_ready(self, seconds: float) -> bool:
         try:
@@ -91,27 +144,52 @@ class UnavailableAdapter:
         """Abstains."""
         return Result(self.name, self.lineage, Abstention(AbstentionReason.UNAVAILABLE, self.reason))
 
+    async def trace(
+        self,
+        request: ExecutionRequest,
+        first: int = 0,  # noqa: ARG002 - the seam's signature
+        count: int = 0,  # noqa: ARG002
+    ) -> AsyncGenerator[TraceBatch | Result, None]:
+        """Abstains."""
+        yield await self.execute(request)
+
 
 class AdapterPool:
-    """The configured adapters, running or not. Use as an async context: they are stopped at its end."""
+    """The configured adapters, running or not, and remote ones. An async context: ours are stopped at its end."""
 
-    def __init__(self, manifests: Sequence[Manifest]) -> None:
+    def __init__(
+        self, manifests: Sequence[Manifest], remotes: Sequence[Remote] = (), stuck_after: float = STUCK_AFTER
+    ) -> None:
         self._manifests = manifests
+        self._remotes = remotes
+        self._stuck_after = stuck_after
         self._directory: Path | None = None
         self.executors: list[StatelessExecutor] = []
+        self.tracers: list[Tracer] = []  # the same ones
         self.supervised: list[SupervisedAdapter] = []
+        self.remote: list[RemoteAdapter] = []
 
     async def __aenter__(self) -> "AdapterPool":
         self._directory = create_socket_directory()
         for manifest in self._manifests:
             unavailable = manifest.unavailable_because()
             if unavailable is not None:
-                self.executors.append(UnavailableAdapter(manifest, ": ".join(unavailable)))
+                absent = UnavailableAdapter(manifest, ": ".join(unavailable))
+                self.executors.append(absent)
+                self.tracers.append(absent)
                 continue
-            adapter = SupervisedAdapter(manifest, self._directory)
+            adapter = SupervisedAdapter(manifest, self._directory, self._stuck_after)
             adapter.process.start()
             self.supervised.append(adapter)
             self.executors.append(adapter)
+            self.tracers.append(adapter)
+        digests = WitnessDigests()
+        for remote in self._remotes:
+            elsewhere = RemoteAdapter(remote, digests)
+            elsewhere.start()
+            self.remote.append(elsewhere)
+            self.executors.append(elsewhere)
+            self.tracers.append(elsewhere)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -120,14 +198,17 @@ class AdapterPool:
 
     async def _stop(self) -> None:
         # The connections first: gRPC would report each one that breaks.
-        await asyncio.gather(*(adapter.client.close() for adapter in self.supervised))
-        await asyncio.gather(*(adapter.process.stop() for adapter in self.supervised))
+        await asyncio.gather(*(adapter.close() for adapter in self.remote))
+        await asyncio.gather(*(adapter.stop() for adapter in self.supervised))
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
 
     async def wait_ready(self) -> None:
-        """Waits until every adapter has become ready or has failed its first start."""
-        await asyncio.gather(*(adapter.process.wait_ready() for adapter in self.supervised))
+        """Waits until every adapter has become ready or has failed its first start, or could not be reached."""
+        await asyncio.gather(
+            *(adapter.process.wait_ready() for adapter in self.supervised),
+            *(adapter.wait_ready() for adapter in self.remote),
+        )
 
 
 async def execute_on_all(executors: Sequence[StatelessExecutor], request: ExecutionRequest) -> AsyncIterator[Result]:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from pathlib import Path
 
+from .containment import contained
 from .manifest import Manifest
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class AdapterProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._supervision: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()
+        self._ended_because = ""
 
     @property
     def pid(self) -> int | None:
@@ -79,6 +81,12 @@ class AdapterProcess:
         now = self.state
         async with self._changed:
             await self._changed.wait_for(lambda: self.state is not now)
+
+    def end(self, reason: str) -> None:
+        """Kills the process, for a reason that is then shown; it is started again."""
+        if self._process is not None and self._process.returncode is None:
+            self._ended_because = reason
+            self._process.kill()
 
     async def stop(self) -> None:
         """Ends the process, gently first, and removes its socket. Nothing of it is left afterwards."""
@@ -114,7 +122,7 @@ class AdapterProcess:
 
     async def _run_once(self) -> str:
         """Runs the adapter until it ends; returns why it ended."""
-        command = (*self.manifest.command, "--socket", str(self.socket))
+        command = contained((*self.manifest.command, "--socket", str(self.socket)), self.socket.parent)
         with self.log_path.open("ab") as output:
             try:
                 self._process = await asyncio.create_subprocess_exec(
@@ -150,6 +158,9 @@ class AdapterProcess:
                     await task
 
     def _exit_reason(self, status: int) -> str:
+        ended_because, self._ended_because = self._ended_because, ""
+        if ended_because:
+            return ended_because
         ending = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
         line = last_line(self.log_path)
         return f"{ending}: {line}" if line else ending

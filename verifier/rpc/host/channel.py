@@ -14,13 +14,15 @@ CHUNK = 1 << 20  # bytes read at once
 
 
 class Kind(IntEnum):
-    """What a frame holds. LAST_ANSWER: an answer after which the worker wants to be replaced."""
+    """What a frame holds. LAST_ANSWER: an answer after which the worker wants to be replaced. EVENT: of a trace."""
 
     READY = 1
     FAILED = 2
     REQUEST = 3
     ANSWER = 4
     LAST_ANSWER = 5
+    TRACE_REQUEST = 6
+    EVENT = 7
 
 
 class ChannelError(Exception):

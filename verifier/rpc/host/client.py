@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ..v1 import executor_pb2 as pb
 from .task import BlockTask
+from .tracer import Tracer
 
 
 class Client(Protocol):
@@ -16,9 +17,16 @@ class Client(Protocol):
         """Does everything that only the first block would pay for (imports, KZG set-up, caches)."""
 
     def execute(self, task: BlockTask) -> pb.ExecuteResponse:
-        """Executes one block. Whatever it raises becomes CRASHED; nothing may stay behind for the next block.
+        """Executes one block, on the task's nodes or, where there is one, on its prestate.
 
+        Whatever it raises becomes CRASHED; nothing may stay behind for the next block.
         Fills decode_us, execute_us and root_us of the answer's timings; the host adds its own part.
+        """
+
+    def trace(self, task: BlockTask, tracer: Tracer) -> pb.ExecuteResponse:
+        """Executes one block as `execute` does, and reports what its transactions do to `tracer`.
+
+        Asked only where the adapter's description says `traces`.
         """
 
     def measure(self, task: BlockTask) -> bytes:
@@ -34,8 +42,8 @@ class Adapter:
 
     factory: `module:name` of a callable that returns the Client; imported in the workers only, because a client takes
     seconds to import and may patch its own packages. required_modules: absent ones end the process with status 3.
-    description: client, versions, lineage, forks and unchecked rules; the host adds the rest. Called only where the
-    required modules are there.
+    description: client, versions, lineage, forks, unchecked rules and whether it traces; the host adds the rest. Called
+    only where the required modules are there.
     """
 
     name: str

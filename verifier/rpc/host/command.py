@@ -1,4 +1,4 @@
-"""An adapter's command line: `--socket PATH`, `--describe`, `--bench FILE --runs N` (adapters/CONTRACT.md)."""
+"""An adapter's command line: `--socket PATH`, `--listen HOST:PORT`, `--describe`, `--bench FILE` (see CONTRACT.md)."""
 
 import argparse
 import json
@@ -15,6 +15,7 @@ from google.protobuf import json_format
 
 from . import lifeline
 from .client import Adapter, Client, load_client
+from .endpoint import EndpointError, TcpEndpoint, TlsFiles, tcp_endpoint
 from .responses import one_line
 from .server import AdapterServer, default_worker_count, describe
 from .task import Answered, file_task
@@ -32,11 +33,18 @@ def main(adapter: Adapter, arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=adapter.name, allow_abbrev=False)
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--socket", type=Path, metavar="PATH", help="serve gRPC on this unix-domain socket")
+    action.add_argument("--listen", metavar="HOST:PORT", help="serve gRPC over TCP; port 0 lets the system choose")
     action.add_argument("--describe", action="store_true", help="print what the adapter is, and end")
     action.add_argument("--bench", type=Path, metavar="FILE", help="measure the client on a witness file, and end")
     parser.add_argument("--runs", type=_positive, default=10, metavar="N", help="for --bench")
     parser.add_argument("--workers", type=_positive, default=default_worker_count(), help="worker processes")
+    tls = ("--tls-certificate", "--tls-key", "--tls-client-ca")
+    for name in tls:
+        parser.add_argument(name, type=Path, metavar="FILE", help="PEM, for --listen; all three or none")
     options = parser.parse_args(arguments)
+    files = [options.tls_certificate, options.tls_key, options.tls_client_ca]
+    if any(files) and (options.listen is None or not all(files)):
+        parser.error(f"{', '.join(tls)} go together, and with --listen")
 
     absent = [module for module in adapter.required_modules if find_spec(module) is None]
     if absent:
@@ -48,7 +56,14 @@ def main(adapter: Adapter, arguments: Sequence[str] | None = None) -> int:
         return 0
     if options.bench is not None:
         return _bench(adapter, options.bench, options.runs)
-    return _serve(adapter, options.socket, options.workers)
+    endpoint = options.socket
+    if options.listen is not None:
+        try:
+            endpoint = tcp_endpoint(options.listen, TlsFiles(*files) if all(files) else None)
+        except EndpointError as error:
+            _complain(f"{adapter.name}: {one_line(error)}")
+            return EXIT_USAGE
+    return _serve(adapter, endpoint, options.workers)
 
 
 def _positive(text: str) -> int:
@@ -90,19 +105,22 @@ def _wake_on_signals() -> _Wake:
     return wake
 
 
-def _serve(adapter: Adapter, path: Path, workers: int) -> int:
+def _serve(adapter: Adapter, endpoint: Path | TcpEndpoint, workers: int) -> int:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="time=%(asctime)s level=%(levelname)s %(message)s"
     )
     wake = _wake_on_signals()
     try:
-        server = AdapterServer(adapter, path, workers)
+        server = AdapterServer(adapter, endpoint, workers)
     except OSError as error:
-        _complain(f"{adapter.name}: {error}")
+        _complain(f"{adapter.name}: {one_line(error)}")
         return EXIT_USAGE
-    lifeline.watch(0, wake.set)
+    if isinstance(endpoint, Path):
+        lifeline.watch(0, wake.set)  # over TCP nobody holds one
     server.start()
-    log.info("event=serving adapter=%s socket=%s workers=%d", adapter.name, path, workers)
+    if isinstance(endpoint, TcpEndpoint):
+        log.info("event=listening address=%s", server.address)
+    log.info("event=serving adapter=%s socket=%s workers=%d", adapter.name, server.address, workers)
     wake.wait()
     server.stop()
     log.info("event=stopped adapter=%s", adapter.name)

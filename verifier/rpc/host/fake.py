@@ -10,6 +10,7 @@ import time
 from ..v1 import executor_pb2 as pb
 from .client import Adapter
 from .task import BlockTask
+from .tracer import Tracer
 
 
 class FakeClient:
@@ -65,6 +66,28 @@ class FakeClient:
             )
         )
 
+    def trace(self, task: BlockTask, tracer: Tracer) -> pb.ExecuteResponse:
+        """Obeys `steps TRANSACTIONS STEPS`: so many transactions of so many steps each, STEPS 0 meaning without end.
+
+        Any other order is executed inside the first transaction, after one step.
+        """
+        order = bytes(task.codes[0]).decode().split() if task.codes else []
+        if order[:1] != ["steps"]:
+            self._trace_steps(tracer, 0, 1)
+            return self.execute(task)
+        transactions, steps = int(order[1]), int(order[2])
+        for index in range(transactions):
+            self._trace_steps(tracer, index, steps)
+            tracer.end_transaction(21_000, succeeded=True)
+        return self.execute(task)
+
+    def _trace_steps(self, tracer: Tracer, index: int, steps: int) -> None:
+        tracer.start_transaction(index, bytes([index]) * 32)
+        step = 0
+        while tracer.wanted and (step < steps or not steps):
+            tracer.step(1, bytes(20), step, 0x5B, 1_000_000, step.to_bytes(32, "big"))
+            step += 1
+
     def measure(self, task: BlockTask) -> bytes:
         """The header's state root."""
         return task.header.state_root
@@ -86,6 +109,7 @@ def describe_fake() -> pb.DescribeResponse:
         lineage="fake",
         forks=["frontier", "homestead", "paris", "shanghai"],
         unchecked_rules=[pb.RULE_OTHER],
+        traces=True,
     )
 
 

@@ -15,15 +15,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
-from dataclasses import dataclass, field
+from concurrent.futures import Future
 
 from google.protobuf.message import DecodeError
 
 from ..v1 import executor_pb2 as pb
 from .channel import Channel, ChannelError, Kind
 from .client import Adapter
+from .job import Job
 from .responses import crashed, one_line
 
 log = logging.getLogger(__name__)
@@ -37,44 +36,6 @@ MEMORY_LIMIT = 4 << 30  # bytes of private memory a worker
 
 class QueueFullError(Exception):
     """More requests at once than there are workers and places in the queue."""
-
-
-@dataclass
-class Job:
-    """One request on its way. deadline: on time.monotonic(), None for never."""
-
-    request: bytes
-    deadline: float | None
-    future: "Future[pb.ExecuteResponse]" = field(default_factory=Future)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _process: "subprocess.Popen[bytes] | None" = None
-    _cancelled: bool = False
-    _begun: bool = False
-
-    def cancel(self) -> None:
-        """Gives the job up: it does not start, and if it runs, its worker is killed. Nothing if it is done."""
-        with self._lock:
-            self._cancelled = True
-            if self._process is not None:
-                self._process.kill()
-            if self._begun:
-                return  # the worker's end finishes it
-        self.future.cancel()
-
-    def begin(self, process: "subprocess.Popen[bytes]") -> bool:
-        """Claims the job for a worker; false if nobody waits for it any more."""
-        with self._lock:
-            if self._cancelled or (self.deadline is not None and time.monotonic() >= self.deadline):
-                return False
-            self._begun = True
-            self._process = process
-            return True
-
-    def end(self) -> bool:
-        """Unties the job from its worker; true if it was cancelled meanwhile (and the worker killed)."""
-        with self._lock:
-            self._process = None
-            return self._cancelled
 
 
 class Worker:
@@ -244,13 +205,16 @@ class WorkerPool:
     def _run(self, worker: Worker, job: Job) -> str | None:
         """Runs one job; None if the worker can go on, else why it has to be replaced."""
         if not job.begin(worker.process):
-            _finish(job, TimeoutError("the deadline passed before the request was started"))
+            job.finish(TimeoutError("the deadline passed before the request was started"))
             return None
         outcome: pb.ExecuteResponse | Exception
         cause: str | None = None
         try:
-            worker.channel.send(Kind.REQUEST, job.request, job.deadline)
+            worker.channel.send(job.kind, job.request, job.deadline)
             kind, payload = worker.channel.receive(job.deadline)
+            while kind == Kind.EVENT:
+                job.take(payload)  # blocks, and with it the worker, while the trace's reader is slow
+                kind, payload = worker.channel.receive(job.deadline)
             outcome = pb.ExecuteResponse.FromString(payload)
             if kind == Kind.LAST_ANSWER:
                 cause = "asked to be replaced"
@@ -268,17 +232,9 @@ class WorkerPool:
             outcome = crashed(f"the worker sent what is no answer: {error}")
         if job.end():
             cause = "request cancelled"
-        _finish(job, outcome)
+        job.finish(outcome)
         return cause
 
     def _leave(self, _: "Future[pb.ExecuteResponse]") -> None:
         with self._lock:
             self._pending -= 1
-
-
-def _finish(job: Job, outcome: pb.ExecuteResponse | Exception) -> None:
-    with suppress(InvalidStateError):  # cancelled before it was started
-        if isinstance(outcome, Exception):
-            job.future.set_exception(outcome)
-        else:
-            job.future.set_result(outcome)

@@ -8,7 +8,13 @@ from ..v1 import executor_pb2 as pb
 
 MAX_DETAIL_LENGTH = 500  # characters; a detail is one line for a log, not a dump of the client's objects
 
-MISSING_KINDS = {"node": pb.Missing.KIND_NODE, "code": pb.Missing.KIND_CODE, "header": pb.Missing.KIND_HEADER}
+MISSING_KINDS = {
+    "node": pb.Missing.KIND_NODE,
+    "code": pb.Missing.KIND_CODE,
+    "header": pb.Missing.KIND_HEADER,
+    "account": pb.Missing.KIND_ACCOUNT,
+    "slot": pb.Missing.KIND_SLOT,
+}
 
 
 def one_line(text: object) -> str:
@@ -46,23 +52,34 @@ def unsupported_fork(fork: str) -> pb.ExecuteResponse:
 
 def insufficient(missing: Iterable[pb.Missing]) -> pb.ExecuteResponse:
     """The witness lacks something, at least one, first the one that was asked for first. Repetitions are dropped."""
-    unique: dict[tuple[int, bytes, int], pb.Missing] = {}
+    unique: dict[tuple[object, ...], pb.Missing] = {}
     for item in missing:
-        unique.setdefault((item.kind, item.hash, item.number), item)
+        unique.setdefault(identity(item), item)
     first, *others = unique.values()
     more = f", and {len(others)} more" if others else ""
     return abstained(pb.ABSTENTION_REASON_WITNESS_INSUFFICIENT, f"missing {_name(first)}{more}", unique.values())
 
 
+def identity(item: pb.Missing) -> tuple[object, ...]:
+    """What is missing, without where it was asked for: the same for the same thing."""
+    return item.kind, item.hash, item.number, item.address, item.key
+
+
 def _name(item: pb.Missing) -> str:
     kind = pb.Missing.Kind.Name(item.kind).removeprefix("KIND_").lower()
-    identity = f"0x{item.hash.hex()}" if item.hash else str(item.number)
-    return f"{kind} {identity}" + (f" ({item.where})" if item.where else "")
+    parts = [f"0x{part.hex()}" for part in (item.hash, item.key, item.address) if part]
+    return f"{kind} {' of '.join(parts) or item.number}" + (f" ({item.where})" if item.where else "")
 
 
 def missing_of(error: WitnessInsufficientError) -> pb.Missing:
     """What a WitnessInsufficientError names, as a message."""
-    return pb.Missing(kind=MISSING_KINDS[error.kind], hash=error.hash, where=one_line(error.where))
+    return pb.Missing(
+        kind=MISSING_KINDS[error.kind],
+        hash=error.hash,
+        where=one_line(error.where),
+        address=error.address,
+        key=error.key,
+    )
 
 
 def missing_header(hash_: bytes = b"", number: int = 0, where: str = "") -> pb.Missing:

@@ -8,15 +8,18 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from witness.chain_config import ChainConfig, parse_chain_config
+from witness.chain_config import FORKS, ChainConfig, parse_chain_config
 from witness.errors import ChainConfigError, EncodingError, WitnessFileError
 from witness.file import decode_witness_file, map_witness_file
 from witness.header import HASH_LENGTH, decode_header, keccak256
-from witness.model import BlockWitness, Header, Octets
+from witness.model import BlockWitness, Header, Octets, PreState
+from witness.prestate import decode_prestate
 from witness.rlp_item import item_span
 
 from ..v1 import executor_pb2 as pb
 from .responses import broken_rule, insufficient, missing_header, refused, unsupported_fork
+
+FIRST_WITH_STATUS = FORKS.index("byzantium")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class BlockTask:
     header: the block's own, decoded. block: its RLP, not yet checked beyond the header. fork: one of
     witness.chain_config.FORKS. parent: None where the request allows the parent's header to be absent and it is.
     ancestor_hashes: of every ancestor that the witness proves or the request vouches for, by number. nodes, codes: not
-    yet hashed; each client keys them by its own keccak. pre_state_root: 32 bytes, the trusted one.
+    yet hashed; each client keys them by its own keccak. pre_state_root: 32 bytes, the trusted one. prestate: what is
+    read instead of the nodes in prestate mode, else None.
     """
 
     block: Octets
@@ -39,6 +43,12 @@ class BlockTask:
     nodes: list[Octets]
     codes: list[Octets]
     pre_state_root: bytes
+    prestate: PreState | None = None
+
+
+def has_status(fork: str) -> bool:
+    """Whether receipts tell of success (EIP-658), and not of the state after their transaction."""
+    return FORKS.index(fork) >= FIRST_WITH_STATUS
 
 
 class Answered(Exception):  # noqa: N818 - not an error: the request is answered before any client ran
@@ -56,13 +66,16 @@ def invalid_argument(request: pb.ExecuteRequest) -> str | None:
         return "the request names no witness"
     if which == "path" and not Path(request.path).is_absolute():
         return f"the path {request.path!r} is not absolute"
-    for name, value in (("block_hash", request.block_hash), ("pre_state_root", request.pre_state_root)):
+    hashes = [("block_hash", request.block_hash), ("pre_state_root", request.pre_state_root)]
+    if which == "uploaded":
+        hashes.append(("uploaded", request.uploaded))
+    for name, value in hashes:
         if len(value) != HASH_LENGTH:
             return f"{name} has {len(value)} bytes, {HASH_LENGTH} expected"
     for ancestor in request.ancestor_hashes:
         if len(ancestor.hash) != HASH_LENGTH:
             return f"the hash of ancestor {ancestor.number} has {len(ancestor.hash)} bytes, {HASH_LENGTH} expected"
-    if request.mode not in (pb.MODE_UNSPECIFIED, pb.MODE_PROOF):
+    if request.mode not in (pb.MODE_UNSPECIFIED, pb.MODE_PROOF, pb.MODE_PRESTATE):
         return f"mode {request.mode} is not known"
     return None
 
@@ -95,6 +108,7 @@ def open_task(request: pb.ExecuteRequest, supported_forks: Collection[str]) -> B
         nodes=list(content.witness.state),
         codes=list(content.witness.codes),
         pre_state_root=request.pre_state_root,
+        prestate=_prestate(content) if request.mode == pb.MODE_PRESTATE else None,
     )
 
 
@@ -196,6 +210,15 @@ def _ancestors(content: BlockWitness, header: Header, *, optional: bool) -> tupl
         return decode_header(headers[-1]), hashes
     except EncodingError as error:
         raise Answered(refused(f"the parent's header: {error}")) from None
+
+
+def _prestate(content: BlockWitness) -> PreState:
+    if content.prestate is None:
+        raise Answered(refused("the file has no prestate section"))
+    try:
+        return decode_prestate(content.prestate)
+    except WitnessFileError as error:
+        raise Answered(refused(str(error))) from None
 
 
 def _parent_hash(encoded: Octets) -> bytes:

@@ -23,7 +23,8 @@ from . import lifeline
 from .channel import Channel, ChannelError, Kind
 from .client import Client, load_client
 from .responses import crashed, describe_error
-from .task import Answered, open_task
+from .task import Answered, BlockTask, open_task
+from .tracer import Tracer
 
 T = TypeVar("T")
 
@@ -33,12 +34,28 @@ RECURSION_LIMIT = 200_000  # Python frames; the stack above holds them, and a Me
 
 def execute(client: Client, request: pb.ExecuteRequest, forks: frozenset[str]) -> pb.ExecuteResponse:
     """Opens, binds and executes one request; anything but running out of memory becomes an answer."""
+    return _answer(client.execute, request, forks)
+
+
+def trace(
+    client: Client, request: pb.TraceRequest, forks: frozenset[str], send: Callable[[pb.TraceEvent], object]
+) -> pb.ExecuteResponse:
+    """As `execute`; the events before the outcome go to `send`."""
+    tracer = Tracer(request.first, request.count, send)
+    response = _answer(lambda task: client.trace(task, tracer), request.execution, forks)
+    tracer.flush()  # of a transaction that came to no end
+    return response
+
+
+def _answer(
+    run: Callable[[BlockTask], pb.ExecuteResponse], request: pb.ExecuteRequest, forks: frozenset[str]
+) -> pb.ExecuteResponse:
     started = time.monotonic_ns()
     opened = 0
     try:
         task = open_task(request, forks)
         opened = time.monotonic_ns() - started
-        response = client.execute(task)
+        response = run(task)
     except Answered as answered:
         response = answered.response
         opened = time.monotonic_ns() - started
@@ -72,20 +89,38 @@ def serve(client: Client, forks: frozenset[str], channel: Channel) -> None:
     channel.send(Kind.READY, b"")
     while True:
         try:
-            _, payload = channel.receive()
+            kind, payload = channel.receive()
         except (EOFError, OSError, ChannelError):
             return
-        kind = Kind.ANSWER
         try:
-            request = pb.ExecuteRequest.FromString(payload)
-            del payload
-            answer = execute(client, request, forks).SerializeToString()
+            if kind == Kind.TRACE_REQUEST:
+                traced = pb.TraceRequest.FromString(payload)
+                del payload
+                response = trace(client, traced, forks, lambda event: _send_event(channel, event))
+            else:
+                request = pb.ExecuteRequest.FromString(payload)
+                del payload
+                response = execute(client, request, forks)
+            answer = Kind.ANSWER, response.SerializeToString()
         except MemoryError:
             # What else failed to be allocated, and what state that left behind, cannot be known.
-            kind, answer = Kind.LAST_ANSWER, crashed("MemoryError: the worker's memory limit").SerializeToString()
+            answer = Kind.LAST_ANSWER, crashed("MemoryError: the worker's memory limit").SerializeToString()
         except DecodeError as error:
-            answer = crashed(describe_error(error)).SerializeToString()
-        channel.send(kind, answer)
+            answer = Kind.ANSWER, crashed(describe_error(error)).SerializeToString()
+        except _ServerGoneError:
+            return
+        channel.send(*answer)
+
+
+class _ServerGoneError(BaseException):
+    """Nobody reads the trace any more. No client may take it for a mistake of its own: hence no Exception."""
+
+
+def _send_event(channel: Channel, event: pb.TraceEvent) -> None:
+    try:
+        channel.send(Kind.EVENT, event.SerializeToString())
+    except OSError as error:
+        raise _ServerGoneError from error
 
 
 def main(arguments: list[str]) -> None:

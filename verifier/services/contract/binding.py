@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from witness.file import encode_witness_file
 
-from .bundle import BLOCK_HASH, TAMPERED, BundledBlock
+from .bundle import BLOCK_HASH, TAMPERED
+from .bundled_block import BundledBlock
 from .evidence import Evidence
 from .execution import NO_BLOCKS
 from .subject import Subject, request_for, right, with_part

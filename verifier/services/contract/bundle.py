@@ -8,13 +8,13 @@ import rlp
 
 from verifier.errors import InputError
 from verifier.services.recording import RecordOptions, Status, record
-from witness.chain_config import parse_chain_config
-from witness.file import check_binding, map_witness_file, parent_state_root, write_witness_file
+from witness.file import write_witness_file
 from witness.header import keccak256
-from witness.model import BlockWitness, Header
 from witness.rlp_encoding import encode_integer
 from witness.trie import list_root
 
+from .bundled_block import BundledBlock, bundled
+from .reference_chain import ReferenceChain, make_reference_chain
 from .tampering import POSITION, decoded, encoded_transactions, rebuilt
 
 GENESIS_NAME, CHAIN_NAME = "genesis.json", "chain.rlp"
@@ -43,27 +43,15 @@ ENDLESS_CODE = """
 
 
 @dataclass(frozen=True)
-class BundledBlock:
-    """One recorded block. root: the pre-state root, 32 bytes, that its parent's header proves."""
-
-    path: Path
-    content: BlockWitness
-    header: Header
-    fork: str
-    root: bytes
-
-    @property
-    def number(self) -> int:
-        """The block's number."""
-        return self.header.number
-
-
-@dataclass(frozen=True)
 class Bundle:
-    """The recorded blocks in ascending order. endless: a block that takes a client longer than any deadline here."""
+    """The recorded blocks in ascending order. endless: a block that takes a client longer than any deadline here.
+
+    reference: a chain of its own, of which every step is known.
+    """
 
     blocks: tuple[BundledBlock, ...]
     endless: BundledBlock
+    reference: ReferenceChain
 
     def of_forks(self, forks: Iterable[str]) -> tuple[BundledBlock, ...]:
         """The blocks of these forks."""
@@ -84,17 +72,7 @@ def record_bundle(chain: Path, directory: Path) -> Bundle:
         if event.status is not Status.RECORDED or event.path is None:
             raise InputError(f"{chain}: block at position {event.position}: {event.status}: {event.reason}")
         blocks.append(bundled(event.path))
-    return Bundle(tuple(blocks), _endless(blocks, directory))
-
-
-def bundled(path: Path) -> BundledBlock:
-    """The block of a witness file that holds its parent's header. Raises InputError, WitnessFileError."""
-    content = map_witness_file(path)
-    header = check_binding(content)
-    root = parent_state_root(content, header)
-    if root is None:
-        raise InputError(f"{path}: the witness has no header of the parent")
-    return BundledBlock(path, content, header, parse_chain_config(content.chain_config).fork_at(header), root)
+    return Bundle(tuple(blocks), _endless(blocks, directory), make_reference_chain(directory))
 
 
 def _endless(blocks: list[BundledBlock], directory: Path) -> BundledBlock:

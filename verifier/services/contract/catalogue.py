@@ -9,7 +9,21 @@ from dataclasses import dataclass
 
 from verifier.errors import UsageError
 
-from . import binding, concurrency, deadlines, descriptions, execution, missing, processes, requests, rules
+from . import (
+    binding,
+    concurrency,
+    deadlines,
+    descriptions,
+    execution,
+    missing,
+    prestate,
+    processes,
+    requests,
+    rules,
+    trace_flow,
+    traces,
+    uploads,
+)
 from .evidence import Evidence
 from .obligation import Obligation
 from .subject import Subject
@@ -30,6 +44,9 @@ CONFIG = f"{EXECUTING}, chain_config"
 FORK = f"{EXECUTING}, a fork that the client lacks"
 OPTIONAL = f"{EXECUTING}, parent_header_optional"
 ANCESTORS = f"{EXECUTING}, ancestor_hashes"
+PRESTATE = "CONTRACT.md, prestate mode"
+TRACES = "CONTRACT.md, traces"
+UPLOADS = "CONTRACT.md, uploads"
 PROCESS = "CONTRACT.md, as a process"
 
 
@@ -96,6 +113,37 @@ CATALOGUE: tuple[Entry, ...] = (
     _entry("deadline.tiny", CONTAIN, deadlines.tiny),
     _entry("deadline.passed", CONTAIN, deadlines.passed),
     _entry("deadline.cancelled", CONTAIN, deadlines.cancelled),
+    _entry("prestate.values", PRESTATE, prestate.values),
+    _entry("prestate.post-state", PRESTATE, prestate.post_state),
+    _entry("prestate.computes", PRESTATE, prestate.computes),
+    _entry("prestate.no-nodes", PRESTATE, prestate.no_nodes),
+    _entry("prestate.missing-account", PRESTATE, prestate.missing_account),
+    _entry("prestate.missing-slot", PRESTATE, prestate.missing_slot),
+    _entry("prestate.missing-code", PRESTATE, prestate.missing_code),
+    _entry("prestate.absent-section", PRESTATE, prestate.absent_section),
+    _entry("prestate.malformed-section", PRESTATE, prestate.malformed_section),
+    _entry("prestate.obligations", PRESTATE, prestate.obligations),
+    _entry("prestate.trace", TRACES, prestate.trace),
+    _entry("trace.outcome", TRACES, traces.outcome),
+    _entry("trace.order", "executor.proto, TraceEvent", traces.order),
+    _entry("trace.steps", TRACES, traces.steps),
+    _entry("trace.consistent", TRACES, traces.consistent),
+    _entry("trace.no-system-calls", TRACES, traces.no_system_calls),
+    _entry("trace.range", "executor.proto, TraceRequest", traces.ranges),
+    _entry("trace.missing", MISSING, traces.missing),
+    _entry("trace.malformed", "executor.proto, Trace", traces.malformed),
+    _entry("trace.place", TRACES, trace_flow.place),
+    _entry("trace.slow-reader", TRACES, trace_flow.slow_reader),
+    _entry("trace.cancelled", TRACES, trace_flow.cancelled),
+    _entry("trace.deadline", TRACES, trace_flow.deadline),
+    _entry("upload.execute", UPLOADS, uploads.execute),
+    _entry("upload.unknown", UPLOADS, uploads.unknown),
+    _entry("upload.digest", "executor.proto, Upload", uploads.wrong_digest),
+    _entry("upload.length", "executor.proto, Upload", uploads.wrong_length),
+    _entry("upload.broken", UPLOADS, uploads.broken),
+    _entry("upload.held", UPLOADS, uploads.held),
+    _entry("upload.large", UPLOADS, uploads.large),
+    _entry("upload.too-large", "executor.proto, Upload", uploads.too_large),
     _entry("process.socket-mode", f"{PROCESS}, --socket", processes.socket_mode),
     _entry("process.stale-socket", f"{PROCESS}, --socket", processes.stale_socket),
     _entry("process.lifeline", f"{PROCESS}, lifeline", processes.lifeline),

@@ -9,7 +9,7 @@ from verifier.rpc.v1 import executor_pb2 as pb
 from witness.file import encode_witness_file
 
 from .answer import Answer
-from .bundle import BundledBlock
+from .bundled_block import BundledBlock
 from .deadlines import NO_ENDLESS
 from .evidence import Evidence
 from .execution import NO_BLOCKS

@@ -5,7 +5,7 @@ import time
 
 import grpc
 
-from .bundle import BundledBlock
+from .bundled_block import BundledBlock
 from .evidence import Evidence
 from .execution import NO_BLOCKS
 from .subject import ANSWER_TIMEOUT, Subject, request_for, right
@@ -31,7 +31,7 @@ async def passed(subject: Subject, evidence: Evidence) -> None:
         evidence.expect(answer.over(SHORT_DEADLINE), f"a block that takes long, {SHORT_DEADLINE} s: {answer}")
         late = answer.elapsed - SHORT_DEADLINE
         evidence.expect(late < CALL_OFF_TIMEOUT, f"the answer came {late:.1f} s after the deadline")
-    await _frees(subject, evidence, block, f"{subject.places} deadlines passed")
+    await frees(subject, evidence, block, f"{subject.places} deadlines passed")
 
 
 async def tiny(subject: Subject, evidence: Evidence) -> None:
@@ -47,7 +47,7 @@ async def tiny(subject: Subject, evidence: Evidence) -> None:
         # What the ones before it left may still hold the places; that they become free is seen below.
         full = answer.status is grpc.StatusCode.RESOURCE_EXHAUSTED
         evidence.expect(over or full or right(answer, block), f"{deadline} s: {answer}")
-    await _frees(subject, evidence, block, f"{exceeded} of {len(TINY_DEADLINES)} exceeded")
+    await frees(subject, evidence, block, f"{exceeded} of {len(TINY_DEADLINES)} exceeded")
 
 
 async def cancelled(subject: Subject, evidence: Evidence) -> None:
@@ -62,19 +62,20 @@ async def cancelled(subject: Subject, evidence: Evidence) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await _frees(subject, evidence, block, f"{len(tasks)} requests cancelled")
+    await frees(subject, evidence, block, f"{len(tasks)} requests cancelled")
 
 
-async def _frees(subject: Subject, evidence: Evidence, block: BundledBlock, what: str) -> None:
+async def frees(subject: Subject, evidence: Evidence, block: BundledBlock, what: str) -> None:
+    """Judges whether after `what` all places answer again soon, and nothing goes on working."""
     recovered, elapsed = await subject.recovered(block)
     if not evidence.expect(recovered, f"{what}, and no right answers within {subject.recovery_time:.0f} s"):
         return
     evidence.note(f"{what}, all {subject.places} places answer again after {elapsed:.1f} s")
-    share = await _busy(subject)
+    share = await busy(subject)
     evidence.expect(share < IDLE_SHARE, f"{what}, and it goes on using {share:.0%} of a core")
 
 
-async def _busy(subject: Subject) -> float:
+async def busy(subject: Subject) -> float:
     """The share of a core that an idle adapter of ours uses; 0 for one that is known by its address only."""
     instance = subject.instance
     if instance is None:

@@ -9,7 +9,8 @@ from witness.chain_config import FORKS, NUMBERED_FORKS, TIMED_FORKS, parse_chain
 from witness.model import BlockWitness
 
 from .answer import Answer
-from .bundle import TAMPERED, BundledBlock
+from .bundle import TAMPERED
+from .bundled_block import BundledBlock
 from .evidence import Evidence
 from .subject import Subject, request_for, right
 from .tampering import POSITION, added, decoded, flipped, rebuilt

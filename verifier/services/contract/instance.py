@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from verifier.executors.stateless.containment import contained
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.process import START_TIMEOUT, last_line
 
@@ -45,7 +46,7 @@ class Instance:
 
     async def start(self, *, inherit: bool = False) -> None:
         """Starts it with `--socket`. inherit: what it wrote before is kept. Raises AdapterStartError."""
-        command = (*self.manifest.command, "--socket", str(self.socket))
+        command = contained((*self.manifest.command, "--socket", str(self.socket)), self.socket.parent)
         mode = "ab" if inherit else "wb"
         with self.output.open(mode) as output, self.log.open(mode) as log:
             try:
@@ -101,6 +102,16 @@ class Instance:
                 with contextlib.suppress(psutil.Error):
                     times = each.cpu_times()
                     total += times.user + times.system
+        return total
+
+    def memory(self) -> int:
+        """Bytes resident in it and its children."""
+        total = 0
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.pid)
+            for each in (process, *process.children(recursive=True)):
+                with contextlib.suppress(psutil.Error):
+                    total += each.memory_info().rss
         return total
 
     def close_standard_input(self) -> None:

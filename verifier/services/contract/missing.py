@@ -12,7 +12,8 @@ from witness.header import keccak256
 from witness.model import BlockWitness
 
 from .answer import Answer
-from .bundle import BLOCK_HASH, DROPPED, TAMPERED, BundledBlock
+from .bundle import BLOCK_HASH, DROPPED, TAMPERED
+from .bundled_block import BundledBlock
 from .evidence import Evidence
 from .execution import NO_BLOCKS
 from .subject import Subject, right, with_part, without

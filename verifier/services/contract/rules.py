@@ -6,7 +6,8 @@ from verifier.domain.vote import VoteKind
 from witness.errors import EncodingError
 from witness.header import decode_block_header
 
-from .bundle import TAMPERED, BundledBlock
+from .bundle import TAMPERED
+from .bundled_block import BundledBlock
 from .evidence import Evidence
 from .execution import NO_BLOCKS
 from .subject import Subject, rule_names

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,8 +18,9 @@ from witness.file import publish, witness_file_parts
 from witness.model import BlockWitness
 
 from .answer import Answer
-from .bundle import Bundle, BundledBlock
-from .connection import Address, Connection, GrpcConnection
+from .bundle import Bundle
+from .bundled_block import BundledBlock
+from .connection import Address, Connection, Events, GrpcConnection
 from .errors import AdapterStartError, AdapterUnreachableError
 from .instance import POLL, Instance
 
@@ -94,6 +95,24 @@ class Subject:
         """Sends one request as it is."""
         return await self.connection.execute(request, timeout)
 
+    def trace(
+        self,
+        request: pb.ExecuteRequest,
+        first: int = 0,
+        count: int = 0,
+        timeout: float = ANSWER_TIMEOUT,
+    ) -> Events:
+        """Traces the transactions `first` … `first + count`; 0: all from the first on."""
+        return self.connection.trace(pb.TraceRequest(execution=request, first=first, count=count), timeout)
+
+    async def upload(
+        self,
+        parts: Iterable[pb.UploadPart] | AsyncIterable[pb.UploadPart],
+        timeout: float = ANSWER_TIMEOUT,  # noqa: ASYNC109 - the gRPC deadline
+    ) -> Answer:
+        """Uploads these parts; the status that it ended with."""
+        return await self.connection.upload(parts, timeout)
+
     async def recovered(self, block: BundledBlock) -> tuple[bool, float]:
         """Whether it answers rightly in all of its places again in time, and after how many seconds."""
         started = time.monotonic()
@@ -132,7 +151,7 @@ def request_for(block: BundledBlock, file: Path, /, **fields: Any) -> pb.Execute
         "mode": pb.MODE_PROOF,
         **fields,
     }
-    if "content" in values:
+    if "content" in values or "uploaded" in values:
         del values["path"]
     return pb.ExecuteRequest(**values)
 

@@ -7,10 +7,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { credentials, makeGenericClientConstructor, type Client, type ServiceError } from '@grpc/grpc-js'
+import {
+  credentials,
+  makeGenericClientConstructor,
+  type Client,
+  type ClientReadableStream,
+  type ServiceError,
+} from '@grpc/grpc-js'
 import { service as healthService } from 'grpc-health-check'
 
-import type { DescribeResponse, ExecuteRequest, ExecuteResponse } from '../../dist/messages.js'
+import type { DescribeResponse, ExecuteRequest, ExecuteResponse, TraceEvent } from '../../dist/messages.js'
 import { executorService } from '../../dist/protocol.js'
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
@@ -62,6 +68,15 @@ export class AdapterProcess {
 
   execute(request: ExecuteRequest, timeout = 60_000): Promise<ExecuteResponse> {
     return this.call<ExecuteResponse>(this.executorClient, 'Execute', request, timeout)
+  }
+
+  /** A trace of all transactions, to be read as events come. */
+  trace(execution: ExecuteRequest, timeout = 60_000): ClientReadableStream<TraceEvent> {
+    const client = this.executorClient as unknown as Record<
+      'Trace',
+      (request: object, options: object) => ClientReadableStream<TraceEvent>
+    >
+    return client.Trace({ execution, first: 0, count: 0 }, { deadline: Date.now() + timeout })
   }
 
   /** The answer to the health service's Check. */

@@ -49,6 +49,8 @@ export interface Wish {
   readonly storage?: ReadonlyMap<bigint, bigint>
   /** Further contracts: address and code. */
   readonly contracts?: Readonly<Record<Hex, Hex>>
+  /** Of the contract, wei. */
+  readonly balance?: bigint
 }
 
 /** A state of the sender and the contract, as its root and all its nodes. */
@@ -56,6 +58,7 @@ export async function makeState(
   code: Uint8Array,
   storage: ReadonlyMap<bigint, bigint> = new Map(),
   contracts: Readonly<Record<Hex, Hex>> = {},
+  balance = 0n,
 ): Promise<{ root: Uint8Array; nodes: Uint8Array[] }> {
   const nodes = new Map<string, Uint8Array>()
   const trie = (): MerklePatriciaTrie =>
@@ -65,7 +68,7 @@ export async function makeState(
   const accounts = trie()
   await accounts.put(SENDER.bytes, new Account(0n, RICH).serialize())
   const storageRoot = storage.size > 0 ? slots.root() : KECCAK256_RLP
-  await accounts.put(CONTRACT.bytes, new Account(1n, 0n, storageRoot, keccak256(code)).serialize())
+  await accounts.put(CONTRACT.bytes, new Account(1n, balance, storageRoot, keccak256(code)).serialize())
   for (const [address, other] of Object.entries(contracts) as [Hex, Hex][]) {
     await accounts.put(
       hexToBytes(address),
@@ -82,9 +85,10 @@ export async function makeBlock({
   gasLimit = 30_000_000n,
   storage,
   contracts = {},
+  balance = 0n,
 }: Wish): Promise<Made> {
   const codeBytes = hexToBytes(`0x${code}`)
-  const { root, nodes } = await makeState(codeBytes, storage, contracts)
+  const { root, nodes } = await makeState(codeBytes, storage, contracts, balance)
   const chainConfig = Buffer.from(JSON.stringify(config))
   const position = { number: NUMBER, timestamp: NUMBER, difficulty: 0n }
   const rules = clientRules(ChainConfig.parse(chainConfig), position, false)

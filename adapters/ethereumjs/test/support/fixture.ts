@@ -12,9 +12,9 @@ import { decodeFields, decodePosition, headerOf } from '../../dist/block-header.
 import { keccak256 } from '../../dist/cryptography.js'
 import { execute } from '../../dist/execution.js'
 import { hex } from '../../dist/hexadecimal.js'
-import type { Computed, ExecuteResponse } from '../../dist/messages.js'
+import type { Computed, ExecuteRequest, ExecuteResponse } from '../../dist/messages.js'
 import { WitnessDatabase } from '../../dist/witness-database.js'
-import { encodeWitnessFile } from './witness-encoding.js'
+import { encodeWitnessFile, type Content } from './witness-encoding.js'
 
 type Hex = PrefixedHexString
 
@@ -50,10 +50,13 @@ export function readJson(path: string): unknown {
   return JSON.parse((path.endsWith('.gz') ? gunzipSync(content) : content).toString())
 }
 
+/** What else is done with a request before it is executed. */
+export type AlsoWith = (content: Content, request: ExecuteRequest) => Promise<unknown>
+
 /** Every block of the test, in order, each on the state that its parent's valid block left. */
-export async function executeTest(test: FixtureTest): Promise<Outcome[]> {
+export async function executeTest(test: FixtureTest, alsoWith?: AlsoWith): Promise<Outcome[]> {
   const genesis = headerOf(hexToBytes(test.genesisRLP))
-  const chain = new FixtureChain(configOf(test))
+  const chain = new FixtureChain(configOf(test), alsoWith)
   const root = await chain.addState(test.pre)
   if (Buffer.compare(root, decodeFields(genesis).stateRoot) !== 0)
     throw new Error('the genesis block has another state')
@@ -73,7 +76,10 @@ export class FixtureChain {
   private readonly headers = new Map<string, Uint8Array>()
   private readonly chainConfig: Uint8Array
 
-  constructor(private readonly config: Readonly<Record<string, unknown>>) {
+  constructor(
+    private readonly config: Readonly<Record<string, unknown>>,
+    private readonly alsoWith?: AlsoWith,
+  ) {
     this.chainConfig = Buffer.from(JSON.stringify(config))
   }
 
@@ -126,7 +132,7 @@ export class FixtureChain {
       return { actual: 'INVALID', detail: String(error) }
     }
     const blockHash = keccak256(header)
-    const content = encodeWitnessFile({
+    const content: Content = {
       chainId: BigInt(this.config['chainId'] as number),
       number: position.number,
       blockHash,
@@ -135,17 +141,19 @@ export class FixtureChain {
       nodes: [...this.nodes.values()],
       codes: [...this.codes.values()],
       headers,
-    })
-    const written = recordWrites()
-    const response = await execute({
-      content,
+    }
+    const request: ExecuteRequest = {
+      content: encodeWitnessFile(content),
       block_hash: blockHash,
       pre_state_root: decodeFields(parent).stateRoot,
       mode: 'MODE_PROOF',
       chain_config: new Uint8Array(),
       parent_header_optional: false,
       ancestor_hashes: [],
-    })
+    }
+    await this.alsoWith?.(content, request)
+    const written = recordWrites()
+    const response = await execute(request)
     written.stop()
     const outcome = judge(response, header)
     if (outcome.actual === 'VALID') {

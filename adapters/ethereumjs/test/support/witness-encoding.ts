@@ -11,6 +11,7 @@ export interface Content {
   readonly nodes: readonly Uint8Array[]
   readonly codes: readonly Uint8Array[]
   readonly headers: readonly Uint8Array[]
+  readonly prestate?: Uint8Array | undefined
 }
 
 const HEADER_LENGTH = 64
@@ -22,6 +23,7 @@ export function encodeWitnessFile(content: Content): Buffer {
     [2, encodeWitness(content)],
     [3, content.chainConfig],
   ]
+  if (content.prestate !== undefined) sections.push([4, content.prestate])
   return encodeSections(content, sections)
 }
 

@@ -28,9 +28,10 @@ func Describe() *rpcv1.DescribeResponse {
 		AdapterVersion:        adapterVersion,
 		Lineage:               lineage,
 		Forks:                 chainconfig.Forks,
-		Modes:                 []rpcv1.Mode{rpcv1.Mode_MODE_PROOF},
+		Modes:                 []rpcv1.Mode{rpcv1.Mode_MODE_PROOF, rpcv1.Mode_MODE_PRESTATE},
 		UncheckedRules:        []rpcv1.Rule{rpcv1.Rule_RULE_PROOF_OF_WORK},
 		MaxConcurrentRequests: uint32(ConcurrentRequests()),
 		ContractVersion:       contractVersion,
+		Traces:                true,
 	}
 }

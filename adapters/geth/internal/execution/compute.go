@@ -14,7 +14,7 @@ import (
 
 // compute returns everything that the block's execution gave. Nothing in it is the header's word.
 func (run *run) compute(ctx context.Context) (*rpcv1.Computed, error) {
-	root := run.state.IntermediateRoot(run.rules)
+	root, changes := run.finalise()
 	// Collapsing a branch reads siblings, so nodes can be missing here, too. The root is then wrong without an error.
 	if err := run.check(ctx, nil); err != nil {
 		return nil, err
@@ -25,14 +25,17 @@ func (run *run) compute(ctx context.Context) (*rpcv1.Computed, error) {
 	}
 	bloom := types.MergeBloom(run.receipts)
 	computed := &rpcv1.Computed{
-		StateRoot:        root.Bytes(),
-		ReceiptsRoot:     types.DeriveSha(run.receipts, trie.NewStackTrie(nil)).Bytes(),
+		StateRoot:        root,
 		LogsBloom:        bloom.Bytes(),
 		GasUsed:          run.gas.Used(),
 		TransactionsRoot: run.commitment.TransactionsRoot.Bytes(),
 		BlobGasUsed:      run.commitment.BlobGasUsed,
 		Receipts:         receipts,
 		UncheckedRules:   run.unchecked,
+		PostState:        changes,
+	}
+	if run.prestate == nil || run.rules.IsByzantium { // before it, receipts have state roots in them
+		computed.ReceiptsRoot = types.DeriveSha(run.receipts, trie.NewStackTrie(nil)).Bytes()
 	}
 	if run.commitment.WithdrawalsRoot != nil {
 		computed.WithdrawalsRoot = run.commitment.WithdrawalsRoot.Bytes()
@@ -51,6 +54,15 @@ func (run *run) compute(ctx context.Context) (*rpcv1.Computed, error) {
 	return computed, nil
 }
 
+// finalise returns the state root, or with a prestate what the block changed.
+func (run *run) finalise() ([]byte, []*rpcv1.PostAccount) {
+	if run.prestate == nil {
+		return run.state.IntermediateRoot(run.rules).Bytes(), nil
+	}
+	run.state.Finalise(run.rules)
+	return nil, run.prestate.Changes(run.state, run.writes)
+}
+
 func (run *run) summaries() ([]*rpcv1.Receipt, error) {
 	summaries := make([]*rpcv1.Receipt, len(run.receipts))
 	for index, receipt := range run.receipts {
@@ -65,7 +77,7 @@ func (run *run) summaries() ([]*rpcv1.Receipt, error) {
 		if run.rules.IsByzantium { // EIP-658
 			succeeded := receipt.Status == types.ReceiptStatusSuccessful
 			summary.Succeeded = &succeeded
-		} else {
+		} else if run.prestate == nil {
 			summary.PostState = receipt.PostState
 		}
 		summaries[index] = summary

@@ -17,8 +17,10 @@ import (
 	"execution-verifier/adapters/geth/internal/ancestors"
 	"execution-verifier/adapters/geth/internal/chainconfig"
 	"execution-verifier/adapters/geth/internal/outcome"
+	"execution-verifier/adapters/geth/internal/prestate"
 	"execution-verifier/adapters/geth/internal/rpcv1"
 	"execution-verifier/adapters/geth/internal/rules"
+	"execution-verifier/adapters/geth/internal/trace"
 	"execution-verifier/adapters/geth/internal/witnessfile"
 	"execution-verifier/adapters/geth/internal/witnessstate"
 )
@@ -33,6 +35,8 @@ type Request struct {
 	ParentOptional bool   // the parent's header may be absent
 	// Ancestors' hashes by number that the verifier vouches for, for BLOCKHASH where the witness has no header.
 	AncestorHashes map[uint64]common.Hash
+	Prestate       bool            // the state is the file's prestate section, not the nodes
+	Recorder       *trace.Recorder // of the steps that are wanted; nil for none
 }
 
 // A block that has been decoded and checked, and all that is needed to execute it.
@@ -42,8 +46,10 @@ type task struct {
 	block      *types.Block
 	chain      *ancestors.Chain
 	store      *witnessstate.Store
-	root       common.Hash // the pre-state's
+	root       common.Hash       // the pre-state's
+	prestate   *prestate.Section // where there is no use of nodes
 	vouched    map[uint64]common.Hash
+	recorder   *trace.Recorder
 	commitment *rules.Commitment
 	unchecked  []rpcv1.Rule
 }
@@ -148,16 +154,37 @@ func prepare(file *witnessfile.File, request *Request) (*task, error) {
 	if err != nil {
 		return nil, err
 	}
-	work := &task{config: config, header: header, root: request.PreStateRoot, vouched: request.AncestorHashes}
+	work := &task{
+		config: config, header: header, root: request.PreStateRoot, vouched: request.AncestorHashes,
+		recorder: request.Recorder,
+	}
 	if work.chain, err = bind(config, header, file.Headers, request); err != nil {
 		return nil, err
+	}
+	nodes := file.State
+	if request.Prestate {
+		if work.prestate, err = prestateOf(file); err != nil {
+			return nil, err
+		}
+		nodes = nil // not looked at, and so not hashed either
 	}
 	if work.block, err = decodeBody(file.Block); err != nil {
 		return nil, err
 	}
 	recoverSenders(types.MakeSigner(config, header.Number, header.Time), work.block.Transactions())
-	work.store, err = witnessstate.NewStore(file.State, file.Codes)
+	work.store, err = witnessstate.NewStore(nodes, file.Codes)
 	return work, err
+}
+
+func prestateOf(file *witnessfile.File) (*prestate.Section, error) {
+	if file.Prestate == nil {
+		return nil, outcome.Refuse("the file has no prestate section")
+	}
+	section, err := prestate.Parse(file.Prestate)
+	if err != nil {
+		return nil, outcome.Refuse("%v", err)
+	}
+	return section, nil
 }
 
 // configOf returns the chain's rules for the block, and decides whether this client has its fork.

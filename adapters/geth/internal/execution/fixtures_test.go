@@ -148,6 +148,9 @@ func runFixture(t *testing.T, name string, test *fixture, counts *tally) {
 			t.Fatal(name, err)
 		}
 		verdict := judge(one.Header, response, counts)
+		if one.PreStateRoot = parent.Root; verdict == "" {
+			checkPrestate(t, one)
+		}
 		if (verdict == "") != (block.ExpectException == "") {
 			t.Errorf("%s, block %d: expected %q, got %q", name, index, block.ExpectException, verdict)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/ethereum/go-ethereum/params"
 
 	"execution-verifier/adapters/geth/internal/outcome"
+	"execution-verifier/adapters/geth/internal/prestate"
 	"execution-verifier/adapters/geth/internal/rpcv1"
 	"execution-verifier/adapters/geth/internal/witnessstate"
 )
@@ -26,29 +27,43 @@ type run struct {
 	evm      *vm.EVM
 	gas      *core.GasPool
 	receipts types.Receipts
+	writes   prestate.Writes                  // with a prestate
 	requests [][]byte                         // from Prague on; empty and not nil where there are none
 	access   *bal.ConstructionBlockAccessList // from Amsterdam on
 }
 
-// newRun opens the pre-state, which must be in the witness by its root.
+// newRun opens the pre-state: that of the trusted root, whose node must be in the witness, or the prestate section.
 func (work *task) newRun() (*run, error) {
-	database, err := state.New(work.root, witnessstate.NewDatabase(work.store))
+	opened, err := work.open()
 	if insufficient := work.insufficient(); insufficient != nil {
 		return nil, insufficient
 	}
 	if err != nil {
 		return nil, outcome.Crash("opening the state: %v", err)
 	}
-	context := core.NewEVMBlockContext(work.header, work.chain, nil)
-	context.GetHash = work.blockHash
-	return &run{
+	run := &run{
 		task:   work,
 		rules:  work.config.Rules(work.header.Number, work.header.Difficulty.Sign() == 0, work.header.Time),
-		state:  database,
-		evm:    vm.NewEVM(context, database, work.config, vm.Config{}),
+		state:  opened,
 		gas:    core.NewGasPool(work.header.GasLimit),
 		access: bal.NewConstructionBlockAccessList(),
-	}, nil
+	}
+	context := core.NewEVMBlockContext(work.header, work.chain, nil)
+	context.GetHash = work.blockHash
+	var view vm.StateDB = opened
+	if work.prestate != nil {
+		run.writes = make(prestate.Writes)
+		view = state.NewHookedState(opened, run.writes.Hooks())
+	}
+	run.evm = vm.NewEVM(context, view, work.config, vm.Config{})
+	return run, nil
+}
+
+func (work *task) open() (*state.StateDB, error) {
+	if work.prestate != nil {
+		return prestate.Open(work.prestate, work.store)
+	}
+	return state.New(work.root, witnessstate.NewDatabase(work.store))
 }
 
 func (run *run) release() { run.evm.Release() }
@@ -70,7 +85,10 @@ func (work *task) blockHash(number uint64) common.Hash {
 func (run *run) execute(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, run.evm.Cancel)
 	defer stop()
-	run.store.Misses.OnFirst(run.evm.Cancel)
+	run.store.Misses.OnFirst(func() {
+		run.recorder.Silence()
+		run.evm.Cancel()
+	})
 
 	if run.config.DAOForkSupport && run.config.DAOForkBlock != nil &&
 		run.config.DAOForkBlock.Cmp(run.header.Number) == 0 {
@@ -82,7 +100,11 @@ func (run *run) execute(ctx context.Context) error {
 	}
 	signer := types.MakeSigner(run.config, run.header.Number, run.header.Time)
 	for index, transaction := range run.block.Transactions() {
-		if err := run.check(ctx, run.apply(ctx, signer, index, transaction)); err != nil {
+		apply := run.apply
+		if run.recorder.Wants(index) {
+			apply = run.applyTraced
+		}
+		if err := run.check(ctx, apply(ctx, signer, index, transaction)); err != nil {
 			return err
 		}
 	}
@@ -127,5 +149,22 @@ func (run *run) apply(ctx context.Context, signer types.Signer, index int, trans
 	}
 	run.receipts = append(run.receipts, receipt)
 	run.access.Merge(access)
+	return nil
+}
+
+// applyTraced is apply with the steps recorded. The virtual machine has a tracer only in here, as it uses a slower loop
+// with one; and so no system call is ever traced.
+func (run *run) applyTraced(ctx context.Context, signer types.Signer, index int, transaction *types.Transaction) error {
+	run.recorder.Start(index, transaction.Hash())
+	run.evm.Config.Tracer = run.recorder.Hooks()
+	err := run.check(ctx, run.apply(ctx, signer, index, transaction))
+	run.evm.Config.Tracer = nil
+	if err != nil {
+		run.recorder.Flush()
+		return err
+	}
+	receipt := run.receipts[index]
+	succeeded := receipt.Status == types.ReceiptStatusSuccessful || (!run.rules.IsHomestead && run.recorder.Kept())
+	run.recorder.End(succeeded, receipt.GasUsed)
 	return nil
 }

@@ -75,6 +75,10 @@ func name(missing *rpcv1.Missing) string {
 		text = fmt.Sprintf("node 0x%x", missing.Hash)
 	case rpcv1.Missing_KIND_CODE:
 		text = fmt.Sprintf("code 0x%x", missing.Hash)
+	case rpcv1.Missing_KIND_ACCOUNT:
+		text = fmt.Sprintf("account 0x%x", missing.Address)
+	case rpcv1.Missing_KIND_SLOT:
+		text = fmt.Sprintf("slot 0x%x of account 0x%x", missing.Key, missing.Address)
 	default:
 		text = fmt.Sprintf("header %d", missing.Number)
 		if len(missing.Hash) > 0 {

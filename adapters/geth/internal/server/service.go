@@ -52,15 +52,31 @@ func (service *Service) Execute(ctx context.Context, message *rpcv1.ExecuteReque
 	if err != nil {
 		return nil, err
 	}
+	answers, err := service.start(ctx, request, arrival)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-ctx.Done():
+		return nil, service.stopped(ctx, request)
+	case answer := <-answers:
+		return service.finish(request, answer)
+	}
+}
+
+// An answer is what the execution came to.
+type answer struct {
+	response *rpcv1.ExecuteResponse
+	err      error
+}
+
+// start takes a place and executes on a goroutine of its own. The error is a gRPC status.
+func (service *Service) start(ctx context.Context, request *execution.Request, arrival time.Time) (<-chan answer, error) {
 	if err := service.admission.enter(ctx); err != nil {
 		if errors.Is(err, errFull) {
 			return nil, status.Error(codes.ResourceExhausted, err.Error())
 		}
 		return nil, status.FromContextError(err).Err()
-	}
-	type answer struct {
-		response *rpcv1.ExecuteResponse
-		err      error
 	}
 	answers := make(chan answer, 1)
 	go func() {
@@ -68,17 +84,20 @@ func (service *Service) Execute(ctx context.Context, message *rpcv1.ExecuteReque
 		service.admission.leave() // before the answer, so that who has it finds the slot free
 		answers <- answer{response, err}
 	}()
-	select {
-	case <-ctx.Done():
-		service.log.Warn("stopped", "block", request.BlockHash, "reason", ctx.Err())
-		return nil, status.FromContextError(ctx.Err()).Err()
-	case answer := <-answers:
-		if answer.err != nil {
-			return nil, status.FromContextError(answer.err).Err()
-		}
-		service.logAnswer(request, answer.response)
-		return answer.response, nil
+	return answers, nil
+}
+
+func (service *Service) stopped(ctx context.Context, request *execution.Request) error {
+	service.log.Warn("stopped", "block", request.BlockHash, "reason", ctx.Err())
+	return status.FromContextError(ctx.Err()).Err()
+}
+
+func (service *Service) finish(request *execution.Request, answer answer) (*rpcv1.ExecuteResponse, error) {
+	if answer.err != nil {
+		return nil, status.FromContextError(answer.err).Err()
 	}
+	service.logAnswer(request, answer.response)
+	return answer.response, nil
 }
 
 // logAnswer writes one line an answer, louder where it is not plain.
@@ -111,7 +130,11 @@ func requestOf(message *rpcv1.ExecuteRequest) (*execution.Request, error) {
 	default:
 		return nil, status.Error(codes.InvalidArgument, "no witness")
 	}
-	if mode := message.GetMode(); mode != rpcv1.Mode_MODE_PROOF && mode != rpcv1.Mode_MODE_UNSPECIFIED {
+	switch mode := message.GetMode(); mode {
+	case rpcv1.Mode_MODE_PROOF, rpcv1.Mode_MODE_UNSPECIFIED:
+	case rpcv1.Mode_MODE_PRESTATE:
+		request.Prestate = true
+	default:
 		return nil, status.Errorf(codes.InvalidArgument, "mode %d is not supported", mode)
 	}
 	for _, field := range []struct {

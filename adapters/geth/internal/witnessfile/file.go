@@ -15,6 +15,7 @@ const (
 	KindBlock       = 1 // RLP [header, transactions, uncles, withdrawals?]
 	KindWitness     = 2 // SSZ ExecutionWitness{state, codes, headers}
 	KindChainConfig = 3 // the "config" object of a geth genesis, JSON
+	KindPrestate    = 4 // RLP of accounts and slots before the block; need not be there
 )
 
 const (
@@ -35,6 +36,7 @@ type File struct {
 	BlockHash   [32]byte
 	Block       []byte // section block
 	ChainConfig []byte // section chain_config
+	Prestate    []byte // section prestate; nil where there is none
 	State       [][]byte
 	Codes       [][]byte
 	Headers     [][]byte
@@ -151,6 +153,7 @@ func parseHeader(content []byte) (*File, error) {
 		}
 	}
 	file.Block, file.ChainConfig = sections[KindBlock], sections[KindChainConfig]
+	file.Prestate = sections[KindPrestate]
 	if file.State, file.Codes, file.Headers, err = parseLists(sections[KindWitness]); err != nil {
 		return nil, err
 	}

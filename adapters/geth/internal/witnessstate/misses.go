@@ -1,6 +1,7 @@
 package witnessstate
 
 import (
+	"bytes"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -46,6 +47,18 @@ func (misses *Misses) Header(number uint64, hash common.Hash, where string) {
 	misses.add(missing)
 }
 
+// Account records an account that a prestate does not list.
+func (misses *Misses) Account(address common.Address, where string) {
+	misses.add(&rpcv1.Missing{Kind: rpcv1.Missing_KIND_ACCOUNT, Address: address.Bytes(), Where: where})
+}
+
+// Slot records a slot that a prestate does not list.
+func (misses *Misses) Slot(address common.Address, key common.Hash, where string) {
+	misses.add(&rpcv1.Missing{
+		Kind: rpcv1.Missing_KIND_SLOT, Address: address.Bytes(), Key: key.Bytes(), Where: where,
+	})
+}
+
 // Fault records that the witness could not be read.
 func (misses *Misses) Fault(err error) {
 	misses.lock.Lock()
@@ -77,7 +90,8 @@ func (misses *Misses) add(missing *rpcv1.Missing) {
 		return
 	}
 	for _, other := range misses.missing {
-		if other.Kind == missing.Kind && other.Number == missing.Number && string(other.Hash) == string(missing.Hash) {
+		if other.Kind == missing.Kind && other.Number == missing.Number && bytes.Equal(other.Hash, missing.Hash) &&
+			bytes.Equal(other.Address, missing.Address) && bytes.Equal(other.Key, missing.Key) {
 			return
 		}
 	}

@@ -13,8 +13,8 @@ import (
 // A reader reads accounts, slots and codes at one state root. It is geth's own reader of tries (state.mptTrieReader,
 // which is not exported), and knows in addition which account or slot a look-up is for.
 type reader struct {
-	store *Store
-	root  common.Hash
+	Codes
+	root common.Hash
 
 	lock     sync.Mutex // geth demands that readers are safe for concurrent use; tries are not
 	accounts *trie.StateTrie
@@ -30,7 +30,7 @@ type storage struct {
 }
 
 func newReader(db *Database, root common.Hash) (*reader, error) {
-	reading := &reader{store: db.store, root: root, storages: make(map[common.Address]*storage)}
+	reading := &reader{Codes: NewCodes(db.store), root: root, storages: make(map[common.Address]*storage)}
 	source := &nodes{store: db.store, check: checkAccount, where: func(path []byte) string {
 		if len(path) == 0 {
 			return "the pre-state root"
@@ -95,19 +95,4 @@ func (reading *reader) Storage(address common.Address, slot common.Hash) (common
 		return common.Hash{}, err
 	}
 	return common.BytesToHash(content), nil
-}
-
-// Has says whether the witness has the code; where it should and does not, that is a miss.
-func (reading *reader) Has(address common.Address, hash common.Hash) bool {
-	return hash == types.EmptyCodeHash || reading.CodeSize(address, hash) > 0
-}
-
-// Code returns the code, or nil.
-func (reading *reader) Code(address common.Address, hash common.Hash) []byte {
-	return reading.store.code(hash, func() string { return "code of account " + address.Hex() })
-}
-
-// CodeSize returns the code's length, or 0.
-func (reading *reader) CodeSize(address common.Address, hash common.Hash) int {
-	return reading.store.codeSize(hash, func() string { return "code of account " + address.Hex() })
 }

@@ -21,7 +21,7 @@ func TestCodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reading := &reader{store: store}
+	reading := NewCodes(store)
 	hash := crypto.Keccak256Hash(code)
 	if got := reading.Code(common.Address{}, hash); string(got) != string(code) || reading.CodeSize(common.Address{}, hash) != 2 {
 		t.Fatalf("%x", got)

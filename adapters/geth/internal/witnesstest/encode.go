@@ -20,6 +20,7 @@ type Witness struct {
 	State       [][]byte
 	Codes       [][]byte
 	Headers     [][]byte // ascending
+	Prestate    Prestate // nil for a file without this section
 }
 
 // A Section is one section of a witness file.
@@ -30,11 +31,15 @@ type Section struct {
 
 // Encode writes the witness file of docs/witness-format.md.
 func Encode(witness *Witness) []byte {
-	return EncodeSections(witness.ChainID, witness.BlockNumber, witness.BlockHash, []Section{
+	sections := []Section{
 		{1, witness.Block},
 		{2, encodeLists(sorted(witness.State), sorted(witness.Codes), witness.Headers)},
 		{3, witness.ChainConfig},
-	})
+	}
+	if witness.Prestate != nil {
+		sections = append(sections, Section{4, EncodePrestate(witness.Prestate)})
+	}
+	return EncodeSections(witness.ChainID, witness.BlockNumber, witness.BlockHash, sections)
 }
 
 // EncodeSections writes a witness file of any sections, in the given order.

@@ -1,10 +1,12 @@
 """An adapter for tests that keeps or breaks the process contract as its first argument says. Run as a script."""
 
 import argparse
+import mmap
 import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
 
@@ -27,6 +29,32 @@ ANSWER = pb.ExecuteResponse(
     timings=pb.Timings(total_us=1500),
 )
 
+STEP = pb.Step(depth=1, account=b"\x0a" * 20, pc=3, op=0x60, gas=100_000, stack=bytes(64), gas_cost=3)
+START = pb.TraceEvent(transaction_start=pb.TransactionStart(index=0, hash=b"\x09" * 32))
+STEPS = pb.TraceEvent(steps=pb.Steps(steps=[STEP, STEP]))
+END = pb.TraceEvent(transaction_end=pb.TransactionEnd(index=0, succeeded=True, gas_used=21_000, steps=2))
+TRACED = pb.ExecuteResponse(
+    computed=pb.Computed(
+        state_root=b"\x05" * 32,
+        receipts_root=b"\x07" * 32,
+        logs_bloom=bytes(256),
+        gas_used=21_000,
+        transactions_root=b"\x06" * 32,
+        receipts=[pb.Receipt(cumulative_gas_used=21_000, logs_hash=bytes(32), succeeded=True)],
+    ),
+    timings=pb.Timings(total_us=1500),
+)
+OUTCOME = pb.TraceEvent(outcome=TRACED)
+OTHER_STEP = pb.Step(depth=1, account=b"\x0a" * 20, pc=3, op=0x60, gas=99_999, stack=bytes(63) + b"\1", error="no")
+OTHER_STEPS = pb.TraceEvent(steps=pb.Steps(steps=[STEP, OTHER_STEP]))
+TRACES = {  # mode → what is streamed
+    "well": (START, STEPS, END, OUTCOME),
+    "no-outcome": (START, STEPS, END),
+    "no-end": (START, STEPS, OUTCOME),
+    "cut": (START, STEPS),
+    "other": (START, OTHER_STEPS, END, OUTCOME),
+}
+
 
 class Scripted(executor_pb2_grpc.StatelessExecutorServicer):
     """Behaves as its mode says."""
@@ -34,6 +62,18 @@ class Scripted(executor_pb2_grpc.StatelessExecutorServicer):
     def __init__(self, mode: str, folder: Path) -> None:
         self.mode = mode
         self.folder = folder
+        self.only_place = threading.Lock()
+
+    @staticmethod
+    def swell() -> None:
+        """Takes memory until there is none, then ends as a runtime does that cannot go on."""
+        taken = []
+        try:
+            while True:
+                taken.append(mmap.mmap(-1, 256 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))  # not touched
+        except OSError:
+            print(f"fatal: out of memory after {len(taken) // 4} GiB", file=sys.stderr, flush=True)
+            os._exit(134)
 
     def Describe(self, request: pb.DescribeRequest, context: grpc.ServicerContext) -> pb.DescribeResponse:  # noqa: N802
         return describe(self.mode)
@@ -46,6 +86,26 @@ class Scripted(executor_pb2_grpc.StatelessExecutorServicer):
             os._exit(7)
         if self.mode == "hang":
             threading.Event().wait()
+        with self.only_place:
+            return self.execute_alone(request, context, first)
+
+    def execute_alone(
+        self, request: pb.ExecuteRequest, context: grpc.ServicerContext, first: Path
+    ) -> pb.ExecuteResponse:
+        """While it holds the adapter's only place."""
+        if request.WhichOneof("witness") == "content":  # what a supervisor asks to see whether a place is free
+            return pb.ExecuteResponse(abstention=pb.Abstention(reason=pb.ABSTENTION_REASON_REFUSED))
+        if self.mode == "hang-once" and not first.exists():
+            first.touch()
+            threading.Event().wait()
+        if self.mode == "slow" and not first.exists():
+            first.touch()
+            gone = threading.Event()
+            context.add_callback(gone.set)
+            gone.wait()
+        if self.mode == "swell-once" and not first.exists():
+            first.touch()
+            self.swell()
         if self.mode == "malformed":
             return pb.ExecuteResponse(computed=pb.Computed(state_root=b"short"))
         if self.mode == "empty":
@@ -53,6 +113,19 @@ class Scripted(executor_pb2_grpc.StatelessExecutorServicer):
         if self.mode == "error":
             context.abort(grpc.StatusCode.INTERNAL, "scripted\nerror")
         return ANSWER
+
+    def Trace(self, request: pb.TraceRequest, context: grpc.ServicerContext) -> Iterator[pb.TraceEvent]:  # noqa: N802
+        if self.mode == "endless":
+            yield START
+            while context.is_active():
+                yield STEPS
+        yield from TRACES.get(self.mode, ())
+        if self.mode == "cut":
+            os._exit(7)
+        if self.mode == "hang":
+            threading.Event().wait()
+        if self.mode == "error":
+            context.abort(grpc.StatusCode.INTERNAL, "scripted\nerror")
 
 
 def describe(mode: str) -> pb.DescribeResponse:
@@ -62,8 +135,10 @@ def describe(mode: str) -> pb.DescribeResponse:
         client_version="1.0",
         lineage="other" if mode == "wrong-lineage" else "scripted",
         forks=["paris", "prague"],
-        max_concurrent_requests=2,
+        modes=[pb.MODE_PROOF],
+        max_concurrent_requests=1,
         contract_version=2 if mode == "wrong-contract" else 1,
+        traces=mode != "no-traces",
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -9,6 +10,7 @@ import pytest
 from grpc.aio import AioRpcError, Metadata
 
 from verifier.domain.result import Abstention, AbstentionReason, Result
+from verifier.executors.stateless.address import Address
 from verifier.executors.stateless.base import ExecutionRequest
 from verifier.executors.stateless.client import AdapterClient, AdapterLostError
 
@@ -21,7 +23,7 @@ def execute(request: ExecutionRequest, code: grpc.StatusCode) -> Result:
             raise AioRpcError(code, Metadata(), Metadata(), "the stream was reset")
 
     async def scenario() -> Result:
-        client = AdapterClient("broken", "broken", "unix:/nowhere.sock")
+        client = AdapterClient("broken", "broken", Address(path=Path("/nowhere.sock")))
         client._executor = Stub()  # type: ignore[assignment]
         try:
             return await client.execute(request)

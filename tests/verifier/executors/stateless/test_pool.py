@@ -1,6 +1,7 @@
 """Asking real (scripted) adapters through gRPC: whatever they do becomes a result."""
 
 import asyncio
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from verifier.domain.result import Abstention, AbstentionReason, Computed, Resul
 from verifier.executors.stateless.base import ExecutionRequest, FakeExecutor
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool, execute_on_all
+from verifier.executors.stateless.process import ProcessState
 
 
 def ask(manifest: Manifest, request: ExecutionRequest, times: int = 1) -> list[Result]:
@@ -143,3 +145,68 @@ def test_an_adapter_is_expected_to_take_what_it_took(scripted: Scripted, request
     before, after = asyncio.run(scenario())
     assert before == 0.0
     assert after > 0.0
+
+
+def outcomes_around_a_restart(manifest: Manifest, request: ExecutionRequest) -> tuple[Result, Result, int, str]:
+    """The first request's result, that of one asked after the restart, how often it was restarted, and why."""
+
+    async def scenario() -> tuple[Result, Result, int, str]:
+        async with AdapterPool([manifest], stuck_after=0.1) as pool:
+            await pool.wait_ready()
+            (adapter,) = pool.supervised
+            first = await adapter.execute(replace(request, deadline=2.0))
+            if adapter.process.state is ProcessState.READY and adapter.process.restarts == 0:
+                await adapter.process.wait_change()
+            reason = adapter.process.reason
+            second = await adapter.execute(request)
+            return first, second, adapter.process.restarts, reason
+
+    return asyncio.run(scenario())
+
+
+def test_an_adapter_in_which_a_request_runs_on_is_restarted(
+    scripted: Scripted, request_for_a_block: ExecutionRequest
+) -> None:
+    first, second, restarts, reason = outcomes_around_a_restart(scripted("hang-once"), request_for_a_block)
+    assert isinstance(first.outcome, Abstention)
+    assert first.outcome.reason is AbstentionReason.TIMEOUT
+    assert isinstance(second.outcome, Computed)
+    assert (restarts, reason) == (1, "a request ran on for 0 s after its deadline")
+
+
+def test_an_adapter_that_stops_at_the_deadline_is_left_alone(
+    scripted: Scripted, request_for_a_block: ExecutionRequest
+) -> None:
+    async def scenario() -> tuple[Result, Result, int | None, int | None]:
+        async with AdapterPool([scripted("slow")], stuck_after=0.1) as pool:
+            await pool.wait_ready()
+            (adapter,) = pool.supervised
+            before = adapter.process.pid
+            first = await adapter.execute(replace(request_for_a_block, deadline=0.5))
+            (check,) = (task for task in asyncio.all_tasks() if task.get_name() == "check scripted")
+            await check
+            return first, await adapter.execute(request_for_a_block), before, adapter.process.pid
+
+    first, second, before, after = asyncio.run(scenario())
+    assert isinstance(first.outcome, Abstention)
+    assert isinstance(second.outcome, Computed)
+    assert before == after
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
+def test_an_adapter_that_swells_abstains_and_is_restarted(
+    scripted: Scripted, request_for_a_block: ExecutionRequest
+) -> None:
+    """It is asked again after its restart; the log says what it ended of."""
+
+    async def scenario() -> tuple[Result, int, str]:
+        async with AdapterPool([scripted("swell-once")]) as pool:
+            await pool.wait_ready()
+            (adapter,) = pool.supervised
+            result = await adapter.execute(request_for_a_block)
+            return result, adapter.process.restarts, adapter.process.log_path.read_text()
+
+    result, restarts, log = asyncio.run(scenario())
+    assert isinstance(result.outcome, Computed)
+    assert restarts == 1
+    assert "out of memory after" in log

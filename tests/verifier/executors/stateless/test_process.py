@@ -13,13 +13,14 @@ import pytest
 
 from tests.verifier.executors.stateless.conftest import Scripted
 from verifier.executors.stateless import process as process_module
+from verifier.executors.stateless.address import Address
 from verifier.executors.stateless.client import AdapterClient
 from verifier.executors.stateless.process import AdapterProcess, ProcessState, last_line
 
 
 def supervised(manifest_of: Scripted, mode: str, directory: Path) -> tuple[AdapterProcess, AdapterClient]:
     socket = directory / "scripted.sock"
-    client = AdapterClient("scripted", "scripted", f"unix:{socket}")
+    client = AdapterClient("scripted", "scripted", Address(path=socket))
     return AdapterProcess(manifest_of(mode), socket, client.probe), client
 
 
@@ -83,7 +84,7 @@ def test_a_program_that_does_not_exist(scripted: Scripted, socket_directory: Pat
 
     async def body(process: AdapterProcess) -> None:
         assert not await process.wait_ready()
-        assert process.reason == "cannot start /nonexistent/adapter: No such file or directory"
+        assert process.reason == "exit status 126: cannot start /nonexistent/adapter: No such file or directory"
 
     run(lambda _: manifest, "well", socket_directory, body)
 

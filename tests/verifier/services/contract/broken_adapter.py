@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -18,10 +19,12 @@ import verifier.rpc.host.server as server
 import verifier.rpc.host.task as task_module
 import witness.file
 from adapters.pyevm.description import ADAPTER, describe
-from verifier.rpc.host import command, lifeline, pool
+from verifier.rpc.host import command, lifeline
 from verifier.rpc.host.client import Adapter
+from verifier.rpc.host.job import Job
 from verifier.rpc.host.responses import broken_rule
 from verifier.rpc.host.task import Answered, BlockTask
+from verifier.rpc.host.tracer import Tracer
 from verifier.rpc.v1 import executor_pb2 as pb
 from witness.errors import EncodingError
 from witness.header import decode_block_header
@@ -66,6 +69,9 @@ class BrokenClient:
 
     def measure(self, task: BlockTask) -> bytes:
         return self._client.measure(task)
+
+    def trace(self, task: BlockTask, tracer: Tracer) -> pb.ExecuteResponse:
+        return self._client.trace(task, tracer)
 
     def execute(self, task: BlockTask) -> pb.ExecuteResponse:
         if self._mode == "crashes-on-garbage" and not all(map(is_node, task.nodes)):
@@ -236,7 +242,7 @@ WORKER_BREAKAGES: dict[str, Callable[[], None]] = {
 
 
 def ignore_deadlines() -> None:
-    class Undying(pool.Job):
+    class Undying(Job):
         def cancel(self) -> None:
             pass
 
@@ -313,9 +319,9 @@ def take_any_request() -> None:
 def open_socket_to_all() -> None:
     original = SERVER.AdapterServer._bind
 
-    def bind(self: Any) -> Any:
-        inode = original(self)
-        self._path.chmod(0o666)
+    def bind(self: Any, path: Path) -> Any:
+        inode = original(self, path)
+        path.chmod(0o666)
         return inode
 
     SERVER.AdapterServer._bind = bind

@@ -3,11 +3,11 @@
 import asyncio
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
 
+from tests.verifier.services.contract.scripted import REFUSAL, findings, scripted
 from verifier.errors import UsageError
 from verifier.rpc.v1 import executor_pb2 as pb
 from verifier.services.contract.answer import Answer
@@ -15,11 +15,10 @@ from verifier.services.contract.bundle import Bundle
 from verifier.services.contract.catalogue import CATALOGUE, select
 from verifier.services.contract.connection import Address
 from verifier.services.contract.evidence import MAX_SHOWN, Evidence
-from verifier.services.contract.examination import examine
 from verifier.services.contract.execution import chain_config_of
 from verifier.services.contract.missing import spread, within
 from verifier.services.contract.obligation import Finding, Obligation, Report, Standing
-from verifier.services.contract.subject import Subject, right
+from verifier.services.contract.subject import right
 from witness.chain_config import FORKS, parse_chain_config
 
 CONTRACT = (Path(__file__).parents[4] / "adapters" / "CONTRACT.md").read_text()
@@ -184,57 +183,6 @@ class TestSampling:
         assert list(within(0.0, [1, 2, 3])) == [1]
         assert list(within(60.0, [1, 2, 3])) == [1, 2, 3]
         assert list(within(0.0, [])) == []
-
-
-class Scripted:
-    """A connection that gives every block the same answer."""
-
-    def __init__(self, answer: Answer, description: pb.DescribeResponse) -> None:
-        self.answer, self.description = answer, description
-        self.requests: list[pb.ExecuteRequest | bytes] = []
-
-    async def describe(self) -> pb.DescribeResponse | None:
-        return self.description
-
-    async def health(self, service: str) -> str:
-        return "SERVING" if service else "NOT_SERVING"
-
-    async def execute(self, request: pb.ExecuteRequest | bytes, timeout: float) -> Answer:  # noqa: ASYNC109 - the seam's
-        self.requests.append(request)
-        return self.answer
-
-    async def close(self) -> None:
-        pass
-
-
-def scripted(bundle: Bundle, scratch: Path, answer: Answer, **description: object) -> tuple[Subject, Scripted]:
-    fields: dict[str, Any] = {
-        "client_name": "scripted",
-        "client_version": "1",
-        "adapter_version": "1",
-        "lineage": "x",
-        "forks": ["prague"],
-        "modes": [pb.MODE_PROOF],
-        "max_concurrent_requests": 1,
-        "contract_version": 1,
-        **description,
-    }
-    said = pb.DescribeResponse(**fields)
-    connection = Scripted(answer, said)
-    address = Address(path=scratch / "none.sock")
-    return Subject("scripted", address, connection, said, bundle, scratch, sample_time=0.0), connection
-
-
-def findings(subject: Subject, *ids: str) -> dict[str, Finding]:
-    async def run() -> dict[str, Finding]:
-        return {finding.obligation.id: finding async for finding in examine(subject, select(ids))}
-
-    return asyncio.run(run())
-
-
-REFUSAL = Answer(
-    grpc.StatusCode.OK, pb.ExecuteResponse(abstention=pb.Abstention(reason=pb.ABSTENTION_REASON_REFUSED, detail="no"))
-)
 
 
 class TestScripted:

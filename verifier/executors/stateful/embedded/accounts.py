@@ -16,6 +16,7 @@ from trie.hexary import HexaryTrie
 from witness.header import keccak256
 
 from .overlay import Overlay, Scratch
+from .touched import Touched
 
 SLOT_LENGTH = 32
 
@@ -30,6 +31,7 @@ class RecordingAccountDB(AccountDB):
     def __init__(self, db: Any, state_root: Hash32 = BLANK_ROOT_HASH) -> None:
         super().__init__(db, state_root)
         self._overlay: Overlay = db.wrapped_db
+        self.touched: Touched = self._overlay.touched
         self._code_reads: dict[Address, bytes] = {}
         self._cleared_slots: dict[Address, set[bytes]] = {}
 
@@ -58,15 +60,18 @@ class RecordingAccountDB(AccountDB):
 
     def get_storage(self, address: Address, slot: int, from_journal: bool = True) -> int:
         """As AccountDB.get_storage."""
+        self.touched.add_slot(address, slot)
         with self._noting_misses():
             return super().get_storage(address, slot, from_journal)
 
     def set_storage(self, address: Address, slot: int, value: int) -> None:
         """As AccountDB.set_storage."""
+        self.touched.add_slot(address, slot)
         with self._noting_misses():
             super().set_storage(address, slot, value)
 
     def _get_encoded_account(self, address: Address, from_journal: bool = True) -> bytes:
+        self.touched.accounts.add(address)
         with self._noting_misses():
             return super()._get_encoded_account(address, from_journal)
 

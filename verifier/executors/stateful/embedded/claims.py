@@ -5,7 +5,13 @@ from typing import Any
 
 from verifier.domain.result import Computed, Receipt
 
-OPTIONAL = {"blob_gas_used": "blobGasUsed", "withdrawals_root": "withdrawalsRoot", "requests_hash": "requestsHash"}
+OPTIONAL = {
+    "state_root": "stateRoot",
+    "receipts_root": "receiptsRoot",
+    "blob_gas_used": "blobGasUsed",
+    "withdrawals_root": "withdrawalsRoot",
+    "requests_hash": "requestsHash",
+}
 
 
 def _encoded(value: bytes | int) -> str:
@@ -19,8 +25,6 @@ def _dumped(document: dict[str, Any]) -> bytes:
 def encode_results(results: Computed) -> bytes:
     """Canonical JSON: sorted keys, no white space."""
     document: dict[str, Any] = {
-        "stateRoot": _encoded(results.state_root),
-        "receiptsRoot": _encoded(results.receipts_root),
         "logsBloom": _encoded(results.logs_bloom),
         "gasUsed": _encoded(results.gas_used),
         "transactionsRoot": _encoded(results.transactions_root),

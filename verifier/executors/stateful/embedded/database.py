@@ -64,6 +64,17 @@ class Reader:
         return value
 
 
+class StateNodes:
+    """The trie nodes of a snapshot, to be asked for by hash. Nothing is recorded."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def get(self, hash_: bytes, /) -> bytes | None:
+        """The RLP of a node, or None. Raises DatabaseDamagedError."""
+        return self._reader.state(hash_)
+
+
 class Writer(Reader):
     """A transaction under way. Nothing of it is there before the commit, all of it afterwards."""
 

@@ -1,6 +1,7 @@
 """One block executed by py-evm above the database, with the record of what it read."""
 
 import warnings
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,13 +19,17 @@ from verifier.domain.result import Computed, Receipt
 from verifier.errors import ExecutorError
 from witness.chain_config import ChainConfig
 from witness.header import keccak256
-from witness.model import Witness
+from witness.model import Octets, Witness
+from witness.prestate import encode_poststate, encode_prestate
+from witness.proven_state import ProvenState
 
 from .ancestors import ChainView
-from .database import Reader
+from .database import Reader, StateNodes
 from .machine import machine_class
 from .overlay import Overlay
 from .rules import check_blob_gas, check_header, check_uncles, differences
+from .sections import Layers, poststate_of, prestate_of
+from .touched import add_delegates, add_named
 
 BLOOM_LENGTH = 256
 STATE_ROOT_LENGTH = 32
@@ -36,26 +41,45 @@ UNDECODABLE = (RLPException, ValueError, TypeError, AttributeError, *BROKEN_RULE
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """results or invalid, as in ImportOutcome; witness: what was read; written: new trie nodes and codes by hash."""
+    """results or invalid, as in ImportOutcome; witness: what was read; written: new trie nodes and codes by hash.
+
+    prestate, poststate: the sections of the witness file, None where they were not asked for; an invalid block has no
+    poststate.
+    """
 
     witness: Witness
     written: dict[bytes, bytes]
     results: Computed | None = None
     invalid: str | None = None
+    prestate: bytes | None = None
+    poststate: bytes | None = None
 
 
 class BlockRun:
-    """One attempt at one block. config, fork: the chain's and the block's; reader: a snapshot with the parent."""
+    """One attempt at one block. config, fork: the chain's and the block's; reader: a snapshot with the parent.
 
-    def __init__(self, config: ChainConfig, fork: str, encoded: bytes, parent_hash: bytes, reader: Reader) -> None:
+    sections: whether to make prestate and poststate too.
+    """
+
+    def __init__(
+        self,
+        config: ChainConfig,
+        fork: str,
+        encoded: bytes,
+        parent_hash: bytes,
+        reader: Reader,
+        *,
+        sections: bool = True,
+    ) -> None:
         self._config = config
         self._encoded = encoded
         self._reader = reader
         self._machine_class = machine_class(config, fork)
         self._overlay = Overlay(reader)
-        self._chain = ChainView(reader, self._overlay, parent_hash)
+        self._chain = self._open_chain(parent_hash)
         self.parent = self._chain.get_block_header_by_hash(parent_hash)
         self._machine: Any = None
+        self._sections = sections
 
     def execute(self) -> Execution:
         """Executes the block. Raises DatabaseDamagedError, and ExecutorError where py-evm fails by itself."""
@@ -64,6 +88,10 @@ class BlockRun:
             block = rlp.decode(self._encoded, sedes=self._machine_class.block_class)
         except UNDECODABLE as error:
             return self._finish(None, f"block encoding: {one_line(error)}")
+        if self._sections:
+            computation = self._machine_class._state_class.computation_class
+            parameters = self._machine_class.parameters
+            add_named(self._overlay.touched, block, parameters, computation.get_precompiles())
         try:
             computed, reason = self._run(block)
         except ExecutorError:
@@ -77,12 +105,7 @@ class BlockRun:
 
     def _run(self, block: Any) -> tuple[Any, str | None]:
         broken: list[str] = []
-        for check in (
-            partial(check_header, self._machine_class, block.header, self.parent),
-            partial(check_uncles, self._machine_of_uncle, self._chain, self._reader, block),
-            partial(check_blob_gas, self._machine_class, block),
-            partial(check_block_size, self._machine_class.parameters.fork, len(self._encoded)),
-        ):
+        for check in self._checks(block):
             try:
                 check()
             except BROKEN_RULES as error:
@@ -107,12 +130,9 @@ class BlockRun:
 
     def compute(self, block: Any) -> Any:
         """py-evm's block with every field computed that follows from the body. Raises what py-evm raises."""
-        header, chain = block.header, self._chain
-        start = self._machine_class.create_header_from_parent(
-            self.parent, timestamp=header.timestamp, gas_limit=header.gas_limit
-        )
+        chain = self._chain
         self._machine = self._machine_class(
-            header=start,
+            header=self._start(block.header),
             chaindb=chain,
             chain_context=ChainContext(self._config.chain_id),
             consensus_context=ConsensusContext(chain.db),
@@ -123,6 +143,26 @@ class BlockRun:
             computed = self._machine.import_block(block).block
         self._machine.state._account_db.record_remainder(self.parent.state_root)
         return computed
+
+    def _open_chain(self, parent_hash: bytes) -> ChainView:
+        return ChainView(self._reader, self._overlay, parent_hash)
+
+    def _checks(self, block: Any) -> Iterator[Callable[[], None]]:
+        """The rules to be checked before the block is executed; each raises one of BROKEN_RULES."""
+        yield partial(check_header, self._machine_class, block.header, self.parent)
+        yield partial(check_uncles, self._machine_of_uncle, self._chain, self._reader, block)
+        yield partial(check_blob_gas, self._machine_class, block)
+        yield partial(check_block_size, self._machine_class.parameters.fork, len(self._encoded))
+
+    def _start(self, header: Any) -> Any:
+        """The header that execution starts with, of the block with this one."""
+        return self._machine_class.create_header_from_parent(
+            self.parent, timestamp=header.timestamp, gas_limit=header.gas_limit
+        )
+
+    def _known_codes(self) -> Iterable[Octets]:
+        """The codes among which delegations are looked for."""
+        return self._overlay.codes.values()
 
     def _machine_of_uncle(self, uncle: Any) -> Any:
         fork = self._config.fork(uncle.block_number, uncle.timestamp, paris=False)
@@ -153,9 +193,24 @@ class BlockRun:
             codes=sorted(self._overlay.codes.values()),
             headers=self._chain.headers(),
         )
+        prestate, poststate = self._make_sections(None if reason is not None else computed.header.state_root)
         if reason is not None:
-            return Execution(witness, {}, invalid=reason)
-        return Execution(witness, self._overlay.written, results=_results(computed.header, self._machine.receipts))
+            return Execution(witness, {}, invalid=reason, prestate=prestate)
+        results = _results(computed.header, self._machine.receipts)
+        return Execution(witness, self._overlay.written, results, prestate=prestate, poststate=poststate)
+
+    def _make_sections(self, root: bytes | None) -> tuple[bytes | None, bytes | None]:
+        """Prestate and poststate. root: of the state after the block; None: it has none."""
+        if not self._sections:
+            return None, None
+        touched = self._overlay.touched
+        add_delegates(touched, self._known_codes())
+        beneath = Layers(self._overlay.nodes, StateNodes(self._reader))
+        before = prestate_of(touched, ProvenState(self.parent.state_root, beneath))
+        if root is None:
+            return encode_prestate(before), None
+        after = poststate_of(touched, before, ProvenState(root, Layers(self._overlay.written, beneath)))
+        return encode_prestate(before), encode_poststate(after)
 
 
 def one_line(error: BaseException) -> str:

@@ -48,6 +48,7 @@ class EmbeddedExecutor:
 
     directory: the database's, created if absent. sink: receives every witness. rollback_depth: how many blocks below
     the head `rollback` and side branches may reach. sync: force commits to the disk (see `database`).
+    sections: record prestate and poststate too.
     Raises InputError (genesis), ForeignDatabaseError, DatabaseInUseError, DatabaseDamagedError, DatabaseFullError.
     """
 
@@ -60,7 +61,9 @@ class EmbeddedExecutor:
         rollback_depth: int = DEFAULT_ROLLBACK_DEPTH,
         sync: bool = True,
         map_size: int = INITIAL_MAP_SIZE,
+        sections: bool = True,
     ) -> None:
+        self._sections = sections
         self._config = genesis.config
         self._chain_config = encode_chain_config(genesis.config.document)
         self._sink = sink
@@ -106,7 +109,8 @@ class EmbeddedExecutor:
                     f"block {block} stands on block {parent.number}, {head.number - parent.number} below the head;"
                     f" the executor keeps to {self._rollback_depth}"
                 )
-            execution = BlockRun(self._config, fork, encoded, header.parent_hash, reader).execute()
+            run = BlockRun(self._config, fork, encoded, header.parent_hash, reader, sections=self._sections)
+            execution = run.execute()
         expected = (
             encode_results(execution.results)
             if execution.results is not None
@@ -119,6 +123,8 @@ class EmbeddedExecutor:
             block=encoded,
             witness=execution.witness,
             chain_config=self._chain_config,
+            prestate=execution.prestate,
+            poststate=execution.poststate,
             expected=expected,
             producer=PRODUCER,
         )

@@ -9,6 +9,7 @@ from witness.chain_config import ChainConfig
 
 from ..errors import UnsupportedForkError
 from .accounts import RecordingAccountDB
+from .instructions import noting
 
 
 class RecordingMachine:
@@ -38,11 +39,11 @@ class RecordingState:
     account_db_class = RecordingAccountDB
 
 
-PARTS = configuration.Parts(RecordingMachine, RecordingState)
+PARTS = configuration.Parts(RecordingMachine, RecordingState, instructions=noting)
 
 
-def machine_class(config: ChainConfig, fork: str) -> type[Any]:
+def machine_class(config: ChainConfig, fork: str, parts: configuration.Parts = PARTS) -> type[Any]:
     """The VM class for a fork of the chain. Raises UnsupportedForkError, ChainConfigError."""
     if fork not in VIRTUAL_MACHINES:
         raise UnsupportedForkError(f"py-evm does not have the fork {fork}; the block was not executed")
-    return configuration.machine_class(parameters(config, fork), PARTS)
+    return configuration.machine_class(parameters(config, fork), parts)

@@ -11,6 +11,7 @@ from eth.db.backends.base import BaseDB
 
 from ..errors import DatabaseDamagedError
 from .database import Reader
+from .touched import Touched
 
 HASH_LENGTH = 32
 
@@ -20,6 +21,7 @@ class Overlay(BaseDB):
 
     nodes, codes: what was read from beneath, by hash. written: what the block added. missing: hashes of nodes and codes
     that the execution needed and the database lacks; if there is any, the execution's outcome means nothing.
+    touched: addresses and slots, see `touched`.
     """
 
     def __init__(self, reader: Reader) -> None:
@@ -29,6 +31,7 @@ class Overlay(BaseDB):
         self.codes: dict[bytes, bytes] = {}
         self.written: dict[bytes, bytes] = {}
         self.missing: list[bytes] = []
+        self.touched = Touched()
 
     @contextmanager
     def reading_code(self) -> Iterator[None]:
