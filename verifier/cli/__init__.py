@@ -2,5 +2,6 @@
 
 import os
 
-# gRPC's core would write its own lines about every adapter that ends. It reads this when it is first imported.
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+# gRPC's core would write its own lines about every adapter that ends or refuses us; what follows from that is in our
+# own. It reads this when it is first imported.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")

@@ -49,7 +49,7 @@ class Instance:
         return self._process is not None and self._process.returncode is None
 
     async def start(self, *, inherit: bool = False, listen: str = "", tls: Sequence[str] = ()) -> None:
-        """Starts it with `--socket`, or with `--listen` and these arguments for TLS.
+        """Starts it as the verifier does with `--socket`, or with `--listen` and these arguments for TLS.
 
         inherit: what it wrote before is kept. Raises AdapterStartError.
         """

@@ -25,7 +25,7 @@ SMALL_PART = 1000  # bytes; many parts for a small file
 HELD = 4  # uploads that are held at least
 HELD_SIZE = 15 << 20  # bytes of each of them: together less than the 64 MiB that are held at least
 TOO_LARGE = 1 << 40  # bytes; more than anyone may take, as a witness file has 2^30 at most
-EXCESS = 8  # parts of 1 MiB that are sent beyond a length of a few bytes
+REFUSAL_TIMEOUT = 10.0  # seconds to refuse what the first part of a stream shows
 NO_UPLOADS = "Describe does not say that it takes uploads"
 
 
@@ -82,9 +82,13 @@ async def wrong_length(subject: Subject, evidence: Evidence) -> None:
         content = _of_its_own(block, 2)
         for name, length in (("a byte less", len(content) - 1), ("a byte more", len(content) + 1), ("no bytes", 0)):
             await _refused(subject, evidence, f"a length of {name}", parts(content, length=length), block, content)
-        pieces = parts(content + bytes(EXCESS * PART), digest_=digest(content), length=len(content))
-        await _refused(subject, evidence, "far more than its length", pieces, block, content)
-    evidence.note(f"a byte less, a byte more, no length, and {EXCESS} MiB more than the length")
+        # No end of the stream comes: that it is too much is known from what has arrived.
+        over = asyncio.Event()
+        pieces = list(parts(content + bytes(PART - len(content)), digest_=digest(content), length=len(content)))
+        uploaded = await subject.upload(_stalled(pieces, over), REFUSAL_TIMEOUT)
+        over.set()
+        await _judge_refusal(subject, evidence, "far more than its length", uploaded, block, content)
+    evidence.note("a byte less, a byte more, no length, and 1 MiB of a few bytes")
 
 
 async def broken(subject: Subject, evidence: Evidence) -> None:
@@ -149,7 +153,7 @@ async def too_large(subject: Subject, evidence: Evidence) -> None:
         first = pb.UploadPart(digest=digest(b"large"), length=TOO_LARGE, content=bytes(SMALL_PART))
         # No further part comes: that the file is too large is known from the first one.
         over = asyncio.Event()
-        answer = await subject.upload(_stalled([first], over))
+        answer = await subject.upload(_stalled([first], over), REFUSAL_TIMEOUT)
         over.set()
         evidence.expect(answer.status is grpc.StatusCode.RESOURCE_EXHAUSTED, f"{TOO_LARGE} bytes: Upload {answer}")
         content = _of_its_own(block, 5)
@@ -191,8 +195,13 @@ async def _refused(
     block: BundledBlock,
     content: bytes,
 ) -> None:
-    """Judges an upload that is wrong: INVALID_ARGUMENT, and the file is not held."""
-    uploaded = await subject.upload(pieces)
+    await _judge_refusal(subject, evidence, name, await subject.upload(pieces), block, content)
+
+
+async def _judge_refusal(
+    subject: Subject, evidence: Evidence, name: str, uploaded: Answer, block: BundledBlock, content: bytes
+) -> None:
+    """Judges the end of an upload that is wrong: INVALID_ARGUMENT, and the file is not held."""
     evidence.expect(uploaded.status is grpc.StatusCode.INVALID_ARGUMENT, f"{name}: Upload {uploaded}")
     answer = await _execute(subject, block, digest(content))
     evidence.expect(answer.status is grpc.StatusCode.NOT_FOUND, f"{name}, and then Execute: {answer}")

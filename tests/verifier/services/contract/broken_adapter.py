@@ -19,6 +19,14 @@ import verifier.rpc.host.server as server
 import verifier.rpc.host.task as task_module
 import witness.file
 from adapters.pyevm.description import ADAPTER, describe
+from tests.verifier.services.contract.broken_additions import (
+    ADDITIONS,
+    PRESTATE_ANSWERS,
+    SERVER_ADDITIONS,
+    WORKER_ADDITIONS,
+    trace_outcome,
+    tracer_for,
+)
 from verifier.rpc.host import command, lifeline
 from verifier.rpc.host.client import Adapter
 from verifier.rpc.host.job import Job
@@ -60,7 +68,7 @@ class BrokenClient:
 
         self._client = PyEvmClient()
         self._mode = os.environ[MODE_VARIABLE]
-        breakage = WORKER_BREAKAGES.get(self._mode)
+        breakage = WORKER_BREAKAGES.get(self._mode) or WORKER_ADDITIONS.get(self._mode)
         if breakage is not None:
             breakage()
 
@@ -70,16 +78,24 @@ class BrokenClient:
     def measure(self, task: BlockTask) -> bytes:
         return self._client.measure(task)
 
-    def trace(self, task: BlockTask, tracer: Tracer) -> pb.ExecuteResponse:
-        return self._client.trace(task, tracer)
-
     def execute(self, task: BlockTask) -> pb.ExecuteResponse:
         if self._mode == "crashes-on-garbage" and not all(map(is_node, task.nodes)):
             os.kill(os.getppid(), signal.SIGKILL)
-        response = self._client.execute(task)
+        return self._changed(task, self._client.execute(task))
+
+    def trace(self, task: BlockTask, tracer: Tracer) -> pb.ExecuteResponse:
+        response = self._client.trace(task, broken := tracer_for(self._mode, task, tracer))
+        broken.flush()
+        trace_outcome(self._mode, response)
+        return self._changed(task, response)
+
+    def _changed(self, task: BlockTask, response: pb.ExecuteResponse) -> pb.ExecuteResponse:
         change = ANSWER_BREAKAGES.get(self._mode)
         if change is not None:
             change(task, response)
+        on_prestate = PRESTATE_ANSWERS.get(self._mode)
+        if on_prestate is not None and task.prestate is not None:
+            on_prestate(response)
         return response
 
 
@@ -355,7 +371,15 @@ SERVER_BREAKAGES: dict[str, Callable[[], None]] = {
     "endless-queue": queue_without_end,
     "misreports-time": misreport_time,
 }
-MODES = ("unbroken", *ANSWER_BREAKAGES, *WORKER_BREAKAGES, *SERVER_BREAKAGES, "crashes-on-garbage", "claims-a-fork")
+MODES = (
+    "unbroken",
+    *ANSWER_BREAKAGES,
+    *WORKER_BREAKAGES,
+    *SERVER_BREAKAGES,
+    "crashes-on-garbage",
+    "claims-a-fork",
+    *ADDITIONS,
+)
 
 
 def description() -> pb.DescribeResponse:
@@ -377,7 +401,7 @@ def main() -> int:
         sys.stderr.write(f"no such mode: {mode}\n")
         return 2
     os.environ[MODE_VARIABLE] = mode
-    breakage = SERVER_BREAKAGES.get(mode)
+    breakage = SERVER_BREAKAGES.get(mode) or SERVER_ADDITIONS.get(mode)
     if breakage is not None and (mode != "writes-output" or "--socket" in sys.argv):
         breakage()
     return command.main(adapter())

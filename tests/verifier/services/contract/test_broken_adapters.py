@@ -33,6 +33,24 @@ NODES = {"missing.node", "missing.all", "missing.damaged", "missing.malformed"}
 # A node missing in one of the requests that are under way together, and a trusted root without any node.
 NODES_ELSEWHERE = {"concurrency.at-once", "execute.parent-header-optional"}
 
+TRACED = tuple(f"trace.{name}" for name in ("outcome", "order", "steps", "consistent", "no-system-calls", "range"))
+TRACED = (*TRACED, "trace.missing", "trace.malformed")
+ON_PRESTATE = {
+    f"prestate.{name}"
+    for name in (
+        "values",
+        "post-state",
+        "computes",
+        "no-nodes",
+        "missing-account",
+        "missing-slot",
+        "missing-code",
+        "obligations",
+        "trace",
+    )
+}
+UPLOADED = tuple(f"upload.{name}" for name in ("execute", "unknown", "digest", "length", "broken", "held"))
+
 # mode → (groups tried by default, the obligations that it breaks)
 BREAKAGES: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "unbroken": ((), set()),
@@ -56,7 +74,7 @@ BREAKAGES: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "skips-nonce": (("rules",), {"rules.header"}),
     "crashes-on-garbage": (
         (*MISSING, "contain.hostile-block"),
-        {"missing.damaged", "missing.malformed", "contain.hostile-block"},
+        {"missing.damaged", "missing.malformed", "contain.hostile-block", "prestate.no-nodes"},
     ),
     "claims-a-fork": (("describe", "command", *BINDING), {"execute.listed-forks"}),
     "takes-short-hash": (BINDING, {"request.malformed"}),
@@ -76,6 +94,44 @@ BREAKAGES: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "ignores-signals": (("process",), {"process.terminated", "process.interrupted"}),
     "open-socket": (("process",), {"process.socket-mode", "process.stale-socket"}),
     "writes-output": (("process",), {"process.standard-output"}),
+    # The instruction GAS leaves what the next step has; which blocks there is time for is left to the machine.
+    "steps-with-more-gas": (("trace.steps", "trace.order", "trace.range"), {"trace.steps", "trace.consistent"}),
+    "skips-steps": (TRACED, {"trace.steps", "trace.consistent"}),
+    "counts-a-step-more": (TRACED, {"trace.order", "trace.range"}),
+    "traces-every-transaction": (TRACED, {"trace.range"}),
+    # A step that does not follow from those before it, and one too many.
+    "traces-system-calls": (TRACED, {"trace.no-system-calls", "trace.steps", "trace.consistent"}),
+    "traces-blame-the-block": (TRACED, {"trace.missing", "trace.outcome"}),
+    "traces-another-rule": (TRACED, {"trace.outcome"}),
+    "traces-malformed-requests": (TRACED, {"trace.malformed"}),
+    "traces-in-no-place": (("trace.place",), {"trace.place"}),
+    "traces-without-waiting": (("trace.slow-reader",), {"trace.slow-reader"}),
+    "ignores-cancelled-traces": (("trace.cancelled",), {"trace.cancelled", "trace.place", "trace.slow-reader"}),
+    "other-steps-on-prestate": (("prestate.trace", "trace.steps"), {"prestate.trace"}),
+    "other-receipts-on-prestate": (("prestate",), {"prestate.values"}),
+    "forgets-a-changed-slot": (("prestate",), ON_PRESTATE - {"prestate.values", "prestate.obligations"}),
+    "no-rules-on-prestate": (("prestate",), {"prestate.obligations"}),
+    "code-missing-on-prestate-is-invalid": (("prestate",), {"prestate.missing-code"}),
+    "copies-post-state": (("prestate",), {"prestate.computes"}),
+    "unlisted-account-is-absent": (("prestate",), {"prestate.missing-account"}),
+    "unlisted-slot-is-zero": (("prestate",), {"prestate.missing-slot"}),
+    "does-without-section": (("prestate",), {"prestate.absent-section"}),
+    "takes-any-section": (("prestate",), {"prestate.malformed-section"}),
+    "looks-at-nodes": (("prestate",), {"prestate.no-nodes"}),
+    "believes-digests": (UPLOADED, {"upload.digest"}),
+    "takes-any-length": (UPLOADED, {"upload.length"}),
+    "keeps-broken-uploads": (UPLOADED, {"upload.broken", "upload.length"}),
+    "holds-one-upload": (UPLOADED, {"upload.held"}),
+    "forgets-uploads-after-use": (UPLOADED, {"upload.execute", "upload.held"}),
+    "unknown-upload-is-invalid": (
+        UPLOADED,
+        {"upload.unknown", "upload.digest", "upload.length", "upload.broken", "upload.held"},
+    ),
+    "takes-small-uploads": (("upload.large",), {"upload.large"}),
+    "takes-huge-uploads": (("upload.too-large",), {"upload.too-large"}),
+    "listens-anywhere": (("listen.arguments",), {"listen.arguments"}),
+    "asks-for-no-certificate": (("listen",), {"listen.no-certificate", "listen.other-authority"}),
+    "ends-with-standard-input": (("listen",), {"listen.plain-loopback"}),
 }
 
 
