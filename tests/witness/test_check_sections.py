@@ -128,7 +128,7 @@ CONTRADICTIONS: list[tuple[str, PreState, str]] = [
         "slot 0x" + "00" * 32 + f" of 0x{HOLDER.hex()}: 0x2, the nodes prove 0x1",
     ),
     ("no slot", changed(HOLDER, slots={KEYS[3]: 2}), f"03 of 0x{HOLDER.hex()}: 0x2, the nodes prove 0x0"),
-    ("slot of nothing", changed(RICH, slots={KEYS[0]: 2}), "slots that are not zero in a storage that is empty"),
+    ("slot of nothing", changed(RICH, slots={KEYS[0]: 2}), "a slot has a value under the root of no storage"),
 ]
 
 
