@@ -10,7 +10,6 @@ use crate::environment::Failure;
 use crate::prestate_database::PrestateDatabase;
 use crate::witness_database::WitnessDatabase;
 
-#[expect(clippy::large_enum_variant, reason = "there is one a request")]
 pub enum StateBefore {
     Proven(WitnessDatabase),
     Listed(PrestateDatabase),
