@@ -23,7 +23,7 @@ from verifier.rpc.host.tracer import Tracer
 from verifier.rpc.v1 import executor_pb2 as pb
 from witness.errors import WitnessFileError
 from witness.model import BlockWitness, PostState, PreState
-from witness.prestate import decode_poststate, decode_prestate
+from witness.prestate import decode_poststate
 
 # Modules as what they are here: things to change.
 TASK: Any = task_module
@@ -197,7 +197,8 @@ def take_unlisted_slots() -> None:
 
 
 def do_without_section() -> None:
-    TASK._prestate = lambda content: {} if content.prestate is None else decode_prestate(content.prestate)
+    original = TASK._prestate
+    TASK._prestate = lambda content: {} if content.prestate is None else original(content)
 
 
 def take_any_section() -> None:
@@ -300,15 +301,22 @@ def ignore_cancelled_traces() -> None:
 
 def assemble(parts: Iterable[pb.UploadPart], *, by_length: bool, by_digest: bool) -> tuple[bytes, bytes]:
     """As the host's own, with some of its checks."""
-    received = list(parts)
-    if not received or len(received[0].digest) != 32:
-        raise UPLOADS.UploadError("no digest")
-    content = b"".join(part.content for part in received)
-    if by_length and len(content) != received[0].length:
+    digest, length, content, is_first = b"", 0, b"", True
+    for part in parts:
+        if is_first:
+            digest, length, is_first = part.digest, part.length, False
+            if len(digest) != 32:
+                raise UPLOADS.UploadError("no digest")
+            if length > UPLOADS.MAX_LENGTH:
+                raise UPLOADS.UploadTooLargeError("too large")
+        content += part.content
+        if by_length and len(content) > length:
+            raise UPLOADS.UploadError("more than was announced")
+    if is_first or (by_length and len(content) != length):
         raise UPLOADS.UploadError("another length")
-    if by_digest and hashlib.sha256(content).digest() != received[0].digest:
+    if by_digest and hashlib.sha256(content).digest() != digest:
         raise UPLOADS.UploadError("another digest")
-    return received[0].digest, content
+    return digest, content
 
 
 def believe_digests() -> None:

@@ -35,20 +35,8 @@ NODES_ELSEWHERE = {"concurrency.at-once", "execute.parent-header-optional"}
 
 TRACED = tuple(f"trace.{name}" for name in ("outcome", "order", "steps", "consistent", "no-system-calls", "range"))
 TRACED = (*TRACED, "trace.missing", "trace.malformed")
-ON_PRESTATE = {
-    f"prestate.{name}"
-    for name in (
-        "values",
-        "post-state",
-        "computes",
-        "no-nodes",
-        "missing-account",
-        "missing-slot",
-        "missing-code",
-        "obligations",
-        "trace",
-    )
-}
+# Where every slot and code that is dropped is needed, nothing is computed that could be wrong.
+CHANGED = {f"prestate.{name}" for name in ("post-state", "computes", "no-nodes", "missing-account", "trace")}
 UPLOADED = tuple(f"upload.{name}" for name in ("execute", "unknown", "digest", "length", "broken", "held"))
 
 # mode → (groups tried by default, the obligations that it breaks)
@@ -109,7 +97,7 @@ BREAKAGES: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "ignores-cancelled-traces": (("trace.cancelled",), {"trace.cancelled", "trace.place", "trace.slow-reader"}),
     "other-steps-on-prestate": (("prestate.trace", "trace.steps"), {"prestate.trace"}),
     "other-receipts-on-prestate": (("prestate",), {"prestate.values"}),
-    "forgets-a-changed-slot": (("prestate",), ON_PRESTATE - {"prestate.values", "prestate.obligations"}),
+    "forgets-a-changed-slot": (("prestate",), CHANGED),
     "no-rules-on-prestate": (("prestate",), {"prestate.obligations"}),
     "code-missing-on-prestate-is-invalid": (("prestate",), {"prestate.missing-code"}),
     "copies-post-state": (("prestate",), {"prestate.computes"}),
@@ -120,7 +108,8 @@ BREAKAGES: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "looks-at-nodes": (("prestate",), {"prestate.no-nodes"}),
     "believes-digests": (UPLOADED, {"upload.digest"}),
     "takes-any-length": (UPLOADED, {"upload.length"}),
-    "keeps-broken-uploads": (UPLOADED, {"upload.broken", "upload.length"}),
+    # It waits for the end of every stream.
+    "keeps-broken-uploads": (UPLOADED, {"upload.broken", "upload.length", "upload.too-large"}),
     "holds-one-upload": (UPLOADED, {"upload.held"}),
     "forgets-uploads-after-use": (UPLOADED, {"upload.execute", "upload.held"}),
     "unknown-upload-is-invalid": (
