@@ -11,7 +11,7 @@ from .finding import Finding, Severity
 from .model import BlockWitness, Header, PostState, PreAccount, PreState
 from .prestate import decode_poststate, decode_prestate
 from .proven_state import ProvenState, root_after
-from .trie import EMPTY_ROOT, NodeSource, nodes_by_hash
+from .trie import NodeSource, nodes_by_hash
 
 MAX_CONTRADICTIONS = 5  # told one by one; a section of another block has hundreds
 FIELDS = ("nonce", "balance", "storage_root", "code_hash")
@@ -53,8 +53,6 @@ def _check_prestate(prestate: PreState, state: ProvenState | None) -> Iterator[F
     for address, account in prestate.items():
         slots: Mapping[bytes, int] = {} if account is None else account.slots
         total += 1 + len(slots)
-        if account is not None and account.storage_root == EMPTY_ROOT and any(slots.values()):
-            contradictions.append(f"account 0x{address.hex()}: slots that are not zero in a storage that is empty")
         if state is None:
             continue
         try:

@@ -10,6 +10,7 @@ from .header import HASH_LENGTH
 from .model import Octets, PostAccount, PostState, PreAccount, PreState
 from .rlp_encoding import Item, encode_integer, encode_item
 from .rlp_item import item_span
+from .trie import EMPTY_ROOT
 
 ADDRESS_LENGTH = 20
 KEY_PREFIX = 0x80 + HASH_LENGTH  # the RLP prefix of a string of 32 bytes
@@ -75,6 +76,8 @@ def _prestate_accounts(data: bytes) -> Iterator[tuple[bytes, PreAccount | None]]
             code_hash=_fixed(data, fields[3], HASH_LENGTH, "code hash"),
             slots=_decode_slots(data, fields[4]),
         )
+        if account.storage_root == EMPTY_ROOT and any(account.slots.values()):
+            raise EncodingError("a slot has a value under the root of no storage")
         yield address, account
 
 

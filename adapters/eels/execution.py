@@ -190,11 +190,13 @@ def _compute(run: BlockRun) -> pb.ExecuteResponse:
         )
     run.clock.append(time.monotonic_ns())
     fork, knows_roots = modules.fork, task.prestate is None
+    # Before Byzantium a receipt holds the state root after its transaction.
+    knows_receipts_root = knows_roots or has_status(task.fork) or not transactions
     requests_hash = fork.compute_requests_hash(output.requests) if task.fork in REQUEST_FORKS else None
     return pb.ExecuteResponse(
         computed=pb.Computed(
             state_root=run.state.root() if knows_roots else b"",
-            receipts_root=fork.root(output.receipts_trie) if knows_roots or has_status(task.fork) else b"",
+            receipts_root=fork.root(output.receipts_trie) if knows_receipts_root else b"",
             logs_bloom=fork.logs_bloom(output.block_logs),
             gas_used=int(output.block_gas_used),
             transactions_root=roots[0],

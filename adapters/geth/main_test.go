@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,9 +21,11 @@ import (
 	"github.com/ethereum/go-ethereum/core"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"execution-verifier/adapters/geth/internal/certificatetest"
 	"execution-verifier/adapters/geth/internal/chainconfig"
 	"execution-verifier/adapters/geth/internal/rpcv1"
 	"execution-verifier/adapters/geth/internal/witnesstest"
@@ -51,7 +57,10 @@ func command(t *testing.T, arguments ...string) *exec.Cmd {
 func TestArguments(t *testing.T) {
 	for _, arguments := range [][]string{
 		{}, {"--unknown"}, {"--describe", "--socket", "a"}, {"--describe", "more"}, {"--bench", "a", "--runs", "0"},
-		{"--runs", "many"},
+		{"--runs", "many"}, {"--listen", "0.0.0.0:0"}, {"--listen", "[::]:0"}, {"--listen", ":0"}, {"--listen", "127.0.0.1"},
+		{"--listen", "127.0.0.1:0", "--socket", "a"}, {"--listen", "127.0.0.1:0", "--tls-key", "a"},
+		{"--socket", "a", "--tls-key", "a", "--tls-certificate", "a", "--tls-client-ca", "a"},
+		{"--listen", "127.0.0.1:0", "--tls-key", "/none", "--tls-certificate", "/none", "--tls-client-ca", "/none"},
 	} {
 		process := command(t, arguments...)
 		if err := process.Run(); err == nil || process.ProcessState.ExitCode() != 2 {
@@ -192,6 +201,63 @@ func TestEndWhileExecuting(t *testing.T) {
 		if err := <-results; err == nil {
 			t.Error("the endless block was executed")
 		}
+	}
+}
+
+// Over TCP the process goes on without standard input, logs its address, and ends at a signal.
+func TestListen(t *testing.T) {
+	servers, clients := certificatetest.NewAuthority(t), certificatetest.NewAuthority(t)
+	certificate, key := certificatetest.Write(t, servers.Issue(t, x509.ExtKeyUsageServerAuth))
+	secured := []string{
+		"--listen", "0.0.0.0:0", "--tls-certificate", certificate, "--tls-key", key, "--tls-client-ca", clients.WriteCA(t),
+	}
+	for name, check := range map[string]struct {
+		arguments []string
+		transport credentials.TransportCredentials
+		signal    os.Signal
+	}{
+		"plain": {[]string{"--listen", "127.0.0.1:0"}, insecure.NewCredentials(), syscall.SIGTERM},
+		"TLS": {secured, credentials.NewTLS(&tls.Config{
+			RootCAs: servers.Pool(), Certificates: []tls.Certificate{clients.Issue(t, x509.ExtKeyUsageClientAuth)},
+		}), syscall.SIGINT},
+	} {
+		t.Run(name, func(t *testing.T) {
+			process := command(t, check.arguments...) // its standard input is /dev/null, at its end from the start
+			log, err := process.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := process.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines := bufio.NewScanner(log)
+			if !lines.Scan() {
+				t.Fatal("nothing is logged")
+			}
+			_, address, found := strings.Cut(lines.Text(), "event=listening address=")
+			_, port, err := net.SplitHostPort(address)
+			if !found || err != nil || port == "0" {
+				t.Fatalf("%q", lines.Text())
+			}
+			connection, err := grpc.NewClient("127.0.0.1:"+port, grpc.WithTransportCredentials(check.transport))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = connection.Close() }()
+			described, err := rpcv1.NewStatelessExecutorClient(connection).Describe(t.Context(), &rpcv1.DescribeRequest{})
+			if err != nil || !described.Traces || !described.Uploads || len(described.Modes) != 2 {
+				t.Errorf("%v, %v", described, err)
+			}
+			if err := process.Process.Signal(check.signal); err != nil {
+				t.Fatal(err)
+			}
+			for lines.Scan() { // to the end, as Wait closes the pipe
+				continue
+			}
+			if err := process.Wait(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

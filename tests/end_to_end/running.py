@@ -5,15 +5,18 @@ import os
 import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from verifier.app import configured_adapters
+from verifier.domain.divergence import TransactionTrace
 from verifier.domain.quorum import quorum_policy
 from verifier.executors.stateless.base import StatelessExecutor
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool
 from verifier.services.replay import BlockReport, ReplayOptions, judge
+from verifier.services.tracing import BlockTrace, TraceOptions, compare_traces
 from witness.file import map_witness_file, write_witness_file
 from witness.model import BlockWitness
 
@@ -72,6 +75,19 @@ class RunningAdapters:
     def executors(self, names: Sequence[str] = ()) -> list[StatelessExecutor]:
         """The named adapters, or all."""
         return [each for each in self._pool.executors if not names or each.name in names]
+
+    def trace_file(self, path: Path) -> tuple[list[TransactionTrace], BlockTrace]:
+        """Compares all adapters' traces of one witness file."""
+        return self.run(self._trace_file(path))
+
+    async def _trace_file(self, path: Path) -> tuple[list[TransactionTrace], BlockTrace]:
+        transactions: list[TransactionTrace] = []
+        async with aclosing(compare_traces(self._pool.tracers, path, map_witness_file(path), TraceOptions())) as traces:
+            async for each in traces:
+                if isinstance(each, BlockTrace):
+                    return transactions, each
+                transactions.append(each)
+        raise AssertionError("a comparison ends with its block")
 
     def judge_file(self, path: Path, names: Sequence[str] = (), **options: Any) -> BlockReport:
         """Judges one witness file."""

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.witness.examples import CODE, block_witness
 from tests.witness.real_data import PRAGUE_BLOCK, ZKPIG, needs_real_data
+from tests.witness.test_prestate import poststates, prestates
 from witness.check import check_witness, is_usable
 from witness.formats import load
 from witness.header import keccak256
@@ -125,7 +128,7 @@ CONTRADICTIONS: list[tuple[str, PreState, str]] = [
         "slot 0x" + "00" * 32 + f" of 0x{HOLDER.hex()}: 0x2, the nodes prove 0x1",
     ),
     ("no slot", changed(HOLDER, slots={KEYS[3]: 2}), f"03 of 0x{HOLDER.hex()}: 0x2, the nodes prove 0x0"),
-    ("slot of nothing", changed(RICH, slots={KEYS[0]: 2}), "slots that are not zero in a storage that is empty"),
+    ("slot of nothing", changed(RICH, slots={KEYS[0]: 2}), "a slot has a value under the root of no storage"),
 ]
 
 
@@ -198,6 +201,19 @@ def test_malformed_sections_make_the_file_unusable() -> None:
     for name, each in broken.items():
         assert not is_usable(check_witness(each))
         assert f"error: {name}: malformed: an entry is no list" in findings(each)
+
+
+near = st.sampled_from(ADDRESSES) | st.binary(min_size=20, max_size=20)
+
+
+@given(st.dictionaries(near, prestates.map(lambda each: next(iter(each.values()), None)), max_size=4), poststates)
+@settings(deadline=None)
+def test_no_section_makes_the_check_raise(prestate: PreState, poststate: PostState) -> None:
+    """What is not in the state, or is otherwise there, is told; nothing is right by chance."""
+    content = content_with(prestate, poststate)
+    wrong = {address: account for address, account in prestate.items() if (account is None) == (address in BEFORE)}
+    assert is_usable(check_witness(content)) <= (not wrong)
+    assert sum(": prestate: " in each for each in findings(content)) >= 1
 
 
 def test_the_root_after_changes() -> None:

@@ -13,7 +13,7 @@ from verifier.cli.output import progress, standard_output
 from verifier.cli.replay import is_available, read_chain_config, until_signalled
 from verifier.cli.steps import eip3155_lines, print_block, print_transaction, trace_json
 from verifier.domain.divergence import TransactionTrace
-from verifier.domain.result import Abstention, Result
+from verifier.domain.result import Abstention, Mode, Result
 from verifier.errors import UsageError
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool
@@ -42,6 +42,13 @@ EXIT_EQUAL, EXIT_DIVERGENCE, EXIT_INPUT_ERROR, EXIT_NOT_COMPARED = 0, 1, 2, 3
 )
 @click.option("--chain-config", type=click.Path(path_type=Path), help="Geth-genesis JSON to use for every block.")
 @click.option("--accept-claims", is_flag=True, help="Trust a file's claimed pre-state root if it has no parent header.")
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in Mode]),
+    default=Mode.PROOF.value,
+    help="What the block is executed on.",
+    show_default=True,
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a block.")
 @click.option("--jsonl", is_flag=True, help="EIP-3155 lines of one adapter's steps instead of a comparison.")
 def trace(
@@ -54,6 +61,7 @@ def trace(
     deadline: float,
     chain_config: Path | None,
     accept_claims: bool,
+    mode: str,
     as_json: bool,
     jsonl: bool,
 ) -> int:
@@ -77,6 +85,7 @@ def trace(
         deadline=deadline,
         chain_config=read_chain_config(chain_config) if chain_config else b"",
         accept_claims=accept_claims,
+        mode=Mode(mode),
     )
     files = find_paths(paths)
     return asyncio.run(until_signalled(_trace(files, manifests, remotes, options, as_json=as_json, jsonl=jsonl)))

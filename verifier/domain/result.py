@@ -63,7 +63,7 @@ class AbstentionReason(StrEnum):
     TIMEOUT = "timeout"
     CRASHED = "crashed"
     REFUSED = "refused"
-    UNAVAILABLE = "unavailable"  # not built, toolchain or packages missing: it never ran
+    UNAVAILABLE = "unavailable"  # never asked: not built, toolchain or packages missing, or elsewhere and away
 
 
 @dataclass(frozen=True, slots=True)

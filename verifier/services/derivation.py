@@ -26,9 +26,9 @@ def with_sections(content: BlockWitness, *, accept_claims: bool = False) -> tupl
     config = parse_chain_config(content.chain_config)
     fork = config.fork_at(header)
     derived = derive_sections(config, fork, content, trust.pre_state_root, trust.ancestor_hashes)
-    remark = "; ".join(trust.notes)
+    remarks = [*trust.notes]
     if derived.incomplete is not None:
-        remark = f"incomplete: the witness lacks {derived.incomplete}; no poststate"
+        remarks.append(f"incomplete: the witness lacks {derived.incomplete}; no poststate")
     elif derived.invalid is not None:
-        remark = f"the block is invalid, no poststate: {derived.invalid}"
-    return replace(content, prestate=derived.prestate, poststate=derived.poststate), remark
+        remarks.append(f"the block is invalid, no poststate: {derived.invalid}")
+    return replace(content, prestate=derived.prestate, poststate=derived.poststate), "; ".join(remarks)

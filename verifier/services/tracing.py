@@ -8,7 +8,7 @@ from pathlib import Path
 
 from verifier.domain.block import BlockReference
 from verifier.domain.divergence import Divergence, TraceComparison, TransactionTrace
-from verifier.domain.result import Abstention, AbstentionReason, Result
+from verifier.domain.result import Abstention, AbstentionReason, Mode, Result
 from verifier.executors.stateless.base import ExecutionRequest
 from verifier.executors.stateless.tracer import TraceBatch, Tracer
 from witness.chain_config import parse_chain_config
@@ -35,6 +35,7 @@ class TraceOptions:
     deadline: float = DEADLINE
     chain_config: bytes = b""
     accept_claims: bool = False
+    mode: Mode = Mode.PROOF
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def trace_request(path: Path, content: BlockWitness, options: TraceOptions) -> t
         chain_config=options.chain_config,
         parent_header_optional=trust.parent_header_optional,
         ancestor_hashes=trust.ancestor_hashes,
+        mode=options.mode,
     )
     return request, trust.notes
 

@@ -3,7 +3,7 @@
 import type { Block } from '@ethereumjs/block'
 import type { Common } from '@ethereumjs/common'
 import { SYSTEM_ADDRESS } from '@ethereumjs/util'
-import { createVM, runBlock, type RunBlockResult, type VM } from '@ethereumjs/vm'
+import { createVM, runBlock, type RunBlockResult } from '@ethereumjs/vm'
 
 import type { Ancestry } from './ancestry.js'
 import { BrokenRule } from './answer.js'
@@ -12,6 +12,7 @@ import { isFrom, type Fork } from './chain-config.js'
 import { bls } from './cryptography.js'
 import type { Rule } from './messages.js'
 import type { Misses } from './misses.js'
+import { avoidNeedlessReads } from './needless-reads.js'
 import { settling } from './settling.js'
 import type { Tracing } from './tracing.js'
 
@@ -30,8 +31,6 @@ const SENTENCES: readonly (readonly [RegExp, Rule])[] = [
   [/^blob transactions are only valid/u, 'RULE_TRANSACTION'],
   [/^Cannot run transaction: EIP/u, 'RULE_TRANSACTION'],
 ]
-
-const EXTCODEHASH = 0x3f
 
 /** Executes the block on `state`. Throws what the client throws, or the broken rule that it means. */
 export async function run(
@@ -52,7 +51,7 @@ export async function run(
     shallowCopy: () => blockchain,
   }
   const vm = await createVM({ common: rules, stateManager: state, blockchain, evmOpts: { bls } })
-  hashCodesUnread(vm.evm, state)
+  avoidNeedlessReads(vm, state)
   tracing?.follow(vm)
   // A withdrawal to the system address is a read like any other.
   const hasSystemCalls =
@@ -73,27 +72,6 @@ export async function run(
     throw explain(error, finished, block.transactions.length)
   } finally {
     tracing?.finish()
-  }
-}
-
-interface Opcode {
-  readonly opcodeInfo: { readonly name: string }
-  opHandler: (...parameters: unknown[]) => Promise<void> | void
-}
-
-/** Lets EXTCODEHASH do without the code, which the client's own handler reads before it answers with the account's hash. */
-function hashCodesUnread(evm: VM['evm'], state: BlockState): void {
-  const { _opcodeMap } = evm as unknown as { _opcodeMap: Opcode[] }
-  const opcode = _opcodeMap[EXTCODEHASH]
-  if (opcode?.opcodeInfo.name !== 'EXTCODEHASH') return // before Constantinople
-  const handler = opcode.opHandler
-  opcode.opHandler = async (...parameters) => {
-    state.codeMayBeMissing = true
-    try {
-      await handler(...parameters)
-    } finally {
-      state.codeMayBeMissing = false
-    }
   }
 }
 

@@ -12,7 +12,7 @@ import { Caches, MerkleStateManager } from '@ethereumjs/statemanager'
 import { Account, KECCAK256_RLP, SYSTEM_ADDRESS, unpadBytes, type Address } from '@ethereumjs/util'
 
 import { hex } from './hexadecimal.js'
-import type { Misses } from './misses.js'
+import type { Misses, Missing } from './misses.js'
 import { itemsOf, quantity } from './rlp.js'
 import type { WitnessDatabase } from './witness-database.js'
 
@@ -38,6 +38,8 @@ export abstract class BlockState extends MerkleStateManager {
   codeMayBeMissing = false
 
   private systemAddressIsMissing = false
+  private isDeferring = false
+  private deferred: Missing | undefined
   private checkpoints = 0
   protected readonly cached: Required<Pick<Caches, 'account' | 'code' | 'storage'>> & Caches
 
@@ -66,6 +68,12 @@ export abstract class BlockState extends MerkleStateManager {
     const known = this.cached.account.get(address)
     if (known !== undefined) return known.accountRLP === undefined ? undefined : decodeAccount(known.accountRLP)
     this.misses.reading = `account ${address.toString()}`
+    if (this.isDeferring) {
+      const read = await this.deferring(() => this.readAccount(address))
+      if (read === undefined) return new Account(1n) // there, not empty, and without a code
+      this.cached.account.put(address, read.value)
+      return read.value
+    }
     const account =
       this.systemAddressMayBeMissing && address.toString() === SYSTEM_ADDRESS
         ? await this.readSystemAccount(address)
@@ -106,9 +114,29 @@ export abstract class BlockState extends MerkleStateManager {
     if (!account?.isContract()) return new Uint8Array()
     if (this.codeMayBeMissing && !this.database.hasCode(account.codeHash)) return new Uint8Array()
     this.misses.reading = `account ${address.toString()}`
-    const code = this.database.code(account.codeHash)
+    const read = this.isDeferring ? await this.deferring(() => this.database.code(account.codeHash)) : undefined
+    if (this.isDeferring && read === undefined) return new Uint8Array()
+    const code = read?.value ?? this.database.code(account.codeHash)
     this.cached.code.put(address, code)
     return code
+  }
+
+  /** Until `endDeferring`, a missing account is one that is not empty, and a missing code an empty one. */
+  startDeferring(): void {
+    this.isDeferring = true
+    this.deferred = undefined
+  }
+
+  /** Throws what was missing since `startDeferring`, where that has to stand. */
+  endDeferring(hasToStand: boolean): void {
+    this.isDeferring = false
+    if (hasToStand && this.deferred !== undefined) throw this.misses.note(this.deferred)
+  }
+
+  private async deferring<Value>(read: () => OrPromise<Value>): Promise<{ value: Value } | undefined> {
+    return this.misses.attempt(read, (missing) => {
+      this.deferred ??= missing
+    })
   }
 
   override async getStorage(address: Address, key: Uint8Array): Promise<Uint8Array> {

@@ -20,7 +20,7 @@ export function describe(): DescribeResponse {
     max_concurrent_requests: MAX_CONCURRENT_REQUESTS,
     contract_version: 1,
     traces: true,
-    uploads: false,
+    uploads: true,
   }
 }
 

@@ -95,7 +95,7 @@ function stateOf(task: Task, rules: Common, misses: Misses): WitnessState | Pres
 async function withoutRoots(computed: Computed, { fork }: Task, state: PrestateState): Promise<Partial<Computed>> {
   const post_state = await state.postState()
   const none = { state_root: new Uint8Array(), post_state }
-  if (isFrom(fork, 'byzantium')) return none
+  if (isFrom(fork, 'byzantium') || computed.receipts.length === 0) return none
   const receipts = computed.receipts.map(({ post_state: _, ...receipt }) => receipt)
   return { ...none, receipts, receipts_root: new Uint8Array() }
 }

@@ -10,10 +10,16 @@ export function rememberSocket(path: string): void {
 }
 
 /** Executions run on threads of their own, so this thread sees the end at once. */
-export function watchForTheEnd(): void {
+export function watchForSignals(): void {
+  process.on('SIGTERM', end).on('SIGINT', end)
+  // Whoever read the log lines may be gone: no reason to fail.
+  process.stderr.on('error', () => undefined)
+}
+
+/** Ends with the supervisor, which holds standard input open. */
+export function watchLifeline(): void {
   process.stdin.on('end', end).on('close', end).on('error', end)
   process.stdin.resume() // the supervisor writes nothing; what comes is not for us
-  process.on('SIGTERM', end).on('SIGINT', end)
   // Standard error may be gone with the supervisor: no reason to leave the socket behind.
   process.stderr.on('error', end)
 }

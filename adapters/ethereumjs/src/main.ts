@@ -2,16 +2,22 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 
-import { parseArguments, USAGE, type Command } from './arguments.js'
+import { parseArguments } from './arguments.js'
 import { log } from './log.js'
+import { WrongArguments } from './wrong-arguments.js'
 
 const FAILURE = 1
 const WRONG_ARGUMENTS = 2
 const PACKAGE_MISSING = 3
 
 /** Loads only what the command needs: `--describe` loads neither the client nor gRPC. */
-async function main(command: Command): Promise<void> {
-  if (command.name === 'describe') {
+async function main(words: readonly string[]): Promise<void> {
+  const command = parseArguments(words)
+  const missing = missingPackage()
+  if (missing !== undefined) {
+    log('package-missing', { name: missing })
+    process.exitCode = PACKAGE_MISSING
+  } else if (command.name === 'describe') {
     const { describeLine } = await import('./description.js')
     process.stdout.write(`${describeLine()}\n`)
   } else if (command.name === 'bench') {
@@ -19,7 +25,7 @@ async function main(command: Command): Promise<void> {
     process.stdout.write(`${await measure(command.file, command.runs)}\n`)
   } else {
     const { serve } = await import('./server.js')
-    await serve(command.socket)
+    await serve(command.place)
   }
 }
 
@@ -32,19 +38,13 @@ function missingPackage(): string | undefined {
   return Object.keys(dependencies).find((name) => !isThere(name))
 }
 
-const command = parseArguments(process.argv.slice(2))
-const missing = missingPackage()
-if (command === undefined) {
-  process.stderr.write(`${USAGE}\n`)
-  process.exitCode = WRONG_ARGUMENTS
-} else if (missing !== undefined) {
-  log('package-missing', { name: missing })
-  process.exitCode = PACKAGE_MISSING
-} else {
-  try {
-    await main(command)
-  } catch (error) {
-    log('failed', { reason: error instanceof Error ? error.message : String(error) })
-    process.exit(FAILURE)
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  if (error instanceof WrongArguments) {
+    process.stderr.write(`${error.message}\n`)
+    process.exit(WRONG_ARGUMENTS)
   }
+  log('failed', { reason: error instanceof Error ? error.message : String(error) })
+  process.exit(FAILURE)
 }

@@ -53,10 +53,11 @@ export interface DescribeResponse {
 }
 
 export interface ExecuteRequest {
-  /** Which of the two is set: 'path' or 'content'. */
-  witness?: 'path' | 'content'
+  /** Which of the three is set. */
+  witness?: 'path' | 'content' | 'uploaded'
   path?: string
   content?: Uint8Array
+  uploaded?: Uint8Array
   block_hash: Uint8Array
   pre_state_root: Uint8Array
   mode: string
@@ -145,6 +146,12 @@ export interface Step {
   gas_cost: number | string
   memory_size: number
   error?: string
+}
+
+export interface UploadPart {
+  digest: Uint8Array
+  length: string
+  content: Uint8Array
 }
 
 /** Microseconds. */

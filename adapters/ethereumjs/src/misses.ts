@@ -34,14 +34,18 @@ export class Misses {
     return this.note({ kind: 'node', hash, where: this.reading + why })
   }
 
-  /** What `read` gives; undefined, and nothing noted, where the witness lacks what it needs. */
-  async attempt<Value>(read: () => Promise<Value> | Value): Promise<{ value: Value } | undefined> {
+  /** What `read` gives; undefined, and nothing noted but to `missed`, where the witness lacks what it needs. */
+  async attempt<Value>(
+    read: () => Promise<Value> | Value,
+    missed?: (missing: Missing) => void,
+  ): Promise<{ value: Value } | undefined> {
     const before = this.first
     try {
       return { value: await read() }
     } catch (error) {
       if (!(error instanceof MissingFromWitness)) throw error
       this.first = before
+      missed?.(error.missing)
       return undefined
     }
   }

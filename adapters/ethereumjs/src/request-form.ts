@@ -14,6 +14,7 @@ export function invalidArgument(request: ExecuteRequest): string | undefined {
   const hashes = [
     ['block_hash', request.block_hash] as const,
     ['pre_state_root', request.pre_state_root] as const,
+    ...(request.witness === 'uploaded' ? [['uploaded', request.uploaded as Uint8Array] as const] : []),
     ...request.ancestor_hashes.map(({ number, hash }) => [`the hash of ancestor ${number}`, hash] as const),
   ]
   for (const [name, { length }] of hashes) {
@@ -23,7 +24,11 @@ export function invalidArgument(request: ExecuteRequest): string | undefined {
   return undefined
 }
 
-/** The request without what its other form left empty, for another thread. */
-export function bare({ witness, path, content, ...rest }: ExecuteRequest): ExecuteRequest {
-  return witness === 'content' ? { ...rest, content: content as Uint8Array } : { ...rest, path: path as string }
+/** The request without what its other forms left empty, for another thread. uploaded: the file that it names as uploaded. */
+export function bare(
+  { witness, path, content, uploaded: _, ...rest }: ExecuteRequest,
+  uploaded: Uint8Array | undefined,
+): ExecuteRequest {
+  if (witness === 'path') return { ...rest, path: path as string }
+  return { ...rest, content: (witness === 'uploaded' ? uploaded : content) as Uint8Array }
 }

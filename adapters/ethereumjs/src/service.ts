@@ -17,6 +17,8 @@ import type { DescribeResponse, ExecuteRequest, ExecuteResponse, TraceRequest } 
 import type { Pool } from './pool.js'
 import type { WrittenTraceEvent } from './protocol.js'
 import { bare, invalidArgument } from './request-form.js'
+import { uploadCall } from './upload-call.js'
+import type { Uploads } from './uploads.js'
 
 /** A gRPC error: the adapter itself cannot answer. */
 interface Failure {
@@ -24,7 +26,7 @@ interface Failure {
   readonly details: string
 }
 
-export function executor(pool: Pool): UntypedServiceImplementation {
+export function executor(pool: Pool, uploads: Uploads): UntypedServiceImplementation {
   const description = describe()
   const describeCall: handleUnaryCall<object, DescribeResponse> = (_, callback) => {
     callback(null, description)
@@ -33,7 +35,7 @@ export function executor(pool: Pool): UntypedServiceImplementation {
     const answer = timed('executed', call.request, (response) => {
       callback(null, response)
     })
-    const failure = admit(pool, call, call.request, (request) => ({ request, answer }))
+    const failure = admit(pool, uploads, call, call.request, (request) => ({ request, answer }))
     if (failure !== undefined) callback(failure)
   }
   const traceCall: handleServerStreamingCall<TraceRequest, WrittenTraceEvent> = (call) => {
@@ -41,22 +43,28 @@ export function executor(pool: Pool): UntypedServiceImplementation {
     const failure =
       execution === null
         ? { code: status.INVALID_ARGUMENT, details: 'the request names no execution' }
-        : admit(pool, call, execution, (request) => traceJob(call, request))
+        : admit(pool, uploads, call, execution, (request) => traceJob(call, request))
     if (failure !== undefined) call.emit('error', failure)
   }
-  return { Describe: describeCall, Execute: executeCall, Trace: traceCall }
+  return { Describe: describeCall, Execute: executeCall, Trace: traceCall, Upload: uploadCall(uploads) }
 }
 
 /** Takes a request in; what is wrong otherwise. */
 function admit(
   pool: Pool,
+  uploads: Uploads,
   call: { readonly cancelled: boolean; on(event: 'cancelled', listener: () => void): unknown },
   request: ExecuteRequest,
   jobOf: (request: ExecuteRequest) => Job,
 ): Failure | undefined {
   const reason = invalidArgument(request)
   if (reason !== undefined) return { code: status.INVALID_ARGUMENT, details: reason }
-  const job = jobOf(bare(request))
+  const uploaded = request.witness === 'uploaded' ? request.uploaded : undefined
+  const file = uploaded && uploads.get(uploaded)
+  if (uploaded !== undefined && file === undefined) {
+    return { code: status.NOT_FOUND, details: `no upload with the digest ${prefixed(uploaded)} is held` }
+  }
+  const job = jobOf(bare(request, file))
   // Also at the deadline, for which the library answers by itself.
   call.on('cancelled', () => {
     pool.cancel(job)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -137,6 +138,34 @@ void test('traces: steps, then the outcome that Execute gives', () =>
     assert.deepEqual(events[3]?.outcome?.computed, (await adapter.execute(request)).computed)
     const refused = adapter.trace({ ...request, block_hash: new Uint8Array(31) }).toArray()
     assert.equal(await codeOf(refused), status.INVALID_ARGUMENT)
+  }))
+
+void test('executes and traces what was uploaded; what was not is not found', () =>
+  withAdapter(async (adapter) => {
+    const made = await makeBlock({ code: STORE })
+    const { content: file, ...bare } = requestOf(made)
+    const bytes = file as Uint8Array
+    const uploaded = createHash('sha256').update(bytes).digest()
+    const request = { ...bare, uploaded }
+    const first = { digest: uploaded, length: bytes.length, content: bytes.subarray(0, 100) }
+    const rest = { content: bytes.subarray(100) }
+
+    assert.equal(await codeOf(adapter.execute({ ...bare, uploaded: uploaded.subarray(1) })), status.INVALID_ARGUMENT)
+    assert.equal(await codeOf(adapter.upload([first, rest], true)), status.CANCELLED)
+    assert.equal(await codeOf(adapter.upload([first])), status.INVALID_ARGUMENT)
+    assert.equal(await codeOf(adapter.upload([])), status.INVALID_ARGUMENT)
+    assert.equal(await codeOf(adapter.upload([{ ...first, length: 2 ** 40 }])), status.RESOURCE_EXHAUSTED)
+    assert.equal(await codeOf(adapter.execute(request)), status.NOT_FOUND)
+    assert.equal(await codeOf(adapter.trace(request).toArray()), status.NOT_FOUND)
+
+    await adapter.upload([first, rest])
+    const sent = await adapter.execute({ ...bare, content: bytes })
+    for (let again = 0; again < 2; again++) {
+      assert.deepEqual((await adapter.execute(request)).computed, sent.computed)
+    }
+    const events = (await adapter.trace(request).toArray()) as TraceEvent[]
+    assert.deepEqual(events.at(-1)?.outcome?.computed, sent.computed)
+    assert.ok(sent.computed)
   }))
 
 void test('a trace waits for its reader, and one that is given up leaves its worker as it was', () =>

@@ -22,8 +22,10 @@ use alloy_rlp::Decodable;
 use crate::block::Block;
 use crate::chain::Chain;
 use crate::description::DESCRIPTION;
+use crate::environment::Environment;
 use crate::execution::keccak;
 use crate::run::{self, Opened};
+use crate::state_before::StateBefore;
 use crate::witness_database::WitnessDatabase;
 use crate::{post_state, receipts};
 
@@ -49,12 +51,15 @@ pub fn shortest_way(path: &Path) -> Result<(), Box<dyn Error>> {
 
     let root = B256::from(root.0);
     let Opened { mut state, senders } = run::open(&block, || {
-        WitnessDatabase::new(Arc::clone(&file), ancestry, root, chain.fork, Arc::new(AtomicBool::new(false)))
+        let never = Arc::new(AtomicBool::new(false));
+        let environment = Environment::new(Arc::clone(&file), ancestry, chain.fork, never);
+        StateBefore::Proven(WitnessDatabase::new(Arc::clone(&file), root, environment))
     });
     let senders = senders.map_err(|index| format!("transaction {index} has no sender"))?;
-    let executed = run::execute(&block, &senders, &chain, &mut state).map_err(|ended| format!("{ended:?}"))?;
+    let executed = run::execute(&block, &senders, &chain, &mut state, None).map_err(|ended| format!("{ended:?}"))?;
     let changes = run::take_changes(&mut state);
-    let state_root = post_state::apply(&changes, &mut state.database)?;
+    let StateBefore::Proven(database) = &mut state.database else { return Err("the state is not proven".into()) };
+    let state_root = post_state::apply(&changes, database)?;
     let receipts_root = calculate_receipt_root(&executed.receipts);
     let requests_hash = executed.requests.requests_hash();
     std::hint::black_box((state_root, receipts_root, requests_hash, receipts::bloom(&executed.receipts)));

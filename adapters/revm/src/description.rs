@@ -12,8 +12,8 @@ pub const DESCRIPTION: Description = Description {
     lineage: "revm",
     forks: &fork::NAMES,
     unchecked_rules: &[Rule::ProofOfWork],
-    modes: &[Mode::Proof],
-    traces: false,
+    modes: &[Mode::Proof, Mode::Prestate],
+    traces: true,
 };
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use adapter_host::binding;
 use adapter_host::client::{Client, Question, Spent};
 use adapter_host::hash::Hash;
 use adapter_host::outcome::{Stop, broken, refuse};
-use adapter_host::rpc::{Computed, DescribeResponse, Rule};
+use adapter_host::prestate::Prestate;
+use adapter_host::rpc::{Computed, DescribeResponse, Mode, Rule};
+use adapter_host::trace::Trace;
 use adapter_host::witness_file::WitnessFile;
 use alloy_consensus::Header;
 use alloy_consensus::proofs::calculate_receipt_root;
@@ -21,8 +23,11 @@ use crate::block::{self, Block};
 use crate::body_rules::{self, Commitment};
 use crate::chain::Chain;
 use crate::description::DESCRIPTION;
+use crate::environment::Environment;
 use crate::fork::Fork;
+use crate::prestate_database::PrestateDatabase;
 use crate::run::{self, Executed, Opened};
+use crate::state_before::StateBefore;
 use crate::witness_database::WitnessDatabase;
 use crate::{header_rules, post_state, receipts, uncle_rules, warm_up};
 
@@ -50,7 +55,18 @@ impl Client for Revm {
         cancelled: Arc<AtomicBool>,
         spent: &mut Spent,
     ) -> (Result<Computed, Stop>, Option<Leftover>) {
-        execute(file, question, cancelled, spent)
+        execute(file, question, cancelled, spent, None)
+    }
+
+    fn trace(
+        &self,
+        file: Arc<WitnessFile>,
+        question: &Question,
+        cancelled: Arc<AtomicBool>,
+        spent: &mut Spent,
+        trace: &mut Trace,
+    ) -> (Result<Computed, Stop>, Option<Leftover>) {
+        execute(file, question, cancelled, spent, Some(trace))
     }
 }
 
@@ -61,33 +77,42 @@ struct Prepared {
     ancestry: Ancestry,
     commitment: Commitment,
     unchecked_rules: Vec<Rule>,
+    /// In prestate mode.
+    prestate: Option<Prestate>,
 }
 
 /// What an execution leaves behind: its tries and caches take time to drop.
 pub struct Leftover {
     _prepared: Prepared,
-    _state: State<WitnessDatabase>,
+    _state: State<StateBefore>,
 }
 
-/// Executes the block of `file`. `cancelled` is looked at whenever the client reads the state.
+/// Executes the block of `file`, into `trace` if there is one. `cancelled` is looked at whenever the client reads the state.
 pub fn execute(
     file: Arc<WitnessFile>,
     question: &Question,
     cancelled: Arc<AtomicBool>,
     spent: &mut Spent,
+    trace: Option<&mut Trace>,
 ) -> (Result<Computed, Stop>, Option<Leftover>) {
-    let prepared = match prepare(&file, question, spent) {
+    let mut prepared = match prepare(&file, question, spent) {
         Ok(prepared) => prepared,
         Err(stop) => return (Err(stop), None),
     };
     let opening = Instant::now();
     let root = B256::from(question.pre_state_root.0);
+    let prestate = prepared.prestate.take();
     let Opened { mut state, senders } = run::open(&prepared.block, || {
-        WitnessDatabase::new(file, prepared.ancestry.clone(), root, prepared.chain.fork, cancelled)
+        let ancestry = prepared.ancestry.clone();
+        let environment = Environment::new(Arc::clone(&file), ancestry, prepared.chain.fork, cancelled);
+        match prestate {
+            None => StateBefore::Proven(WitnessDatabase::new(file, root, environment)),
+            Some(prestate) => StateBefore::Listed(PrestateDatabase::new(prestate, environment)),
+        }
     });
     spent.decode += opening.elapsed();
     let result = match senders {
-        Ok(senders) => run_and_collect(&prepared, &senders, &mut state, spent),
+        Ok(senders) => run_and_collect(&prepared, &senders, &mut state, spent, trace),
         Err(index) => {
             Err(broken(Rule::Transaction, format!("transaction {index}: its signature has no sender")).into())
         }
@@ -102,6 +127,7 @@ fn prepare(file: &WitnessFile, question: &Question, spent: &mut Spent) -> Result
     let block = block::decode(file.block(), &bound, chain.fork)?;
     let ancestry = Ancestry::new(file, &bound, question, keccak)?;
     let parent = decode_parent(file, &ancestry)?;
+    let prestate = if question.mode == Mode::Prestate { Some(Prestate::of(file)?) } else { None };
     spent.decode = started.elapsed();
 
     let checking = Instant::now();
@@ -109,7 +135,7 @@ fn prepare(file: &WitnessFile, question: &Question, spent: &mut Spent) -> Result
     unchecked_rules.extend(uncle_rules::check(&block, file, &ancestry, &bound.chain, chain.fork)?);
     let commitment = body_rules::check(&block, file.block().len(), &chain)?;
     spent.execute = checking.elapsed();
-    Ok(Prepared { block, chain, ancestry, commitment, unchecked_rules })
+    Ok(Prepared { block, chain, ancestry, commitment, unchecked_rules, prestate })
 }
 
 fn decode_parent(file: &WitnessFile, ancestry: &Ancestry) -> Result<Option<Header>, Stop> {
@@ -120,11 +146,12 @@ fn decode_parent(file: &WitnessFile, ancestry: &Ancestry) -> Result<Option<Heade
 fn run_and_collect(
     prepared: &Prepared,
     senders: &[Address],
-    state: &mut State<WitnessDatabase>,
+    state: &mut State<StateBefore>,
     spent: &mut Spent,
+    trace: Option<&mut Trace>,
 ) -> Result<Computed, Stop> {
     let executing = Instant::now();
-    let executed = run::execute(&prepared.block, senders, &prepared.chain, state);
+    let executed = run::execute(&prepared.block, senders, &prepared.chain, state, trace);
     let executed = executed.map_err(|ended| run::explain(&ended, &state.database))?;
     // A miss counts even where the client went on without it.
     if let Some(failure) = state.database.first_failure() {
@@ -135,8 +162,15 @@ fn run_and_collect(
 
     let hashing = Instant::now();
     let changes = run::take_changes(state);
-    let state_root = post_state::apply(&changes, &mut state.database)?;
-    let computed = collect(prepared, &executed, state_root);
+    let computed = collect(prepared, &executed);
+    let computed = match &mut state.database {
+        StateBefore::Proven(database) => {
+            Computed { state_root: word(post_state::apply(&changes, database)?), ..computed }
+        }
+        StateBefore::Listed(database) => {
+            Computed { post_state: post_state::messages(&changes, &database.prestate)?, ..computed }
+        }
+    };
     spent.root = hashing.elapsed();
     Ok(computed)
 }
@@ -153,10 +187,10 @@ fn check_deposits(prepared: &Prepared, executed: &Executed) -> Result<(), Stop> 
     Ok(())
 }
 
-fn collect(prepared: &Prepared, executed: &Executed, state_root: B256) -> Computed {
+/// All but the state after the block.
+fn collect(prepared: &Prepared, executed: &Executed) -> Computed {
     let Prepared { chain, commitment, unchecked_rules, .. } = prepared;
     Computed {
-        state_root: word(state_root),
         receipts_root: word(calculate_receipt_root(&executed.receipts)),
         logs_bloom: Bytes::copy_from_slice(receipts::bloom(&executed.receipts).as_slice()),
         gas_used: executed.gas_used,
@@ -167,7 +201,7 @@ fn collect(prepared: &Prepared, executed: &Executed, state_root: B256) -> Comput
         block_access_list_hash: None,
         receipts: executed.receipts.iter().map(receipts::message).collect(),
         unchecked_rules: unchecked_rules.iter().map(|&rule| rule.into()).collect(),
-        post_state: Vec::new(),
+        ..Computed::default()
     }
 }
 

@@ -1,10 +1,18 @@
-//! The state after the block: what revm changed, put into the tries.
+//! The state after the block: what revm changed, put into the tries, or told in values.
 
+use adapter_host::address;
+use adapter_host::hash::Hash;
+use adapter_host::missing::Missing;
+use adapter_host::post_state::{After, PostState};
+use adapter_host::prestate::Prestate;
+use adapter_host::rpc::PostAccount;
+use adapter_host::word::Word;
 use alloy_primitives::{Address, B256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
 use revm::database::{BundleAccount, BundleState};
 
-use crate::witness_database::{Failure, WitnessDatabase};
+use crate::environment::Failure;
+use crate::witness_database::WitnessDatabase;
 
 /// Applies the changes and returns the state root.
 ///
@@ -44,4 +52,24 @@ fn put(address: Address, account: &BundleAccount, database: &mut WitnessDatabase
     };
     let after = TrieAccount { nonce: info.nonce, balance: info.balance, storage_root, code_hash: info.code_hash };
     database.set_account(address, Some(after))
+}
+
+/// What changed, in values, for a block that was executed on its prestate.
+pub fn messages(changes: &BundleState, prestate: &Prestate) -> Result<Vec<PostAccount>, Missing> {
+    let mut post_state = PostState::new(prestate);
+    for (address, account) in &changes.state {
+        let after = account.info.as_ref().map(|info| After {
+            nonce: info.nonce,
+            balance: Word(info.balance.to_be_bytes()),
+            code_hash: Hash(info.code_hash.0),
+            storage_is_new: account.was_destroyed(),
+            slots: account
+                .storage
+                .iter()
+                .map(|(key, slot)| (Word(key.to_be_bytes()), Word(slot.present_value.to_be_bytes())))
+                .collect(),
+        });
+        post_state.put(address::Address(address.into_array()), after)?;
+    }
+    Ok(post_state.messages())
 }

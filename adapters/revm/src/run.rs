@@ -4,38 +4,52 @@ use std::thread;
 
 use adapter_host::outcome::{Stop, abstain, broken};
 use adapter_host::rpc::{AbstentionReason, Rule};
+use adapter_host::trace::{Over, Trace};
 use alloy_consensus::ReceiptEnvelope;
 use alloy_consensus::transaction::{Recovered, SignerRecoverable};
 use alloy_evm::block::{BlockExecutionError, BlockExecutionResult, BlockExecutor, BlockValidationError as Invalid};
+use alloy_evm::eth::EthEvmContext;
 use alloy_evm::eth::{EthBlockExecutionCtx, EthBlockExecutor};
-use alloy_evm::{EthEvmFactory, EvmEnv, EvmFactory};
+use alloy_evm::precompiles::PrecompilesMap;
+use alloy_evm::{EthEvm, EthEvmFactory, Evm, EvmEnv, EvmFactory};
 use alloy_primitives::Address;
 use revm::database::states::bundle_state::BundleRetention;
 use revm::database::{BundleState, State};
+use revm::inspector::Inspector;
 
 use crate::block::{Block, Transaction};
 use crate::chain::Chain;
+use crate::environment::Failure;
 use crate::receipts::Receipts;
-use crate::witness_database::{Failure, WitnessDatabase};
+use crate::state_before::StateBefore;
+use crate::tracer::{Tracer, Watch};
 
 pub type Executed = BlockExecutionResult<ReceiptEnvelope>;
 
-/// What executing came to an end with: an error of revm's, and the transaction that was executed, if one was.
+/// What executing came to an end with.
 #[derive(Debug)]
-pub struct Ended {
-    error: BlockExecutionError,
-    transaction: Option<usize>,
+pub enum Ended {
+    /// An error of revm's, and the transaction that was executed, if one was.
+    Failed { error: BlockExecutionError, transaction: Option<usize> },
+    /// Nobody reads the trace any more.
+    Over,
+}
+
+impl From<Over> for Ended {
+    fn from(_: Over) -> Self {
+        Self::Over
+    }
 }
 
 /// What a block is executed on.
 pub struct Opened {
-    pub state: State<WitnessDatabase>,
+    pub state: State<StateBefore>,
     /// Of the transactions; Err with the index of the first one whose signature is none (EIP-2 included).
     pub senders: Result<Vec<Address>, usize>,
 }
 
 /// Opens the state before the block; the senders are recovered meanwhile.
-pub fn open(block: &Block, database: impl FnOnce() -> WitnessDatabase) -> Opened {
+pub fn open(block: &Block, database: impl FnOnce() -> StateBefore) -> Opened {
     thread::scope(|scope| {
         let recovering = scope.spawn(|| recover_senders(&block.body.transactions));
         let state = State::builder().with_database(database()).with_bundle_update().build();
@@ -49,15 +63,35 @@ fn recover_senders(transactions: &[Transaction]) -> Result<Vec<Address>, usize> 
     transactions.iter().enumerate().map(recover).collect()
 }
 
-/// Executes the block, system calls included. What it changed stays in `state`.
+/// Executes the block, system calls included, into `trace` if there is one. What it changed stays in `state`.
 pub fn execute(
     block: &Block,
     senders: &[Address],
     chain: &Chain,
-    state: &mut State<WitnessDatabase>,
+    state: &mut State<StateBefore>,
+    trace: Option<&mut Trace>,
 ) -> Result<Executed, Ended> {
+    let environment = EvmEnv::for_eth_block(&block.header, chain, chain.id, chain.blobs);
+    let factory = EthEvmFactory::default();
+    match trace {
+        None => execute_on(factory.create_evm(state, environment), block, senders, chain),
+        Some(trace) => {
+            let evm = factory.create_evm_with_inspector(state, environment, Tracer::new(trace));
+            execute_on(evm, block, senders, chain)
+        }
+    }
+}
+
+fn execute_on<'a, I>(
+    evm: EthEvm<&'a mut State<StateBefore>, I, PrecompilesMap>,
+    block: &Block,
+    senders: &[Address],
+    chain: &Chain,
+) -> Result<Executed, Ended>
+where
+    I: Watch + Inspector<EthEvmContext<&'a mut State<StateBefore>>>,
+{
     let header = &block.header;
-    let environment = EvmEnv::for_eth_block(header, chain, chain.id, chain.blobs);
     let context = EthBlockExecutionCtx {
         parent_hash: header.parent_hash,
         parent_beacon_block_root: header.parent_beacon_block_root,
@@ -67,19 +101,23 @@ pub fn execute(
         tx_count_hint: Some(block.body.transactions.len()),
         slot_number: None,
     };
-    let evm = EthEvmFactory::default().create_evm(state, environment);
     let mut executor = EthBlockExecutor::new(evm, context, chain, Receipts);
-    let outside = |error| Ended { error, transaction: None };
+    let outside = |error| Ended::Failed { error, transaction: None };
     executor.apply_pre_execution_changes().map_err(outside)?;
     for (index, (transaction, sender)) in block.body.transactions.iter().zip(senders).enumerate() {
+        executor.evm_mut().inspector_mut().begin(index, || *transaction.tx_hash())?;
         let recovered = Recovered::new_unchecked(transaction, *sender);
-        executor.execute_transaction(recovered).map_err(|error| Ended { error, transaction: Some(index) })?;
+        let gas = executor
+            .execute_transaction(recovered)
+            .map_err(|error| Ended::Failed { error, transaction: Some(index) })?;
+        let succeeded = executor.receipts().last().is_some_and(ReceiptEnvelope::status);
+        executor.evm_mut().inspector_mut().end(succeeded, gas.tx_gas_used())?;
     }
     executor.apply_post_execution_changes().map_err(outside)
 }
 
 /// The changes that an executed block made, taken out of `state`.
-pub fn take_changes(state: &mut State<WitnessDatabase>) -> BundleState {
+pub fn take_changes(state: &mut State<StateBefore>) -> BundleState {
     state.merge_transitions(BundleRetention::PlainState);
     state.take_bundle()
 }
@@ -87,15 +125,16 @@ pub fn take_changes(state: &mut State<WitnessDatabase>) -> BundleState {
 /// What the verifier is told of an error: the rule that the block broke, or that the client failed by itself.
 ///
 /// A miss comes before whatever the client made of it.
-pub fn explain(ended: &Ended, database: &WitnessDatabase) -> Stop {
+pub fn explain(ended: &Ended, database: &StateBefore) -> Stop {
     if let Some(failure) = database.first_failure() {
         return failure.into();
     }
-    let text = match ended.transaction {
-        Some(index) => format!("transaction {index}: {}", ended.error),
-        None => ended.error.to_string(),
+    let Ended::Failed { error, transaction } = ended else { return Stop::Cancelled };
+    let text = match transaction {
+        Some(index) => format!("transaction {index}: {error}"),
+        None => error.to_string(),
     };
-    match rule(&ended.error) {
+    match rule(error) {
         Some(rule) => broken(rule, text).into(),
         None => abstain(AbstentionReason::Crashed, format!("revm: {text}")),
     }

@@ -1,97 +1,39 @@
-//! The state before the block, as revm reads it: out of partial tries, each read proven by the witness's nodes.
-//!
-//! The first thing that is missing is kept with its hash: revm's errors lose it on their way, and some of its callers
-//! go on as if nothing had been asked for. A request that is over stops at its next read.
+//! The state before the block in proof mode: out of partial tries, each read proven by the witness's nodes.
 
-use std::fmt::{self, Debug, Formatter};
-use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use adapter_host::ancestry::Ancestry;
 use adapter_host::hash::Hash;
 use adapter_host::missing::Missing;
 use adapter_host::witness_file::WitnessFile;
-use alloy_primitives::map::{AddressMap, B256Map};
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
+use alloy_primitives::map::AddressMap;
+use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_rlp::{Decodable, Encodable};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
 use revm::Database;
-use revm::context::DBErrorMarker;
 use revm::state::{AccountInfo, Bytecode};
 
-use crate::fork::Fork;
+use crate::environment::{Environment, Failure};
 use crate::node_index::NodeIndex;
 use crate::trie::{MissingNode, Proven, Trie};
 
-/// Why the state could not be read or changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    Missing(Missing),
-    /// Nobody waits for an answer any more.
-    Cancelled,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing(missing) => formatter.write_str(&missing.describe()),
-            Self::Cancelled => formatter.write_str("the request is over"),
-        }
-    }
-}
-
-impl std::error::Error for Failure {}
-impl DBErrorMarker for Failure {}
-
 pub struct WitnessDatabase {
-    file: Arc<WitnessFile>,
+    environment: Environment,
     nodes: NodeIndex,
-    codes: B256Map<Range<usize>>,
-    ancestry: Ancestry,
-    /// Whether the block's fork has EIP-7702.
-    has_delegations: bool,
-    cancelled: Arc<AtomicBool>,
     state: Trie,
     /// Of the accounts that were asked for their storage.
     storages: AddressMap<Trie>,
-    first_failure: Option<Failure>,
-}
-
-/// revm asks for it; the state of a block is nothing to print.
-impl Debug for WitnessDatabase {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("WitnessDatabase").field("first_failure", &self.first_failure).finish_non_exhaustive()
-    }
 }
 
 impl WitnessDatabase {
-    /// Hashes the file's nodes and codes.
-    pub fn new(
-        file: Arc<WitnessFile>,
-        ancestry: Ancestry,
-        pre_state_root: B256,
-        fork: Fork,
-        cancelled: Arc<AtomicBool>,
-    ) -> Self {
-        let bytes = file.bytes();
-        let codes = file.codes.iter().map(|place| (keccak256(&bytes[place.clone()]), place.clone())).collect();
-        Self {
-            nodes: NodeIndex::new(Arc::clone(&file)),
-            codes,
-            ancestry,
-            has_delegations: fork >= Fork::Prague,
-            cancelled,
-            state: Trie::new(pre_state_root),
-            storages: AddressMap::default(),
-            first_failure: None,
-            file,
-        }
+    /// Hashes the file's nodes.
+    pub fn new(file: Arc<WitnessFile>, pre_state_root: B256, environment: Environment) -> Self {
+        let (nodes, state) = (NodeIndex::new(file), Trie::new(pre_state_root));
+        Self { environment, nodes, state, storages: AddressMap::default() }
     }
 
     /// What went wrong first, even where the client went on without it.
     pub fn first_failure(&self) -> Option<Failure> {
-        self.first_failure.clone()
+        self.environment.first_failure()
     }
 
     /// Sets an account; None: it is no more.
@@ -163,33 +105,17 @@ impl WitnessDatabase {
         Ok(())
     }
 
-    fn check_wanted(&mut self) -> Result<(), Failure> {
-        if self.cancelled.load(Ordering::Relaxed) { Err(self.note(Failure::Cancelled)) } else { Ok(()) }
-    }
-
-    fn bytecode(&self, code: &[u8]) -> Bytecode {
-        let code = Bytes::copy_from_slice(code);
-        // Bytes that start like a delegation were mere code before there were any, and still are if they are none.
-        let delegation = if self.has_delegations { Bytecode::new_raw_checked(code.clone()).ok() } else { None };
-        delegation.unwrap_or_else(|| Bytecode::new_legacy(code))
-    }
-
-    fn note(&mut self, failure: Failure) -> Failure {
-        self.first_failure.get_or_insert_with(|| failure.clone());
-        failure
-    }
-
     fn missing_node(&mut self, MissingNode(hash): MissingNode, place: impl FnOnce() -> String) -> Failure {
         let mut location = place();
         if self.nodes.contains(hash) {
             location += ": the witness has it, but it is not a well-formed trie node there";
         }
-        self.note(Failure::Missing(Missing::Node { hash: Hash(hash.0), location }))
+        self.environment.note(Failure::Missing(Missing::Node { hash: Hash(hash.0), location }))
     }
 
     fn malformed_value(&mut self, node: B256, place: impl FnOnce() -> String) -> Failure {
         let location = format!("{}: its value is not well-formed", place());
-        self.note(Failure::Missing(Missing::Node { hash: Hash(node.0), location }))
+        self.environment.note(Failure::Missing(Missing::Node { hash: Hash(node.0), location }))
     }
 }
 
@@ -197,7 +123,7 @@ impl Database for WitnessDatabase {
     type Error = Failure;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Failure> {
-        self.check_wanted()?;
+        self.environment.check_wanted()?;
         let account = self.account(address)?;
         Ok(account.map(|account| AccountInfo {
             balance: account.balance,
@@ -209,18 +135,11 @@ impl Database for WitnessDatabase {
     }
 
     fn code_by_hash(&mut self, code_hash: B256) -> Result<Bytecode, Failure> {
-        self.check_wanted()?;
-        if code_hash == KECCAK256_EMPTY {
-            return Ok(Bytecode::default());
-        }
-        match self.codes.get(&code_hash) {
-            Some(place) => Ok(self.bytecode(&self.file.bytes()[place.clone()])),
-            None => Err(self.note(Failure::Missing(Missing::Code { hash: Hash(code_hash.0) }))),
-        }
+        self.environment.code_by_hash(code_hash)
     }
 
     fn storage(&mut self, address: Address, slot: U256) -> Result<U256, Failure> {
-        self.check_wanted()?;
+        self.environment.check_wanted()?;
         self.load_storage(address)?;
         let place = || format!("{} slot {:#x}", account_at(address), B256::from(slot));
         let Some(storage) = self.storages.get_mut(&address) else { return Ok(U256::ZERO) };
@@ -235,11 +154,7 @@ impl Database for WitnessDatabase {
     }
 
     fn block_hash(&mut self, number: u64) -> Result<B256, Failure> {
-        self.check_wanted()?;
-        match self.ancestry.hash(number) {
-            Some(hash) => Ok(B256::from(hash.0)),
-            None => Err(self.note(Failure::Missing(Missing::Ancestor { number }))),
-        }
+        self.environment.block_hash(number)
     }
 }
 

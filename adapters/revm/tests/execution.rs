@@ -302,7 +302,7 @@ fn a_request_that_is_over_stops_at_its_next_read() {
     let file = Arc::new(WitnessFile::from_bytes(scene.clone().bound().file().into()).ok().unwrap());
     let over = Arc::new(AtomicBool::new(true));
     let question = scene.bound().question();
-    assert!(matches!(execution::execute(file, &question, over, &mut Spent::default()).0, Err(Stop::Cancelled)));
+    assert!(matches!(execution::execute(file, &question, over, &mut Spent::default(), None).0, Err(Stop::Cancelled)));
 }
 
 #[test]

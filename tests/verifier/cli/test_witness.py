@@ -226,3 +226,68 @@ def test_all_real_blocks_are_imported_and_fine(tmp_path: Path) -> None:
     status, output, _ = run("check", tmp_path)
     assert status == 0
     assert output.count(": fine\n") == 24  # one block is there in two forms
+
+
+@needs_real_data
+def test_prestate_writes_files_with_both_sections(tmp_path: Path) -> None:
+    status, output, errors = run(
+        "prestate",
+        MAINNET / "1_1150000_zeth.json.gz",
+        MAINNET / "17000_2965788_scroll.json.gz",
+        INCOMPLETE / "mainnet_23587691_scroll.json.gz",
+        "--out",
+        tmp_path,
+    )
+    assert status == 2
+    (line,) = output.splitlines()
+    assert line.endswith(
+        " homestead; prestate: 17 accounts (3 absent), 27 slots; poststate: 16 accounts (0 deleted), 10 slots"
+    )
+    reason = "no trusted pre-state root: the witness has no parent header"
+    assert errors.splitlines() == [
+        f"error: {MAINNET / '17000_2965788_scroll.json.gz'}: {reason}",
+        f"error: {INCOMPLETE / 'mainnet_23587691_scroll.json.gz'}: {reason}",
+    ]
+    (path,) = tmp_path.glob("*.witness")
+    written = map_witness_file(path)
+    assert written.prestate is not None
+    assert written.poststate is not None
+    status, output, _ = run("show", path)
+    assert f"prestate: {len(written.prestate)} bytes: 17 accounts (3 absent), 27 slots\n" in output
+    status, output, _ = run("show", path, "--json")
+    assert json.loads(output)["extents"] == {
+        "prestate": "17 accounts (3 absent), 27 slots",
+        "poststate": "16 accounts (0 deleted), 10 slots",
+    }
+    status, output, _ = run("check", path)
+    assert status == 0
+    assert "note: prestate: 17 accounts (3 absent), 27 slots; all proven by the nodes\n" in output
+    # A witness file is a source too; what is derived from it is the same.
+    before = path.read_bytes()
+    assert run("prestate", path, "--out", tmp_path)[0] == 0
+    assert path.read_bytes() == before
+
+
+@needs_real_data
+def test_prestate_says_what_it_could_not_prove(tmp_path: Path) -> None:
+    status, output, errors = run(
+        "prestate",
+        INCOMPLETE / "holesky_2965790_scroll.json.gz",
+        INCOMPLETE / "mainnet_23587691_scroll.json.gz",
+        "--accept-claims",
+        "--out",
+        tmp_path,
+    )
+    assert (status, errors) == (1, "")
+    incomplete, claimed = output.splitlines()
+    assert "; incomplete: the witness lacks the hash of block 2965" in incomplete
+    assert incomplete.endswith("; no poststate")
+    assert "; the pre-state root is only claimed, and accepted; 255 ancestor hashes are only claimed" in claimed
+
+
+def test_malformed_sections_are_shown_and_make_a_file_unusable(tmp_path: Path) -> None:
+    path = write_witness_file(replace(CONTENT, prestate=b"\xc1\x01", poststate=b"\xc0"), tmp_path, sync=False)
+    assert "prestate: 2 bytes: malformed: an entry is no list\n" in run("show", path)[1]
+    status, output, _ = run("check", path)
+    assert status == 1
+    assert "error: prestate: malformed: an entry is no list\n" in output

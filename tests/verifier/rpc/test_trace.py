@@ -2,16 +2,23 @@
 
 import itertools
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import psutil
 import pytest
+from google.protobuf.message import DecodeError
 
 from tests.verifier.rpc.block_example import example, request
 from tests.verifier.rpc.conftest import PATIENCE, FakeAdapter
+from verifier.rpc.host.channel import ChannelError
+from verifier.rpc.host.fake import ADAPTER
+from verifier.rpc.host.job import Job, TraceJob
+from verifier.rpc.host.server import AdapterServer
 from verifier.rpc.host.tracer import STACKS_A_MESSAGE, STEPS_A_MESSAGE, Tracer
 from verifier.rpc.v1 import executor_pb2 as pb
+from verifier.rpc.v1 import executor_pb2_grpc
 
 ENDLESS = "steps 1 0"
 
@@ -62,7 +69,9 @@ def test_outcome_equals_the_execution(fake_adapter: FakeAdapter) -> None:
     assert event.outcome.abstention.reason == pb.ABSTENTION_REASON_REFUSED
 
 
-@pytest.mark.parametrize(("order", "named"), [("raise", "ValueError"), ("exit 7", "ended with status 7")])
+@pytest.mark.parametrize(
+    ("order", "named"), [("raise", "ValueError"), ("exit 7", "ended with status 7"), ("garbage", "no answer")]
+)
 def test_lost_execution_is_an_outcome_after_what_was_sent(fake_adapter: FakeAdapter, order: str, named: str) -> None:
     events = trace(fake_adapter, ask(order))
     assert kinds(events)[0] == "transaction_start"
@@ -135,6 +144,33 @@ def test_takes_a_place(fake_adapter: FakeAdapter) -> None:
     for call in calls:
         call.cancel()
     assert fake_adapter.execute(request(example())).WhichOneof("outcome") == "computed"
+
+
+def test_adapter_that_does_not_trace(tmp_path: Path) -> None:
+    def describe_without() -> pb.DescribeResponse:
+        description = ADAPTER.description()
+        description.traces = False
+        return description
+
+    server = AdapterServer(replace(ADAPTER, description=describe_without), tmp_path / "fake.sock", 1)
+    server.start()
+    try:
+        with grpc.insecure_channel(f"unix:{tmp_path / 'fake.sock'}") as channel:
+            stub = executor_pb2_grpc.StatelessExecutorStub(channel)  # type: ignore[no-untyped-call]  # generated
+            with pytest.raises(grpc.RpcError) as caught:
+                list(stub.Trace(ask("answer"), timeout=PATIENCE))
+            assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xff", pb.TraceEvent(outcome=pb.ExecuteResponse()).SerializeToString()])
+def test_what_is_no_event_is_not_passed_on(payload: bytes) -> None:
+    job = TraceJob(b"", None)
+    with pytest.raises((ChannelError, DecodeError)):
+        job.take(payload)
+    with pytest.raises(ChannelError):
+        Job(b"", None).take(pb.TraceEvent(transaction_start=pb.TransactionStart()).SerializeToString())
 
 
 def test_not_well_formed(fake_adapter: FakeAdapter) -> None:

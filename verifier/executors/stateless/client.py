@@ -128,9 +128,10 @@ class AdapterClient:
         """
         if self.description is not None and request.mode not in self.description.modes:
             return self._abstain(AbstentionReason.REFUSED, f"does not execute in {request.mode} mode", 0.0)
+        places = self._places  # another after a restart with another number of them
         try:
             async with asyncio.timeout(request.deadline):
-                await self._places.acquire()
+                await places.acquire()
         except TimeoutError:
             return self._abstain(AbstentionReason.TIMEOUT, f"busy for all of {request.deadline:.1f} s", 0.0)
         started = time.monotonic()
@@ -147,7 +148,7 @@ class AdapterClient:
                 raise AdapterLostError(_describe(error)) from None
             return self._abstain(*_reason(error, request.deadline), elapsed)
         finally:
-            self._places.release()
+            places.release()
         elapsed = (time.monotonic() - started) * 1000
         outcome: Outcome
         try:
@@ -196,9 +197,10 @@ class AdapterClient:
             yield self._abstain(AbstentionReason.REFUSED, f"does not execute in {request.mode} mode", 0.0)
             return
         started = time.monotonic()
+        places = self._places  # another after a restart with another number of them
         try:
             async with asyncio.timeout(request.deadline):
-                await self._places.acquire()
+                await places.acquire()
         except TimeoutError:
             yield self._abstain(AbstentionReason.TIMEOUT, f"busy for all of {request.deadline:.1f} s", 0.0)
             return
@@ -222,7 +224,7 @@ class AdapterClient:
             reader.outcome = Abstention(*_reason(error, request.deadline))
         finally:
             call.cancel()
-            self._places.release()
+            places.release()
         elapsed = (time.monotonic() - started) * 1000
         yield Result(self.name, self.lineage, reader.outcome or ending, elapsed, reader.adapter_ms)
 

@@ -61,7 +61,7 @@ class SupervisedAdapter:
             try:
                 result = await self.client.execute(replace(request, deadline=remaining))
                 self.expected_ms = result.elapsed_ms
-                if isinstance(result.outcome, Abstention) and result.outcome.reason is AbstentionReason.TIMEOUT:
+                if _is_timeout(result):
                     self._check_later()
                 return result
             except AdapterLostError as error:
@@ -97,16 +97,22 @@ class SupervisedAdapter:
             yield self._abstain(self.process.reason or f"not ready within {request.deadline:.1f} s", started)
             return
         remaining = max(0.0, request.deadline - (time.monotonic() - started))
+        finished = False
         try:
             async with contextlib.aclosing(
                 self.client.trace(replace(request, deadline=remaining), first, count)
             ) as stream:
                 async for each in stream:
+                    finished = isinstance(each, Result) and not _is_timeout(each)
                     yield each
         except AdapterLostError as error:
+            finished = True
             await self._notice_loss()
             reason = f"{error} ({self.process.reason})" if self.process.reason else str(error)
             yield self._abstain(reason, started)
+        finally:
+            if not finished:
+                self._check_later()  # nobody waits for it any more: it has to stop
 
     async def _wait_ready(self, seconds: float) -> bool:
         try:
@@ -129,6 +135,10 @@ class SupervisedAdapter:
     def _abstain(self, detail: str, started: float) -> Result:
         elapsed_ms = (time.monotonic() - started) * 1000
         return Result(self.name, self.lineage, Abstention(AbstentionReason.CRASHED, detail), elapsed_ms)
+
+
+def _is_timeout(result: Result) -> bool:
+    return isinstance(result.outcome, Abstention) and result.outcome.reason is AbstentionReason.TIMEOUT
 
 
 class UnavailableAdapter:

@@ -117,7 +117,7 @@ class RemoteAdapter:
                 result = await self._execute(request, started)
         except TimeoutError:
             result = self._abstain(AbstentionReason.TIMEOUT, f"no answer within {request.deadline:.1f} s", started)
-        if isinstance(result.outcome, Abstention) and result.outcome.reason is AbstentionReason.TIMEOUT:
+        if _is_timeout(result):
             self._doubt(self._connection)
         else:
             self.expected_ms = result.elapsed_ms
@@ -144,6 +144,8 @@ class RemoteAdapter:
                     async with contextlib.aclosing(connection.client.trace(left, first, count, uploaded)) as stream:
                         async for each in stream:
                             begun = True
+                            if isinstance(each, Result) and _is_timeout(each):
+                                self._doubt(connection)
                             yield each
                 return
             except TimeoutError:
@@ -231,7 +233,9 @@ class RemoteAdapter:
                 if not reason:
                     backoff = FIRST_BACKOFF
                     reason = await self._keep(connection)
-                log.warning("adapter=%s event=away address=%s reason=%r", self.name, self.address, reason)
+                # Once a reason: it is tried again for ever.
+                level = logging.DEBUG if reason == self.reason else logging.WARNING
+                log.log(level, "adapter=%s event=away address=%s reason=%r", self.name, self.address, reason)
                 await self._set(None, reason)
                 self._retire(connection)
                 connection = None
@@ -313,6 +317,10 @@ class _Attempts:
         if isinstance(error, UploadRefusedError):
             return AbstentionReason.REFUSED, str(error)
         return AbstentionReason.CRASHED, str(error)
+
+
+def _is_timeout(result: Result) -> bool:
+    return isinstance(result.outcome, Abstention) and result.outcome.reason is AbstentionReason.TIMEOUT
 
 
 def _remaining(request: ExecutionRequest, started: float) -> float:

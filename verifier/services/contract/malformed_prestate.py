@@ -6,6 +6,7 @@ from typing import Any
 import rlp
 
 from witness.rlp_encoding import encode_list
+from witness.trie import EMPTY_ROOT
 
 DEPTH = 20_000  # nested lists
 NONCE, BALANCE, STORAGE_ROOT, CODE_HASH, SLOTS = range(1, 6)  # positions in an entry
@@ -61,6 +62,11 @@ def _absent_with(value: Any) -> Callable[[Entries], None]:
     return change
 
 
+def _value_in_no_storage(entries: Entries) -> None:
+    entry = entries[_present(entries)]
+    entry[STORAGE_ROOT], entry[SLOTS] = EMPTY_ROOT, [[bytes(32), b"\1"]]
+
+
 _CHANGES: dict[str, Callable[[Entries], Any]] = {
     "two accounts exchanged": _swapped,
     "an account twice": lambda entries: entries.insert(0, entries[0]),
@@ -80,6 +86,7 @@ _CHANGES: dict[str, Callable[[Entries], Any]] = {
     "a storage root of 31 bytes": _field(STORAGE_ROOT, b"\1" * 31),
     "no storage root": _field(STORAGE_ROOT, b""),
     "a code hash of 33 bytes": _field(CODE_HASH, b"\1" * 33),
+    "a slot's value under the root of no storage": _value_in_no_storage,
     "a string for the slots": _field(SLOTS, b""),
     "two slots exchanged": _slots(lambda slots: slots.insert(0, slots.pop(1))),
     "a slot twice": _slots(lambda slots: slots.insert(0, slots[0])),

@@ -10,8 +10,10 @@ import { fileURLToPath } from 'node:url'
 import {
   credentials,
   makeGenericClientConstructor,
+  type ChannelCredentials,
   type Client,
   type ClientReadableStream,
+  type ClientWritableStream,
   type ServiceError,
 } from '@grpc/grpc-js'
 import { service as healthService } from 'grpc-health-check'
@@ -47,8 +49,10 @@ export class AdapterProcess {
   private executor: Client | undefined
   private health: Client | undefined
 
-  constructor() {
-    this.child = spawn(process.execPath, [MAIN, '--socket', this.socket], { stdio: ['pipe', 'pipe', 'pipe'] })
+  /** words: of the command line, where it is not to serve on `socket`. */
+  constructor(words?: readonly string[]) {
+    const place = words ?? ['--socket', this.socket]
+    this.child = spawn(process.execPath, [MAIN, ...place], { stdio: ['pipe', 'pipe', 'pipe'] })
     this.child.stdout?.on('data', (text: Buffer) => (this.output += text.toString()))
     this.child.stderr?.on('data', (text: Buffer) => (this.errors += text.toString()))
     this.ended = once(this.child, 'exit') as Promise<[number | null, string | null]>
@@ -79,6 +83,26 @@ export class AdapterProcess {
     return client.Trace({ execution, first: 0, count: 0 }, { deadline: Date.now() + timeout })
   }
 
+  /** Uploads what the parts hold, in as many messages; `cancelled` before the end where it is said. */
+  upload(parts: readonly object[], isCancelled = false): Promise<object> {
+    const client = this.executorClient as unknown as Record<
+      'Upload',
+      (
+        options: object,
+        callback: (error: ServiceError | null, response?: object) => void,
+      ) => ClientWritableStream<object>
+    >
+    return new Promise((resolve, reject) => {
+      const call = client.Upload({ deadline: Date.now() + 60_000 }, (error, response) => {
+        if (error === null) resolve(response ?? {})
+        else reject(error)
+      })
+      for (const part of parts) call.write(part)
+      if (isCancelled) call.cancel()
+      else call.end()
+    })
+  }
+
   /** The answer to the health service's Check. */
   async check(service: string): Promise<string> {
     this.health ??= new (makeGenericClientConstructor(healthService, 'Health'))(...this.address())
@@ -98,6 +122,17 @@ export class AdapterProcess {
     this.executor?.close()
     this.health?.close()
     return this.ended
+  }
+
+  /** Speaks to the adapter at the address that it has logged; to what serves on a socket by default. */
+  connect(channel: ChannelCredentials): void {
+    const [, address] = /event=listening address=(\S+)/u.exec(this.errors) ?? []
+    this.executor?.close()
+    this.executor = new (makeGenericClientConstructor(executorService(), 'Executor'))(
+      address as string,
+      channel,
+      OPTIONS,
+    )
   }
 
   private get executorClient(): Client {

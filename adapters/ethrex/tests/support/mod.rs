@@ -8,8 +8,10 @@ use std::sync::atomic::AtomicBool;
 use adapter_host::client::{Question, Spent};
 use adapter_host::hash::Hash;
 use adapter_host::outcome::Stop;
-use adapter_host::rpc::{Abstention, AbstentionReason, BrokenRule, Computed, Missing, Mode};
-use adapter_host::testing::file;
+use adapter_host::rpc::trace_event::Event;
+use adapter_host::rpc::{Abstention, AbstentionReason, BrokenRule, Computed, Missing, Mode, Step};
+use adapter_host::testing::{file, prestate};
+use adapter_host::trace::{self, Wanted};
 use adapter_host::witness_file::WitnessFile;
 use bytes::Bytes;
 use ethrex_adapter::execution;
@@ -22,6 +24,7 @@ use ethrex_crypto::NativeCrypto;
 use ethrex_crypto::keccak::keccak_hash;
 use ethrex_rlp::encode::RLPEncode;
 use ethrex_trie::{NodeRef, Trie};
+use tokio_stream::StreamExt;
 
 pub const GAS_LIMIT: u64 = 30_000_000;
 pub const BASE_FEE: u64 = 7; // wei
@@ -59,6 +62,28 @@ impl Account {
     pub fn with_code(code: &[u8]) -> Self {
         Self { code: code.to_vec(), ..Self::default() }
     }
+
+    fn storage_root_and_nodes(&self) -> (H256, Vec<Vec<u8>>) {
+        let slots = self.storage.iter();
+        trie(slots.map(|(slot, value)| (hashed(H256::from_low_u64_be(*slot)), U256::from(*value).encode_to_vec())))
+    }
+
+    /// As a prestate section lists it, with all of its slots.
+    fn listed(&self) -> prestate::Account {
+        let slots = self.storage.iter();
+        prestate::Account {
+            nonce: self.nonce,
+            balance: U256::from(self.balance).to_big_endian(),
+            storage_root: self.storage_root_and_nodes().0.0,
+            code_hash: hashed(&self.code).0,
+            slots: slots.map(|(&slot, &value)| (word(slot), word(value))).collect(),
+        }
+    }
+}
+
+/// 32 bytes, big-endian.
+pub fn word(value: u64) -> [u8; 32] {
+    U256::from(value).to_big_endian()
 }
 
 /// The root of a trie and its nodes.
@@ -82,11 +107,7 @@ pub fn hashed(bytes: impl AsRef<[u8]>) -> H256 {
 pub fn state(accounts: &BTreeMap<Address, Account>) -> (H256, Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let (mut nodes, mut codes, mut leaves) = (Vec::new(), Vec::new(), Vec::new());
     for (address, account) in accounts {
-        let slots = account
-            .storage
-            .iter()
-            .map(|(slot, value)| (hashed(H256::from_low_u64_be(*slot)), U256::from(*value).encode_to_vec()));
-        let (storage_root, storage_nodes) = trie(slots);
+        let (storage_root, storage_nodes) = account.storage_root_and_nodes();
         let state = AccountState {
             nonce: account.nonce,
             balance: account.balance.into(),
@@ -139,10 +160,14 @@ pub struct Scene {
     /// Instead of the encoding of `header` and `body`.
     pub block: Option<Vec<u8>>,
     pub parent_header_optional: bool,
+    /// The state before the block, by which the prestate section can be written.
+    pub accounts: BTreeMap<Address, Account>,
+    /// The prestate section; with one, the block is executed in prestate mode.
+    pub prestate: Option<Vec<u8>>,
 }
 
 impl Scene {
-    /// `fork`: paris, shanghai, cancun, prague or amsterdam. The senders of the transactions are funded, and have an
+    /// `fork`: paris, shanghai, cancun, prague, osaka or amsterdam. The senders of the transactions are funded, and have an
     /// account of their own in the state besides `accounts`.
     pub fn new(fork: &str, accounts: &[(Address, Account)], transactions: Vec<EIP1559Transaction>) -> Self {
         let mut accounts: BTreeMap<Address, Account> = accounts.iter().cloned().collect();
@@ -150,8 +175,8 @@ impl Scene {
             accounts.entry(sender(tx)).or_default().balance = RICH;
         }
         let (root, nodes, codes) = state(&accounts);
-        let level =
-            ["paris", "shanghai", "cancun", "prague", "amsterdam"].iter().position(|name| *name == fork).unwrap();
+        let forks = ["paris", "shanghai", "cancun", "prague", "osaka", "amsterdam"];
+        let level = forks.iter().position(|name| *name == fork).unwrap();
         let since = |first: usize| level >= first;
         let empty_uncles = *ethrex_common::constants::DEFAULT_OMMERS_HASH;
         let parent = BlockHeader {
@@ -183,8 +208,8 @@ impl Scene {
             blob_gas_used: since(2).then_some(0),
             parent_beacon_block_root: since(2).then(H256::zero),
             requests_hash: since(3).then(H256::zero),
-            block_access_list_hash: since(4).then(H256::zero),
-            slot_number: since(4).then_some(0),
+            block_access_list_hash: since(5).then(H256::zero),
+            slot_number: since(5).then_some(0),
             ..BlockHeader::default()
         };
         Self {
@@ -199,6 +224,8 @@ impl Scene {
             headers: None,
             block: None,
             parent_header_optional: false,
+            accounts,
+            prestate: None,
         }
         .bound()
     }
@@ -223,23 +250,31 @@ impl Scene {
     pub fn file(&self) -> Vec<u8> {
         let chain = self.ancestors.iter().chain([&self.parent]).map(RLPEncode::encode_to_vec);
         let headers = self.headers.clone().unwrap_or_else(|| chain.collect());
-        file::encode(
-            1,
-            self.header.number,
-            Hash(self.hash().0),
-            &[
-                (1, self.block_bytes()),
-                (2, file::encode_witness(&self.nodes, &self.codes, &headers)),
-                (3, self.chain_config.clone().into_bytes()),
-            ],
-        )
+        let mut sections = vec![
+            (1, self.block_bytes()),
+            (2, file::encode_witness(&self.nodes, &self.codes, &headers)),
+            (3, self.chain_config.clone().into_bytes()),
+        ];
+        sections.extend(self.prestate.clone().map(|prestate| (4, prestate)));
+        file::encode(1, self.header.number, Hash(self.hash().0), &sections)
+    }
+
+    /// What a prestate section has to list: every account with all of its slots, and those that are not there.
+    pub fn listing(&self, absent: &[Address]) -> prestate::Accounts {
+        let listed = self.accounts.iter().map(|(address, account)| (address.0, Some(account.listed())));
+        listed.chain(absent.iter().map(|address| (address.0, None))).collect()
+    }
+
+    /// In prestate mode, on this section and without a single node.
+    pub fn with_prestate(&self, listing: &prestate::Accounts) -> Self {
+        Self { nodes: Vec::new(), prestate: Some(prestate::encode(listing)), ..self.clone() }
     }
 
     pub fn question(&self) -> Question {
         Question {
             block_hash: Hash(self.hash().0),
             pre_state_root: Hash(self.pre_state_root.0),
-            mode: Mode::Proof,
+            mode: if self.prestate.is_some() { Mode::Prestate } else { Mode::Proof },
             chain_config: Bytes::new(),
             parent_header_optional: self.parent_header_optional,
             ancestor_hashes: Default::default(),
@@ -253,6 +288,33 @@ impl Scene {
     pub fn ask(&self, question: &Question) -> Result<Computed, Stop> {
         let file = Arc::new(WitnessFile::from_bytes(self.file().into()).unwrap());
         execution::execute(file, question, Arc::new(AtomicBool::new(false)), &mut Spent::default()).0
+    }
+
+    /// What is told while the block is traced, and its result.
+    pub fn traced(&self, first: u32, count: u32) -> (Vec<Event>, Result<Computed, Stop>) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let _entered = runtime.enter();
+        let (mut trace, events) = trace::open(Wanted { first, count }, None);
+        let file = Arc::new(WitnessFile::from_bytes(self.file().into()).unwrap());
+        let question = self.question();
+        let work = std::thread::spawn(move || {
+            let cancelled = Arc::new(AtomicBool::new(false));
+            execution::execute_traced(file, &question, cancelled, &mut Spent::default(), &mut trace).0
+        });
+        // The last one is an error: it is the host that makes an event of the outcome.
+        let events = events.filter_map(|event| event.ok()?.event);
+        (runtime.block_on(events.collect()), work.join().unwrap())
+    }
+
+    /// The steps of the one transaction that the block has.
+    pub fn steps(&self) -> Vec<Step> {
+        let (events, result) = self.traced(0, 0);
+        result.unwrap_or_else(|stop| panic!("not computed: {stop:?}"));
+        let steps = events.into_iter().filter_map(|event| match event {
+            Event::Steps(steps) => Some(steps.steps),
+            _ => None,
+        });
+        steps.flatten().collect()
     }
 
     pub fn computed(&self) -> Computed {

@@ -33,5 +33,6 @@ func Describe() *rpcv1.DescribeResponse {
 		MaxConcurrentRequests: uint32(ConcurrentRequests()),
 		ContractVersion:       contractVersion,
 		Traces:                true,
+		Uploads:               true,
 	}
 }

@@ -34,7 +34,8 @@ func (run *run) compute(ctx context.Context) (*rpcv1.Computed, error) {
 		UncheckedRules:   run.unchecked,
 		PostState:        changes,
 	}
-	if run.prestate == nil || run.rules.IsByzantium { // before it, receipts have state roots in them
+	// Before Byzantium receipts have state roots in them; the root of no receipts is known nevertheless.
+	if run.prestate == nil || run.rules.IsByzantium || len(run.receipts) == 0 {
 		computed.ReceiptsRoot = types.DeriveSha(run.receipts, trie.NewStackTrie(nil)).Bytes()
 	}
 	if run.commitment.WithdrawalsRoot != nil {

@@ -57,7 +57,8 @@ type fixture struct {
 type tally struct{ valid, rejected, different, refused, skipped int }
 
 // TestFixtures executes the blocks of public fixtures. The state is geth's own blockchain, which gives each block's
-// witness: all nodes and codes that there are. Valid blocks must give the header's values, invalid ones must not.
+// witness: all nodes and codes that there are. Valid blocks must give the header's values, invalid ones must not; valid
+// ones must give the same on a prestate.
 func TestFixtures(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some ten seconds")
@@ -148,7 +149,7 @@ func runFixture(t *testing.T, name string, test *fixture, counts *tally) {
 			t.Fatal(name, err)
 		}
 		verdict := judge(one.Header, response, counts)
-		if one.PreStateRoot = parent.Root; verdict == "" {
+		if one.Name, one.PreStateRoot = name, parent.Root; verdict == "" {
 			checkPrestate(t, one)
 		}
 		if (verdict == "") != (block.ExpectException == "") {

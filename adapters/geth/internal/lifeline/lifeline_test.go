@@ -30,12 +30,14 @@ func TestEndOfInput(t *testing.T) {
 func TestSignal(t *testing.T) {
 	reader, writer := io.Pipe()
 	defer func() { _ = writer.Close() }()
-	reasons := make(chan string, 1)
-	lifeline.Watch(reader, func(reason string) { reasons <- reason })
-	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if reason := <-reasons; reason != "terminated" {
-		t.Fatal(reason)
+	for _, input := range []io.Reader{reader, nil} {
+		reasons := make(chan string, 1)
+		lifeline.Watch(input, func(reason string) { reasons <- reason })
+		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if reason := <-reasons; reason != "terminated" {
+			t.Fatal(reason)
+		}
 	}
 }

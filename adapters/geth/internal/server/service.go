@@ -15,6 +15,7 @@ import (
 	"execution-verifier/adapters/geth/internal/description"
 	"execution-verifier/adapters/geth/internal/execution"
 	"execution-verifier/adapters/geth/internal/rpcv1"
+	"execution-verifier/adapters/geth/internal/uploads"
 )
 
 // queuePerSlot is how many requests may wait for each that is executed.
@@ -28,6 +29,8 @@ type Service struct {
 	rpcv1.UnimplementedStatelessExecutorServer
 	admission *admission
 	execute   executor
+	uploads   *uploads.Store
+	uploading chan struct{} // taken by the uploads under way
 	log       *slog.Logger
 }
 
@@ -36,7 +39,10 @@ func NewService(log *slog.Logger) *Service { return newService(log, execution.Ex
 
 func newService(log *slog.Logger, execute executor) *Service {
 	slots := description.ConcurrentRequests()
-	return &Service{admission: newAdmission(slots, queuePerSlot*slots), execute: execute, log: log}
+	return &Service{
+		admission: newAdmission(slots, queuePerSlot*slots), execute: execute, log: log,
+		uploads: uploads.NewStore(), uploading: make(chan struct{}, uploadsAtOnce),
+	}
 }
 
 // Describe says what this adapter is.
@@ -48,7 +54,7 @@ func (service *Service) Describe(context.Context, *rpcv1.DescribeRequest) (*rpcv
 // again only when geth has stopped.
 func (service *Service) Execute(ctx context.Context, message *rpcv1.ExecuteRequest) (*rpcv1.ExecuteResponse, error) {
 	arrival := time.Now()
-	request, err := requestOf(message)
+	request, err := service.requestOf(message)
 	if err != nil {
 		return nil, err
 	}
@@ -113,8 +119,8 @@ func (service *Service) logAnswer(request *execution.Request, response *rpcv1.Ex
 	}
 }
 
-// requestOf checks the form of a request.
-func requestOf(message *rpcv1.ExecuteRequest) (*execution.Request, error) {
+// requestOf checks the form of a request, and finds what was uploaded for it.
+func (service *Service) requestOf(message *rpcv1.ExecuteRequest) (*execution.Request, error) {
 	request := &execution.Request{
 		ChainConfig:    message.GetChainConfig(),
 		ParentOptional: message.GetParentHeaderOptional(),
@@ -127,6 +133,12 @@ func requestOf(message *rpcv1.ExecuteRequest) (*execution.Request, error) {
 		request.Path = witness.Path
 	case *rpcv1.ExecuteRequest_Content:
 		request.Content = witness.Content
+	case *rpcv1.ExecuteRequest_Uploaded:
+		content, err := service.uploaded(witness.Uploaded)
+		if err != nil {
+			return nil, err
+		}
+		request.Content = content
 	default:
 		return nil, status.Error(codes.InvalidArgument, "no witness")
 	}

@@ -149,7 +149,7 @@ func TestServing(t *testing.T) {
 	}
 	warm := make(chan struct{})
 	served := make(chan error, 1)
-	go func() { served <- Serve(listener, quiet(), func() error { <-warm; return nil }) }()
+	go func() { served <- Serve(listener, nil, quiet(), func() error { <-warm; return nil }) }()
 	connection, err := grpc.NewClient("unix:"+path, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 // reader is slow, and no event is sent after the handler has returned, which it does at the deadline as Execute does.
 func (service *Service) Trace(message *rpcv1.TraceRequest, stream grpc.ServerStreamingServer[rpcv1.TraceEvent]) error {
 	arrival := time.Now()
-	request, err := requestOf(message.GetExecution())
+	request, err := service.requestOf(message.GetExecution())
 	if err != nil {
 		return err
 	}

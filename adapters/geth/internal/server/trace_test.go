@@ -26,7 +26,7 @@ import (
 )
 
 // connect serves the service on a socket of its own and returns a client of it.
-func connect(t *testing.T, service *Service) rpcv1.StatelessExecutorClient {
+func connect(t testing.TB, service *Service) rpcv1.StatelessExecutorClient {
 	t.Helper()
 	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "socket"))
 	if err != nil {
@@ -200,6 +200,35 @@ func TestTraceGivesItsPlaceBack(t *testing.T) {
 			if code := status.Code(err); code != codes.Canceled && code != codes.DeadlineExceeded {
 				t.Error(err)
 			}
+		})
+	}
+}
+
+// BenchmarkTrace traces real blocks over a socket, to a reader that throws the steps away.
+func BenchmarkTrace(b *testing.B) {
+	for _, block := range witnesstest.RealBlocks(b, "mainnet") {
+		b.Run(block.Name, func(b *testing.B) {
+			client := connect(b, NewService(quiet()))
+			request := contentOf(&block)
+			request.ParentHeaderOptional = true
+			for number, hash := range block.BlockHashes {
+				request.AncestorHashes = append(request.AncestorHashes, &rpcv1.AncestorHash{Number: number, Hash: hash.Bytes()})
+			}
+			steps := 0
+			for b.Loop() {
+				stream, err := client.Trace(b.Context(), &rpcv1.TraceRequest{Execution: request})
+				if err != nil {
+					b.Fatal(err)
+				}
+				event, err := stream.Recv()
+				for ; err == nil && event.GetOutcome() == nil; event, err = stream.Recv() {
+					steps += len(event.GetSteps().GetSteps())
+				}
+				if event.GetOutcome().GetComputed() == nil {
+					b.Fatal(event, err)
+				}
+			}
+			b.ReportMetric(float64(steps)/b.Elapsed().Seconds(), "steps/s")
 		})
 	}
 }

@@ -12,6 +12,7 @@ use adapter_host::hash::Hash;
 use adapter_host::outcome::Stop;
 use adapter_host::rpc::{Abstention, AbstentionReason, BrokenRule, Computed, Missing, Mode};
 use adapter_host::testing::file;
+use adapter_host::testing::prestate::{self, Accounts};
 use adapter_host::witness_file::WitnessFile;
 use alloy_consensus::proofs::{calculate_ommers_root, calculate_transaction_root, calculate_withdrawals_root};
 use alloy_consensus::transaction::SignerRecoverable;
@@ -82,6 +83,25 @@ impl Account {
     pub fn with_code(code: &[u8]) -> Self {
         Self { code: code.to_vec(), ..Self::default() }
     }
+
+    fn slots(&self) -> impl Iterator<Item = (B256, Vec<u8>)> {
+        let slot = |(slot, value): (&u64, &u64)| {
+            (keccak256(U256::from(*slot).to_be_bytes::<32>()), alloy_rlp::encode(U256::from(*value)))
+        };
+        self.storage.iter().map(slot)
+    }
+
+    /// As the prestate section has it.
+    pub fn listed(&self) -> prestate::Account {
+        let word = |value: &u64| U256::from(*value).to_be_bytes::<32>();
+        prestate::Account {
+            nonce: self.nonce,
+            balance: word(&self.balance),
+            storage_root: trie(self.slots()).0.0,
+            code_hash: keccak256(&self.code).0,
+            slots: self.storage.iter().map(|(key, value)| (word(key), word(value))).collect(),
+        }
+    }
 }
 
 /// The root of a trie and its nodes.
@@ -104,10 +124,7 @@ pub fn trie(entries: impl IntoIterator<Item = (B256, Vec<u8>)>) -> (B256, Vec<Ve
 pub fn state(accounts: &BTreeMap<Address, Account>) -> (B256, Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let (mut nodes, mut codes, mut leaves) = (Vec::new(), Vec::new(), Vec::new());
     for (address, account) in accounts {
-        let slots = account.storage.iter().map(|(slot, value)| {
-            (keccak256(U256::from(*slot).to_be_bytes::<32>()), alloy_rlp::encode(U256::from(*value)))
-        });
-        let (storage_root, storage_nodes) = trie(slots);
+        let (storage_root, storage_nodes) = trie(account.slots());
         let state = TrieAccount {
             nonce: account.nonce,
             balance: U256::from(account.balance),
@@ -189,6 +206,10 @@ pub struct Scene {
     /// Instead of the encoding of `header` and `body`.
     pub block: Option<Vec<u8>>,
     pub parent_header_optional: bool,
+    /// What the state is made of.
+    pub accounts: BTreeMap<Address, Account>,
+    /// What the prestate section lists; without it the file has none.
+    pub listed: Option<Accounts>,
 }
 
 impl Scene {
@@ -237,6 +258,8 @@ impl Scene {
             headers: None,
             block: None,
             parent_header_optional: false,
+            accounts: BTreeMap::new(),
+            listed: None,
         }
         .with_state(&accounts)
         .bound()
@@ -246,6 +269,15 @@ impl Scene {
     pub fn with_state(mut self, accounts: &BTreeMap<Address, Account>) -> Self {
         (self.pre_state_root, self.nodes, self.codes) = state(accounts);
         self.parent.state_root = self.pre_state_root;
+        self.accounts = accounts.clone();
+        self
+    }
+
+    /// With a prestate section that lists every account and slot, and these addresses as absent.
+    pub fn listing(mut self, absent: &[Address]) -> Self {
+        let mut listed: Accounts = absent.iter().map(|address| (address.into_array(), None)).collect();
+        listed.extend(self.accounts.iter().map(|(address, account)| (address.into_array(), Some(account.listed()))));
+        self.listed = Some(listed);
         self
     }
 
@@ -271,16 +303,13 @@ impl Scene {
     pub fn file(&self) -> Vec<u8> {
         let chain = self.ancestors.iter().chain([&self.parent]).map(alloy_rlp::encode);
         let headers = self.headers.clone().unwrap_or_else(|| chain.collect());
-        file::encode(
-            self.chain_id,
-            self.header.number,
-            Hash(self.hash().0),
-            &[
-                (1, self.block_bytes()),
-                (2, file::encode_witness(&self.nodes, &self.codes, &headers)),
-                (3, self.chain_config.clone().into_bytes()),
-            ],
-        )
+        let mut sections = vec![
+            (1, self.block_bytes()),
+            (2, file::encode_witness(&self.nodes, &self.codes, &headers)),
+            (3, self.chain_config.clone().into_bytes()),
+        ];
+        sections.extend(self.listed.as_ref().map(|listed| (4, prestate::encode(listed))));
+        file::encode(self.chain_id, self.header.number, Hash(self.hash().0), &sections)
     }
 
     pub fn question(&self) -> Question {
@@ -300,7 +329,7 @@ impl Scene {
 
     pub fn ask(&self, question: &Question) -> Result<Computed, Stop> {
         let file = Arc::new(WitnessFile::from_bytes(self.file().into()).unwrap());
-        execution::execute(file, question, Arc::new(AtomicBool::new(false)), &mut Spent::default()).0
+        execution::execute(file, question, Arc::new(AtomicBool::new(false)), &mut Spent::default(), None).0
     }
 
     pub fn computed(&self) -> Computed {

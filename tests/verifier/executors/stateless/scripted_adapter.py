@@ -93,6 +93,8 @@ class Scripted(executor_pb2_grpc.StatelessExecutorServicer):
         self, request: pb.ExecuteRequest, context: grpc.ServicerContext, first: Path
     ) -> pb.ExecuteResponse:
         """While it holds the adapter's only place."""
+        if self.mode == "deaf":  # its one place is taken for ever
+            threading.Event().wait()
         if request.WhichOneof("witness") == "content":  # what a supervisor asks to see whether a place is free
             return pb.ExecuteResponse(abstention=pb.Abstention(reason=pb.ABSTENTION_REASON_REFUSED))
         if self.mode == "hang-once" and not first.exists():
@@ -115,6 +117,9 @@ class Scripted(executor_pb2_grpc.StatelessExecutorServicer):
         return ANSWER
 
     def Trace(self, request: pb.TraceRequest, context: grpc.ServicerContext) -> Iterator[pb.TraceEvent]:  # noqa: N802
+        if self.mode == "deaf":
+            yield START
+            threading.Event().wait()
         if self.mode == "endless":
             yield START
             while context.is_active():

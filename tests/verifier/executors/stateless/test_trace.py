@@ -9,6 +9,7 @@ import pytest
 from tests.verifier.executors.stateless.conftest import Scripted
 from verifier.domain.result import Abstention, AbstentionReason, Computed, Result
 from verifier.domain.trace import TraceItem
+from verifier.executors.stateless import pool as pool_module
 from verifier.executors.stateless.base import ExecutionRequest
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool, SupervisedAdapter
@@ -86,5 +87,22 @@ def test_a_reader_that_leaves_gives_its_place_back(scripted: Scripted, request_f
                 async with aclosing(adapter.trace(request_for_a_block)) as stream:
                     assert len(await anext(stream)) == 1  # type: ignore[arg-type]
                     assert len(await anext(stream)) == 2  # type: ignore[arg-type]
+
+    asyncio.run(scenario())
+
+
+def test_an_adapter_that_goes_on_when_nobody_reads_is_started_again(
+    scripted: Scripted, request_for_a_block: ExecutionRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "PLACE_PATIENCE", 0.5)
+
+    async def scenario() -> None:
+        async with AdapterPool([scripted("deaf")], stuck_after=0.1) as pool:
+            (adapter,) = pool.supervised
+            await pool.wait_ready()
+            async with aclosing(adapter.trace(request_for_a_block)) as stream:
+                await anext(stream)
+            while adapter.process.restarts == 0:
+                await adapter.process.wait_change()
 
     asyncio.run(scenario())

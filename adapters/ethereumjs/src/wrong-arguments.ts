@@ -1,0 +1,3 @@
+// Why a command line is refused: one line, and exit status 2.
+
+export class WrongArguments extends Error {}
