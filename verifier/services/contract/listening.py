@@ -60,6 +60,7 @@ async def terminated(subject: Subject, evidence: Evidence) -> None:
             left = await instance.children_left() if ended else []
             evidence.expect(not left, f"{number.name}: {len(left)} of {len(children)} child processes still run")
             await connection.close()
+            evidence.expect(not await _is_open(address), f"{number.name}: somebody still listens on {address}")
     evidence.note("SIGTERM and SIGINT")
 
 
@@ -151,6 +152,15 @@ async def _serves(subject: Subject, evidence: Evidence, connection: GrpcConnecti
         if subject.description.traces:
             found = await read_whole(connection.trace(pb.TraceRequest(execution=request), ANSWER_TIMEOUT))
             evidence.expect(right(found.outcome, block), f"{what}: Trace {found.outcome}")
+
+
+async def _is_open(address: Address) -> bool:
+    try:
+        _, writer = await address.open()
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def _is_refused(evidence: Evidence, name: str, connection: GrpcConnection) -> None:

@@ -1,9 +1,9 @@
-"""The steps of the reference chain's transactions, each checked by hand against its program, and read here.
+"""The steps of the reference chain's transactions: as py-evm ran them, their gas at every call checked by hand.
 
-A line that starts with @ is where a frame starts, or goes on after a call: depth, account, gas left. Any other is a
-step: pc, instruction, what it costs (`-` where it is the last before another frame, or fails), and the stack, bottom
-first. Gas within a frame is what was left before the instruction above, less its cost, so that only costs of the
-yellow paper (appendix G) and of EIP-2929, EIP-2200 and EIP-3860 stand here.
+The other five clients stream the same. A line that starts with @ is where a frame starts, or goes on after a call:
+depth, account, gas left. Any other is a step: pc, instruction, what it costs (`-` where it is the last before another
+frame, or fails), and the stack, bottom first. Gas within a frame is what was left before the instruction above, less
+its cost, so that only costs of the yellow paper (appendix G) and of EIP-2929, EIP-2200 and EIP-3860 stand here.
 """
 
 from dataclasses import dataclass
