@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -14,6 +13,7 @@ import { hex } from '../dist/hexadecimal.js'
 import type { ExecuteRequest, ExecuteResponse } from '../dist/messages.js'
 import { SHANGHAI, makeBlock, requestOf, type Made } from './support/chain.js'
 import { encodeWitnessFile } from './support/witness-encoding.js'
+import { temporaryFolder } from './support/temporary-folder.js'
 
 const STORE = '60055f5500' // PUSH1 5 PUSH0 SSTORE STOP
 const ASK_ANCESTOR = '60024303405f5500' // stores BLOCKHASH(number - 2)
@@ -44,7 +44,7 @@ void test('computes a block, and how long it took', async () => {
   assert.equal(computed.receipts[0].cumulative_gas_used, computed.gas_used)
   assert.equal(hex(computed.receipts[0].logs_hash), hex(keccak256(Buffer.from([0xc0]))))
   assert.ok(timings.total_us >= timings.decode_us + timings.execute_us + timings.root_us)
-  const path = join(mkdtempSync(join(tmpdir(), 'bench-')), 'block.witness')
+  const path = join(temporaryFolder('bench'), 'block.witness')
   writeFileSync(path, encodeWitnessFile(made.content))
   assert.equal(hex(await stateRoot(path)), hex(computed.state_root))
 })

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -11,6 +10,7 @@ import { credentials, status, type ServiceError } from '@grpc/grpc-js'
 import { AdapterProcess, runAdapter } from './support/adapter-process.js'
 import { Authority, skip, type Signed } from './support/certificates.js'
 import { makeBlock, requestOf } from './support/chain.js'
+import { temporaryFolder } from './support/temporary-folder.js'
 
 const STORE = '60055f5500' // PUSH1 5 PUSH0 SSTORE STOP
 
@@ -68,7 +68,7 @@ void test('with TLS answers those who show a certificate of the CA, and nobody e
 void test('files that are not what they should be are told with status 2', { skip }, async () => {
   const authority = new Authority('ours')
   const [one, other] = [authority.sign('one'), authority.sign('other')]
-  const nonsense = join(mkdtempSync(join(tmpdir(), 'certificates-')), 'nonsense.pem')
+  const nonsense = join(temporaryFolder('certificates'), 'nonsense.pem')
   writeFileSync(nonsense, 'no certificate')
   for (const [files, reason] of [
     [tlsArguments(one, '/nonexistent'), /ENOENT/u],

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -15,6 +14,7 @@ import { SERVICE } from '../dist/protocol.js'
 import { AdapterProcess, runAdapter } from './support/adapter-process.js'
 import { makeBlock, requestOf } from './support/chain.js'
 import { encodeWitnessFile } from './support/witness-encoding.js'
+import { temporaryFolder } from './support/temporary-folder.js'
 
 const STORE = '60055f5500' // PUSH1 5 PUSH0 SSTORE STOP
 const SPIN = '5b5f56' // JUMPDEST PUSH0 JUMP
@@ -36,7 +36,7 @@ async function withAdapter(scenario: (adapter: AdapterProcess) => Promise<void>)
 
 /** The request about the file, as the verifier sends it; what its other form has is left out. */
 function byPath(request: ExecuteRequest, content: Parameters<typeof encodeWitnessFile>[0]): ExecuteRequest {
-  const path = join(mkdtempSync(join(tmpdir(), 'witness-')), 'block.witness')
+  const path = join(temporaryFolder('witness'), 'block.witness')
   writeFileSync(path, encodeWitnessFile(content))
   const { content: _, ...rest } = request
   return { ...rest, path }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -8,6 +7,7 @@ import fc from 'fast-check'
 
 import { DamagedFile, parseWitnessFile, readWitnessFile } from '../dist/witness-file.js'
 import { encodeSections, encodeWitnessFile, type Content } from './support/witness-encoding.js'
+import { temporaryFolder } from './support/temporary-folder.js'
 
 const bytes = (maxLength = 40): fc.Arbitrary<Uint8Array> => fc.uint8Array({ maxLength })
 const lists = fc.array(bytes(), { maxLength: 6 })
@@ -117,7 +117,7 @@ void test('skips sections of kinds that it does not know, and misses those that 
 })
 
 void test('reads a file from disk, and nothing but a file', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'witness-'))
+  const folder = temporaryFolder('witness')
   const path = join(folder, 'example.witness')
   writeFileSync(path, encodeWitnessFile(EXAMPLE))
   assert.equal(readWitnessFile(path).number, 2n)

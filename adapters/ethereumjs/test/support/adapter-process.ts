@@ -2,8 +2,6 @@
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -20,6 +18,7 @@ import { service as healthService } from 'grpc-health-check'
 
 import type { DescribeResponse, ExecuteRequest, ExecuteResponse, TraceEvent } from '../../dist/messages.js'
 import { executorService } from '../../dist/protocol.js'
+import { temporaryFolder } from './temporary-folder.js'
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const OPTIONS = { 'grpc.max_send_message_length': -1, 'grpc.max_receive_message_length': -1 }
@@ -41,7 +40,7 @@ export async function runAdapter(...words: string[]): Promise<{ status: number; 
 }
 
 export class AdapterProcess {
-  readonly socket = join(mkdtempSync(join(tmpdir(), 'ethereumjs-')), 'adapter.sock')
+  readonly socket = join(temporaryFolder('ethereumjs'), 'adapter.sock')
   output = ''
   errors = ''
   private readonly child: ChildProcess

@@ -1,9 +1,8 @@
 // Certificates for tests, made by the openssl program: an authority, and what it has signed.
 
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { temporaryFolder } from './temporary-folder.js'
 
 /** Why tests with TLS are skipped; false where they are not. */
 export const skip = spawnSync('openssl', ['version']).status === 0 ? false : 'needs the openssl program'
@@ -16,7 +15,7 @@ export interface Signed {
 const CURVE = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
 
 export class Authority implements Signed {
-  private readonly folder = mkdtempSync(join(tmpdir(), 'certificates-'))
+  private readonly folder = temporaryFolder('certificates')
   readonly certificate = join(this.folder, 'ca.pem')
   readonly key = join(this.folder, 'ca.key')
 
