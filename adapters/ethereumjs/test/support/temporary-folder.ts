@@ -7,6 +7,8 @@ import { join } from 'node:path'
 /** A new folder whose name starts with `prefix`. */
 export function temporaryFolder(prefix: string): string {
   const folder = mkdtempSync(join(tmpdir(), `${prefix}-`))
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  process.once('exit', () => {
+    rmSync(folder, { recursive: true, force: true })
+  })
   return folder
 }
