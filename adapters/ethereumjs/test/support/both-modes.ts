@@ -36,9 +36,9 @@ export async function checkBothModes(content: Content, request: ExecuteRequest):
   }
   const position = decodePosition(headerOf(content.block))
   const config = ChainConfig.parse(content.chainConfig)
-  const isByzantium = isFrom(config.forkAt(position), 'byzantium')
-  assert.deepEqual(common(given, isByzantium), common(proven, isByzantium))
-  assert.equal(given.computed.receipts_root.length, isByzantium ? 32 : 0)
+  const hasRoots = isFrom(config.forkAt(position), 'byzantium') || proven.computed.receipts.length === 0
+  assert.deepEqual(common(given, hasRoots), common(proven, hasRoots))
+  assert.equal(given.computed.receipts_root.length, hasRoots ? 32 : 0)
   assert.equal(given.computed.state_root.length, 0)
   const changes = given.computed.post_state ?? []
   const rules = clientRules(config, position, false)
