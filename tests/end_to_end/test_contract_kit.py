@@ -19,6 +19,8 @@ from verifier.services.contract.instance import Instance
 
 VERIFIER = (sys.executable, "-m", "verifier.cli.main")
 MANIFESTS = configured_adapters()
+# Seconds a check of many cases; test_dropped and test_prestate drop every one.
+SAMPLE_TIME = "3"
 # Obligations that ask for no process of the kit's own, and take a few seconds.
 QUICK = ("describe", "health", "execute", "request", "missing.all", "process.socket-mode")
 # And some of each of the contract's later parts.
@@ -48,7 +50,7 @@ def test_every_obligation(manifest: Manifest) -> None:
     if unavailable is not None:
         assert not os.environ.get("CI"), f"in CI every adapter must be there: {unavailable}"
         pytest.skip(f"{manifest.name} cannot be started: {': '.join(unavailable)}")
-    done = check(manifest.name, "--json")
+    done = check(manifest.name, "--json", "--sample-time", SAMPLE_TIME)
     documents = [json.loads(line) for line in done.stdout.splitlines()]
     unmet = {each["obligation"]: each["detail"] for each in documents if each["standing"] == "not met"}
     assert not unmet
