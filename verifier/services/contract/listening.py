@@ -10,7 +10,6 @@ from pathlib import Path
 import grpc
 
 from verifier.executors.stateless.address import Address, TlsFiles
-from verifier.executors.stateless.inspection import DESCRIBE_TIMEOUT
 from verifier.rpc.v1 import executor_pb2 as pb
 
 from .certificates import Certificates, make_certificates
@@ -26,6 +25,8 @@ from .uploads import digest, parts
 ANY_PORT = "127.0.0.1:0"
 # None of this machine's loopback addresses; 192.0.2.1 is nobody's (RFC 5737).
 EXPOSED = ("0.0.0.0:0", "[::]:0", "192.0.2.1:0")
+# Seconds for wrong arguments to be refused: nothing is loaded for that, and one that listens instead does so for ever.
+ARGUMENTS_TIMEOUT = 20.0
 QUIET = 0.5  # seconds in which a process without a lifeline could notice that its standard input has ended
 
 
@@ -76,7 +77,7 @@ async def arguments(subject: Subject, evidence: Evidence) -> None:
             given = [str(each) for index, pair in enumerate(files) if index != missing for each in pair]
             lines.append(["--listen", ANY_PORT, *given])
         for line in lines:
-            status, output, _ = await run(subject, *line, timeout=DESCRIBE_TIMEOUT)
+            status, output, _ = await run(subject, *line, timeout=ARGUMENTS_TIMEOUT)
             shown = " ".join(line[:2]) + (" with two of three TLS files" if len(line) > 2 else "")
             evidence.expect(status == EXIT_USAGE, f"{shown}: exit status {status}, not {EXIT_USAGE}")
             evidence.expect(not output, f"{shown}: {output[:80]!r} on standard output")
