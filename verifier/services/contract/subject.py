@@ -27,6 +27,7 @@ from .instance import POLL, Instance
 ANSWER_TIMEOUT = 60.0  # seconds for a small block; a Python client on busy cores takes tens of milliseconds
 RECOVERY_TIMEOUT = 60.0  # seconds to be able to answer again; a worker with a Python client is started anew in 20
 REACH_TIMEOUT = 5.0  # seconds for a running adapter to accept a connection
+SPEAK_TIMEOUT = 15.0  # seconds for what accepts connections to speak gRPC; with other TLS than ours it never does
 SAMPLE_TIME = 8.0  # seconds that a check of many cases of one kind may take before it goes on with those it has tried
 
 
@@ -211,10 +212,11 @@ async def connected(address: Address, bundle: Bundle, scratch: Path) -> AsyncIte
     writer.close()
     connection = GrpcConnection(address)
     try:
-        deadline = time.monotonic() + START_TIMEOUT
-        while await connection.health("") in ("NOT_SERVING", "UNAVAILABLE"):
-            if time.monotonic() >= deadline:
-                raise AdapterUnreachableError(f"{address}: not healthy within {START_TIMEOUT:.0f} s")
+        started = time.monotonic()
+        while (status := await connection.health("")) in ("NOT_SERVING", "UNAVAILABLE"):
+            patience = START_TIMEOUT if status == "NOT_SERVING" else SPEAK_TIMEOUT
+            if time.monotonic() - started >= patience:
+                raise AdapterUnreachableError(f"{address}: {status.lower()} for {patience:.0f} s")
             await asyncio.sleep(POLL)
         description = await connection.describe()
         if description is None:
