@@ -1,8 +1,8 @@
 """Prestate mode: nobody computes a state root, so what the block changed is compared slot by slot instead.
 
-With the stateful executor's own post-state at hand, that is what is compared with, as the header is in proof mode.
-Without it the clients are compared with each other: where they contradict each other, those are right that n lineages
-agree with; if no n agree, or n on both sides, nobody can say who is right, and nobody's word counts.
+What n lineages agree on is right, if nothing contradicts it: neither another n, nor the stateful executor's own
+post-state where that is at hand. Only then is who differs INVALID. Where it is contradicted, or no n agree, nobody can
+say who is right, as nothing here is bound to the block's hash: who differs abstains, and the block is held.
 """
 
 from collections.abc import Sequence
@@ -30,16 +30,14 @@ def cast_votes(
     for index, (vote, result) in enumerate(zip(votes, results, strict=True)):
         if vote.kind is VoteKind.VALID and isinstance(result.outcome, Computed):
             states[index] = result.outcome.post_state or {}
-    if recorded is not None:
-        return _against(votes, states, recorded, "the recorded post-state", VoteKind.INVALID)
     groups = _groups(states)
+    quorate = [states[group[0]] for group in groups if _lineages(votes, group, policy) >= policy.required]
+    if len(quorate) == 1 and recorded in (None, quorate[0]):
+        return _against(votes, states, quorate[0], "what a quorum agrees on", VoteKind.INVALID)
+    if len(quorate) < 2 and recorded is not None:
+        return _against(votes, states, recorded, "the recorded post-state", VoteKind.ABSTAIN)
     if len(groups) < 2:
         return tuple(votes)
-    quorate = [group for group in groups if _lineages(votes, group, policy) >= policy.required]
-    if len(quorate) == 1:
-        expected = states[quorate[0][0]]
-        agreement = f"what {_lineages(votes, quorate[0], policy)} lineages agree on"
-        return _against(votes, states, expected, agreement, VoteKind.INVALID)
     first = groups[0][0]
     reason = f"{AbstentionReason.REFUSED}: other post-states contradict it, and no quorum decides"
     contradicted = [

@@ -57,10 +57,32 @@ def test_equal_post_states_are_valid_and_say_what_is_not_proven() -> None:
     assert {(vote.kind, vote.reason) for vote in votes} == {(V, "unproven: state_root")}
 
 
-def test_the_recorded_post_state_decides_where_there_is_one() -> None:
+def test_a_quorum_that_the_recorded_post_state_confirms_makes_an_outsider_invalid() -> None:
+    agreeing = [result(name, state(7)) for name in LINEAGES[:3]]
+    votes = cast([*agreeing, result("ethereumjs", state(1))], recorded=state(7))
+    assert kinds(votes) == [V, V, V, I]
+    assert decide(POLICY, votes, closed=True).verdict is Verdict.ATTEST
+
+
+def test_a_recorded_post_state_that_nobody_has_rejects_nothing() -> None:
+    """It may be incomplete, or of a source that is wrong: nothing binds it to the block."""
+    votes = cast([result(name, state(1)) for name in LINEAGES], recorded=state(7))
+    assert kinds(votes) == [A] * 5
+    decision = decide(POLICY, votes, closed=True)
+    assert (decision.verdict, decision.disagreement) == (Verdict.HOLD, True)
+
+
+def test_two_quorums_are_not_decided_by_what_was_recorded() -> None:
+    policy = quorum_policy({name: name for name in LINEAGES}, required=2)
+    results = [result(name, state(index // 2)) for index, name in enumerate(LINEAGES[:4])]
+    votes = cast_votes(PRAGUE_HEADER, results, policy, state(0))
+    assert kinds(votes) == [A] * 4
+
+
+def test_without_a_quorum_who_differs_from_the_recorded_post_state_abstains() -> None:
     votes = cast([result("geth", state(1)), result("revm", state(7)), result("ethrex", state(1))], recorded=state(7))
-    assert kinds(votes) == [I, V, I]
-    assert (votes[0].reason or "").startswith("differs from the recorded post-state: post_state.0xaaaa")
+    assert kinds(votes) == [A, V, A]
+    assert (votes[0].reason or "").startswith("refused: differs from the recorded post-state: post_state.0xaaaa")
     difference = votes[0].differences[0]
     assert (difference.field.rpartition(".")[2], difference.header, difference.computed) == ("balance", "0x7", "0x1")
 
