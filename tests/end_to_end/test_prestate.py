@@ -94,3 +94,18 @@ def test_a_dropped_account_or_slot(
         assert gone in (vote.reason or ""), (gone, vote)
     assert needed > superfluous  # the section is not full of what nobody reads
     assert adapters.processes() == before
+
+
+def test_values_that_the_nodes_contradict_are_nobodys_statement(
+    adapters: RunningAdapters, real_blocks: Path, tmp_path: Path
+) -> None:
+    """A pre-balance that is wrong gives other results in every client: not INVALID, where the file shows it wrong."""
+    (content,) = load(real_blocks / "mainnet" / "1_1150000_zeth.json.gz")
+    derived, _ = with_sections(content)
+    assert derived.prestate is not None
+    accounts = dict(decode_prestate(derived.prestate))
+    address, account = next((address, account) for address, account in accounts.items() if account and account.balance)
+    accounts[address] = replace(account, balance=account.balance + 1)
+    report = adapters.judge(replace(derived, prestate=encode_prestate(accounts)), tmp_path, mode=Mode.PRESTATE)
+    assert {vote.kind for vote in report.votes} == {VoteKind.ABSTAIN}
+    assert any(f"0x{address.hex()}" in (vote.reason or "") for vote in report.votes)

@@ -16,8 +16,10 @@ from verifier.domain.vote import Vote, cast_vote, withhold
 from verifier.executors.stateless.base import ExecutionRequest, StatelessExecutor
 from verifier.executors.stateless.pool import execute_on_all
 from witness.chain_config import parse_chain_config
+from witness.check_sections import check_sections
 from witness.errors import WitnessError
 from witness.file import check_binding
+from witness.finding import Severity
 from witness.model import BlockWitness, Header
 from witness.prestate import decode_poststate
 
@@ -94,12 +96,13 @@ async def judge(
         mode=options.mode,
     )
     cast = _casting(header, content, options)
+    withheld = trust.withheld or _contradiction(header, content, trust.pre_state_root, options.mode)
     results: list[Result] = []
     votes: list[Vote] = []
     first, settled_ms = decide(options.policy, ()), 0.0
     async for result in execute_on_all(executors, request):
         results.append(result)
-        votes = [withhold(vote, trust.withheld) if trust.withheld else vote for vote in cast(results)]
+        votes = [withhold(vote, withheld) if withheld else vote for vote in cast(results)]
         if not first.settled:
             first = decide(options.policy, votes)
             settled_ms = (time.monotonic() - started) * 1000
@@ -134,6 +137,14 @@ def _casting(
         return lambda results: [cast_vote(header, result) for result in results]
     recorded = None if content.poststate is None else decode_poststate(content.poststate)
     return lambda results: cast_votes(header, results, options.policy, recorded)
+
+
+def _contradiction(header: Header, content: BlockWitness, root: bytes, mode: Mode) -> str:
+    """What the file's nodes say against its prestate, or "": wrong values would make a good block INVALID."""
+    if mode is Mode.PROOF:
+        return ""
+    findings = check_sections(replace(content, poststate=None), header, root)
+    return next((f"prestate: {each.text}" for each in findings if each.severity is Severity.ERROR), "")
 
 
 async def replay(
