@@ -1,0 +1,1 @@
+"""The attestation gate: between the validator client and the beacon node, on the Beacon API."""

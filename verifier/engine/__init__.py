@@ -1,0 +1,1 @@
+"""The engine gate: between the consensus client and the execution client, on the Engine API."""

@@ -1,0 +1,73 @@
+"""The seam between the gates and the verifier's own view of the chain, with the fake that tests use."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from verifier.domain.standing import Standing, StandingReport
+from witness.model import BlockWitness, Header
+
+
+class ChainView(Protocol):
+    """What the gates ask. `verifier.services.chain.Chain` is one."""
+
+    def standing(self, block_hash: bytes) -> StandingReport:
+        """Where the block stands now."""
+
+    async def wait(self, block_hash: bytes, seconds: float) -> StandingReport:
+        """Where the block stands once that is decided, or after `seconds`.
+
+        Asks for whatever is not under way to be judged: the block itself, ancestors that this verifier never saw.
+        """
+
+    def latest_valid_ancestor(self, block_hash: bytes) -> bytes | None:
+        """`latestValidHash` for a block that stands INVALID."""
+
+
+class PayloadJudge(Protocol):
+    """What the engine gate hands over. `verifier.services.judging.Judge` is one. None of these waits for votes."""
+
+    def receive(self, block: bytes, header: Header) -> None:
+        """A payload came in. block: RLP. A descendant of an invalid block becomes invalid here."""
+
+    def executed(self, header: Header, witness: BlockWitness | None, *, valid: bool, detail: str = "") -> None:
+        """The execution client answered VALID or INVALID. witness: if its answer brought it; else it is fetched."""
+
+    def finalized(self, block_hash: bytes) -> None:
+        """The consensus client names this block final: what is below it is pruned, where it is verified."""
+
+
+@dataclass
+class FakeChainView:
+    """Answers from `reports`; unknown blocks stand UNKNOWN. `decide` changes one and wakes who waits."""
+
+    reports: dict[bytes, StandingReport] = field(default_factory=dict)
+    latest_valid: dict[bytes, bytes] = field(default_factory=dict)
+    waited_for: list[tuple[bytes, float]] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def decide(self, block_hash: bytes, report: StandingReport) -> None:
+        """From now on the block stands so."""
+        self.reports[block_hash] = report
+        self._changed.set()
+
+    def standing(self, block_hash: bytes) -> StandingReport:
+        """As ChainView.standing."""
+        unknown = StandingReport(Standing.UNKNOWN, block_hash, "not seen by this verifier")
+        return self.reports.get(block_hash, unknown)
+
+    async def wait(self, block_hash: bytes, seconds: float) -> StandingReport:
+        """As ChainView.wait."""
+        self.waited_for.append((block_hash, seconds))
+        try:
+            async with asyncio.timeout(seconds):
+                while not self.standing(block_hash).decided:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            pass
+        return self.standing(block_hash)
+
+    def latest_valid_ancestor(self, block_hash: bytes) -> bytes | None:
+        """As ChainView.latest_valid_ancestor."""
+        return self.latest_valid.get(block_hash)

@@ -1,0 +1,1 @@
+"""Being watched: logs, metrics, spans and the status page, all fed from verifier.domain.event."""
