@@ -71,17 +71,21 @@ def engine_answer(
 ) -> EngineAnswer:
     """The answer to newPayload or forkchoiceUpdated for the block that `report` is of.
 
-    executor: the execution client's own answer. latest_valid: `latestValidHash` for an INVALID one. VALID goes out only
-    where the execution client said it and the block stands; INVALID of ours is sticky and outweighs every other word.
+    executor: the execution client's own answer. latest_valid: `latestValidHash` for an INVALID one, whoever says it:
+    the execution client's own may be a block that is undecided here, and consensus clients take that hash as VALID.
+    VALID goes out only where the execution client said it and the block stands; INVALID of ours is sticky and outweighs
+    every other word.
     """
-    if report.standing is Standing.INVALID:
-        invalid = PayloadStatus(ExecutorStatus.INVALID, latest_valid, report.why)
-        if executor.status is ExecutorStatus.INVALID:
+    if executor.status is ExecutorStatus.INVALID:
+        if mode is GateMode.MONITOR or executor.latest_valid_hash == latest_valid:
             return EngineAnswer(executor)
+        answer = PayloadStatus(ExecutorStatus.INVALID, latest_valid, executor.validation_error)
+        return EngineAnswer(answer, "its latestValidHash is not verified", gated=True)
+    if report.standing is Standing.INVALID:
         if mode is GateMode.MONITOR:
             return EngineAnswer(executor, f"would answer INVALID: {report.why}", gated=True)
-        return EngineAnswer(invalid, report.why, gated=True)
-    if executor.status is not ExecutorStatus.VALID or _stands(mode, report):
+        return EngineAnswer(PayloadStatus(ExecutorStatus.INVALID, latest_valid, report.why), report.why, gated=True)
+    if executor.status is not ExecutorStatus.VALID or stands(mode, report):
         return EngineAnswer(executor)
     if mode is GateMode.MONITOR:
         return EngineAnswer(executor, f"would hold: {report.why}", gated=True)
@@ -94,9 +98,26 @@ def engine_answer(
             return EngineAnswer(None, report.why, gated=True)
 
 
+def stands(mode: GateMode, report: StandingReport) -> bool:
+    """Whether nothing is held for the block's sake, apart from what is asked of a target."""
+    if mode is GateMode.EPOCH_TARGET and report.standing is Standing.UNDECIDED:
+        return not report.disputed  # most blocks are not judged: they pass until something speaks against them
+    return report.standing is Standing.VERIFIED
+
+
+def worth_waiting(mode: GateMode, report: StandingReport) -> bool:
+    """Whether votes that are still to come can change what is answered for the block, in epoch-target as a target.
+
+    No votes end a dispute, and nothing is held in monitor mode.
+    """
+    if mode is GateMode.MONITOR or report.decided or report.disputed:
+        return False
+    return mode is not GateMode.EPOCH_TARGET or report.own is not BlockStatus.VERIFIED
+
+
 def head_permission(mode: GateMode, head: StandingReport) -> Permission:
     """Whether a message that names only a head (a sync-committee message) may go out."""
-    return _permission(mode, "head", head, stands=_stands(mode, head))
+    return _permission(mode, "head", head, stands=stands(mode, head))
 
 
 def attestation_permission(mode: GateMode, head: StandingReport, target: StandingReport) -> Permission:
@@ -108,16 +129,10 @@ def attestation_permission(mode: GateMode, head: StandingReport, target: Standin
     refused = head_permission(mode, head)
     if refused.gated:
         return refused
-    stands = _stands(mode, target)
+    target_stands = stands(mode, target)
     if mode is GateMode.EPOCH_TARGET:
-        stands = stands and target.own is BlockStatus.VERIFIED
-    return _permission(mode, "target", target, stands=stands)
-
-
-def _stands(mode: GateMode, report: StandingReport) -> bool:
-    if mode is GateMode.EPOCH_TARGET and report.standing is Standing.UNDECIDED:
-        return not report.disputed  # most blocks are not judged: they pass until something speaks against them
-    return report.standing is Standing.VERIFIED
+        target_stands = target_stands and target.own is BlockStatus.VERIFIED
+    return _permission(mode, "target", target, stands=target_stands)
 
 
 def _permission(mode: GateMode, name: str, report: StandingReport, *, stands: bool) -> Permission:

@@ -1,10 +1,10 @@
 """Where a block stands with all its ancestors: what the gates ask before anything is let out about it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .status import BlockStatus, TrackedBlock
+from .status import BlockStatus, ExecutorStatus, TrackedBlock
 
 
 class Standing(StrEnum):
@@ -57,32 +57,56 @@ def standing(blocks: Mapping[bytes, TrackedBlock], block_hash: bytes) -> Standin
             deepest = (at.block.hash, f"{name}{at.status}: {at.why}" if at.why else f"{name}{at.status}")
         elif at.anchor:
             break
-        parent = blocks.get(at.parent_hash)
+        parent = parent_of(blocks, at)
         if parent is None:
-            deepest = (
-                at.parent_hash,
-                f"its ancestor 0x{at.parent_hash.hex()[:8]}… is not known, and no anchor above it",
-            )
+            deepest = (at.parent_hash, unknown_ancestor(at.parent_hash))
         at = parent
     if deepest is None:
         return StandingReport(Standing.VERIFIED, block_hash, own.why, own.status)
     return StandingReport(Standing.UNDECIDED, *deepest, own.status, disputed)
 
 
-def latest_valid_ancestor(blocks: Mapping[bytes, TrackedBlock], block_hash: bytes) -> bytes | None:
-    """The `latestValidHash` to answer with an INVALID block: the nearest ancestor below the lowest invalid one.
+def parent_of(blocks: Mapping[bytes, TrackedBlock], child: TrackedBlock) -> TrackedBlock | None:
+    """The parent, if it is known and has the number before the child's.
 
-    None if it is not known. Source: Engine API, paris, "Payload validation".
+    A header can claim any number. One that does not fit its parent's is in no chain, and no walk can go in circles,
+    whatever was read from a disk.
     """
-    lowest: TrackedBlock | None = None
+    parent = blocks.get(child.parent_hash)
+    return parent if parent is not None and parent.block.number + 1 == child.block.number else None
+
+
+def unknown_ancestor(block_hash: bytes) -> str:
+    """Why a block is undecided whose chain ends below it with this hash."""
+    return f"its ancestor 0x{block_hash.hex()[:8]}… is not known, and no anchor above it"
+
+
+def ancestors(blocks: Mapping[bytes, TrackedBlock], block_hash: bytes) -> Iterator[TrackedBlock]:
+    """The block and what is known of its ancestors, the block first, down to an anchor that stands."""
     at = blocks.get(block_hash)
     while at is not None:
-        if at.status is BlockStatus.INVALID:
+        yield at
+        if at.anchor and at.status is BlockStatus.VERIFIED:
+            return
+        at = parent_of(blocks, at)
+
+
+def latest_valid_ancestor(
+    blocks: Mapping[bytes, TrackedBlock],
+    block_hash: bytes,
+    stands: Callable[[StandingReport], bool] = lambda report: report.standing is Standing.VERIFIED,
+) -> bytes | None:
+    """The `latestValidHash` to answer with an INVALID block: the parent of the lowest invalid one, where that stands.
+
+    A block counts as invalid here also where only the executor says so. None if the parent is not known or does not
+    stand: consensus clients take the hash, with all its ancestors, as VALID. Source: Engine API, paris, "Payload
+    validation"; consensus-specs, sync/optimistic.md, "Helpers".
+    """
+    lowest: TrackedBlock | None = None
+    for at in ancestors(blocks, block_hash):
+        if at.status is BlockStatus.INVALID or at.executor is ExecutorStatus.INVALID:
             lowest = at
-        if at.anchor:
-            break
-        at = blocks.get(at.parent_hash)
-    if lowest is None or lowest.parent_hash not in blocks:
+    if lowest is None or not stands(standing(blocks, lowest.parent_hash)):
         return None
     return lowest.parent_hash
 

@@ -101,6 +101,8 @@ def advance(tracked: TrackedBlock, event: BlockEvent) -> TrackedBlock:
         return tracked
     match event:
         case ExecutorAnswered(ExecutorStatus.INVALID, detail):
+            if status is BlockStatus.DISPUTED and tracked.executor is ExecutorStatus.INVALID:
+                return tracked  # the same contradiction once more: consensus clients ask again and again
             word = f"the execution client says INVALID: {detail}" if detail else "the execution client says INVALID"
             tracked = replace(tracked, executor=ExecutorStatus.INVALID)
             if status is BlockStatus.VERIFIED:
