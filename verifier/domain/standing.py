@@ -41,29 +41,47 @@ def standing(blocks: Mapping[bytes, TrackedBlock], block_hash: bytes) -> Standin
     An ancestor that is not known, with no anchor above it, leaves a block undecided: nothing binds it to a trusted
     state. An INVALID ancestor decides, whatever lies between.
     """
-    own = blocks.get(block_hash)
-    if own is None:
-        return StandingReport(Standing.UNKNOWN, block_hash, "not seen by this verifier")
-    deepest: tuple[bytes, str] | None = None  # the lowest undecided ancestor: the others wait for it
-    disputed = False
-    at: TrackedBlock | None = own
-    while at is not None:
-        if at.status is BlockStatus.INVALID:
-            why = at.why if at is own else f"ancestor {at.block} is invalid: {at.why}"
-            return StandingReport(Standing.INVALID, at.block.hash, why, own.status, disputed)
-        if at.status is not BlockStatus.VERIFIED:
-            disputed = disputed or at.status is BlockStatus.DISPUTED
-            name = "" if at is own else f"ancestor {at.block}: "
-            deepest = (at.block.hash, f"{name}{at.status}: {at.why}" if at.why else f"{name}{at.status}")
-        elif at.anchor:
-            break
-        parent = parent_of(blocks, at)
-        if parent is None:
-            deepest = (at.parent_hash, unknown_ancestor(at.parent_hash))
-        at = parent
-    if deepest is None:
-        return StandingReport(Standing.VERIFIED, block_hash, own.why, own.status)
-    return StandingReport(Standing.UNDECIDED, *deepest, own.status, disputed)
+    report = unknown(block_hash)
+    parent: TrackedBlock | None = None
+    for at in reversed(tuple(ancestors(blocks, block_hash))):
+        report = standing_on(at, parent, report)
+        parent = at
+    return report
+
+
+def unknown(block_hash: bytes) -> StandingReport:
+    """The standing of a block that was never seen."""
+    return StandingReport(Standing.UNKNOWN, block_hash, "not seen by this verifier")
+
+
+def standing_on(own: TrackedBlock, parent: TrackedBlock | None, below: StandingReport) -> StandingReport:
+    """The standing of a block on its parent, None if that is not known (`parent_of`). below: where the parent stands.
+
+    Nothing but this decides how one follows from the other, so that standings can be remembered block by block. The
+    lowest undecided ancestor is the decisive one: the others wait for it. Of invalid ones it is the nearest.
+    """
+    status = own.status
+    if status is BlockStatus.INVALID:
+        return StandingReport(Standing.INVALID, own.block.hash, own.why, status)
+    if own.anchor and status is BlockStatus.VERIFIED:
+        return StandingReport(Standing.VERIFIED, own.block.hash, own.why, status)
+    disputed = status is BlockStatus.DISPUTED
+    if parent is None:
+        hash_ = own.parent_hash
+        why = f"its ancestor 0x{hash_.hex()[:8]}… is not known, and no anchor above it"
+        return StandingReport(Standing.UNDECIDED, hash_, why, status, disputed)
+    disputed = disputed or below.disputed
+    named = below.decisive == parent.block.hash
+    if below.standing is Standing.INVALID:
+        why = f"ancestor {parent.block} is invalid: {below.why}" if named else below.why
+        return StandingReport(Standing.INVALID, below.decisive, why, status, disputed)
+    if below.standing is not Standing.VERIFIED:
+        why = f"ancestor {parent.block}: {below.why}" if named else below.why
+        return StandingReport(Standing.UNDECIDED, below.decisive, why, status, disputed)
+    if status is BlockStatus.VERIFIED:
+        return StandingReport(Standing.VERIFIED, own.block.hash, own.why, status)
+    why = f"{status}: {own.why}" if own.why else str(status)
+    return StandingReport(Standing.UNDECIDED, own.block.hash, why, status, disputed)
 
 
 def parent_of(blocks: Mapping[bytes, TrackedBlock], child: TrackedBlock) -> TrackedBlock | None:
@@ -74,11 +92,6 @@ def parent_of(blocks: Mapping[bytes, TrackedBlock], child: TrackedBlock) -> Trac
     """
     parent = blocks.get(child.parent_hash)
     return parent if parent is not None and parent.block.number + 1 == child.block.number else None
-
-
-def unknown_ancestor(block_hash: bytes) -> str:
-    """Why a block is undecided whose chain ends below it with this hash."""
-    return f"its ancestor 0x{block_hash.hex()[:8]}… is not known, and no anchor above it"
 
 
 def ancestors(blocks: Mapping[bytes, TrackedBlock], block_hash: bytes) -> Iterator[TrackedBlock]:
@@ -92,9 +105,7 @@ def ancestors(blocks: Mapping[bytes, TrackedBlock], block_hash: bytes) -> Iterat
 
 
 def latest_valid_ancestor(
-    blocks: Mapping[bytes, TrackedBlock],
-    block_hash: bytes,
-    stands: Callable[[StandingReport], bool] = lambda report: report.standing is Standing.VERIFIED,
+    blocks: Mapping[bytes, TrackedBlock], block_hash: bytes, stands: Callable[[bytes], bool]
 ) -> bytes | None:
     """The `latestValidHash` to answer with an INVALID block: the parent of the lowest invalid one, where that stands.
 
@@ -106,7 +117,7 @@ def latest_valid_ancestor(
     for at in ancestors(blocks, block_hash):
         if at.status is BlockStatus.INVALID or at.executor is ExecutorStatus.INVALID:
             lowest = at
-    if lowest is None or not stands(standing(blocks, lowest.parent_hash)):
+    if lowest is None or not stands(lowest.parent_hash):
         return None
     return lowest.parent_hash
 

@@ -30,6 +30,13 @@ def line(length: int) -> Tree:
     return Tree(blocks)
 
 
+def latest_valid(tree: Tree, block_hash: bytes) -> bytes | None:
+    def stands(each: bytes) -> bool:
+        return standing(tree.blocks, each).standing is Standing.VERIFIED
+
+    return latest_valid_ancestor(tree.blocks, block_hash, stands)
+
+
 def told(history: History) -> Tree:
     tree, steps = history
     for block_hash, event in steps:
@@ -96,7 +103,7 @@ def test_the_decisive_block_is_why(history: History) -> None:
 def test_latest_valid_is_an_ancestor_that_stands(history: History) -> None:
     tree = told(history)
     for block_hash in tree.blocks:
-        latest = latest_valid_ancestor(tree.blocks, block_hash)
+        latest = latest_valid(tree, block_hash)
         if latest is not None:
             assert standing(tree.blocks, latest).standing is Standing.VERIFIED
             assert latest in {each.block.hash for each in tree.path(block_hash)[1:]}
@@ -132,7 +139,7 @@ def test_a_parent_of_another_number_is_none() -> None:
 def test_a_circle_read_from_a_damaged_file_ends() -> None:
     blocks = {name(1): tracked(1, 2, 7), name(2): tracked(2, 1, 7)}
     assert standing(blocks, name(1)).standing is Standing.UNDECIDED
-    assert latest_valid_ancestor(blocks, name(1)) is None
+    assert latest_valid(Tree(blocks), name(1)) is None
 
 
 def test_a_disputed_anchor_does_not_stand() -> None:
@@ -145,14 +152,14 @@ def test_a_disputed_anchor_does_not_stand() -> None:
 
 def test_latest_valid_hash() -> None:
     tree = line(4)
-    assert latest_valid_ancestor(tree.blocks, name(5)) is None
+    assert latest_valid(tree, name(5)) is None
     tree.apply(name(2), ATTEST)
     tree.apply(name(4), Concluded(False, "traces"))
-    assert latest_valid_ancestor(tree.blocks, name(5)) is None, "block 3 is undecided: naming it would call it VALID"
+    assert latest_valid(tree, name(5)) is None, "block 3 is undecided: naming it would call it VALID"
     tree.apply(name(3), ATTEST)
-    assert latest_valid_ancestor(tree.blocks, name(5)) == name(3)
+    assert latest_valid(tree, name(5)) == name(3)
     tree.apply(name(3), Concluded(False, "traces"))
-    assert latest_valid_ancestor(tree.blocks, name(5)) == name(2)
+    assert latest_valid(tree, name(5)) == name(2)
 
 
 def test_latest_valid_hash_where_only_the_executor_says_invalid() -> None:
@@ -161,7 +168,7 @@ def test_latest_valid_hash_where_only_the_executor_says_invalid() -> None:
         tree.apply(name(index), ATTEST)
     tree.apply(name(3), ExecutorAnswered(ExecutorStatus.INVALID))
     assert tree.blocks[name(3)].status is BlockStatus.DISPUTED
-    assert latest_valid_ancestor(tree.blocks, name(3)) == name(2)
+    assert latest_valid(tree, name(3)) == name(2)
 
 
 @given(st.lists(OWN_EVENTS))

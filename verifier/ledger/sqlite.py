@@ -1,0 +1,241 @@
+"""The ledger in one SQLite file: one writer, any number of readers.
+
+What is stored survives the end of this process at once (WAL). A power failure may take back the last changes that
+*let* something out (SQLite `synchronous = NORMAL`): those blocks are then judged again. Changes that close something
+(DISPUTED, INVALID), anchors and a person's word are forced to the disk before the call returns (`FULL`), with
+everything before them: a block can never be verified again after a power failure that was disputed before it.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from verifier.domain.quorum import Decision
+from verifier.domain.status import BlockStatus, TrackedBlock
+from verifier.domain.vote import Vote
+
+from .errors import (
+    ForeignLedgerError,
+    LedgerDamagedError,
+    LedgerError,
+    LedgerFullError,
+    LedgerInUseError,
+    LedgerVersionError,
+)
+from .schema import (
+    APPLICATION_ID,
+    BLOCKS,
+    DECISIONS,
+    PUT_BLOCK,
+    PUT_DECISION,
+    VERSION,
+    block_row,
+    create,
+    decision_row,
+    identity_row,
+    read_block,
+    read_decision,
+)
+
+T = TypeVar("T")
+LOCK_SUFFIX = ".lock"
+# Seconds for a reader's moment of exclusion to end (a checkpoint, the recovery of a WAL). Writers never meet: see
+# `_lock`.
+BUSY_TIMEOUT = 5.0
+CLOSING = (BlockStatus.DISPUTED, BlockStatus.INVALID)
+
+
+class SqliteLedger:
+    """See `base.Ledger`. For one thread, that which opens it.
+
+    path: the file, created if absent; its directory too. chain_id, genesis: of the chain; a file of another one is
+    refused. genesis: 32 bytes, the hash of block 0. read_only: takes no lock, changes nothing, needs the file.
+    Raises LedgerError and what is below it; so do all methods.
+    """
+
+    def __init__(self, path: Path, chain_id: int, genesis: bytes, *, read_only: bool = False) -> None:
+        self.path = path
+        self._chain_id = chain_id
+        self._lock: int | None = None
+        if read_only:
+            if not path.is_file():
+                raise LedgerError(f"{path}: there is no ledger")
+        else:
+            self._lock = _lock(path)
+        try:
+            self._connection = self._guarded(lambda: _connect(path, read_only=read_only))
+            try:
+                self._guarded(lambda: self._open(genesis, read_only=read_only))
+            except BaseException:
+                self._connection.close()
+                raise
+        except BaseException:
+            self._unlock()
+            raise
+
+    def _open(self, genesis: bytes, *, read_only: bool) -> None:
+        connection = self._connection
+        version, application = (_pragma(connection, name) for name in ("user_version", "application_id"))
+        empty = not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        if empty and not application and not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
+            self._write(lambda: create(connection, self._chain_id, genesis), sync=True)
+        elif application != APPLICATION_ID:
+            raise ForeignLedgerError(f"{self.path}: not a ledger of this program")
+        elif version > VERSION:
+            raise LedgerVersionError(
+                f"{self.path}: written by a newer version (schema {version}, this one knows {VERSION}); upgrade again,"
+                " or start with another file"
+            )
+        damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if damage != "ok":
+            raise LedgerDamagedError(f"{self.path}: {' '.join(damage.split())}")
+        stored = connection.execute("SELECT chain_id, genesis FROM identity").fetchall()
+        if stored != [identity_row(self._chain_id, genesis)]:
+            found = ", ".join(f"chain {chain} (genesis 0x{bytes(hash_).hex()[:8]}…)" for chain, hash_ in stored)
+            raise ForeignLedgerError(
+                f"{self.path}: a ledger of {found or 'no chain'}, not of chain {self._chain_id}"
+                f" (genesis 0x{genesis.hex()[:8]}…)"
+            )
+
+    def blocks(self) -> Iterable[TrackedBlock]:
+        """As Ledger.blocks."""
+        rows = self._guarded(lambda: self._connection.execute(BLOCKS).fetchall())
+        return self._guarded(lambda: tuple(read_block(self._chain_id, row) for row in rows))
+
+    def put(self, *blocks: TrackedBlock) -> None:
+        """As Ledger.put."""
+        rows = [block_row(each) for each in blocks]
+        self._write(
+            lambda: self._connection.executemany(PUT_BLOCK, rows),
+            sync=any(each.status in CLOSING or each.anchor for each in blocks),
+        )
+
+    def record(self, block_hash: bytes, decision: Decision, votes: Sequence[Vote], at: float) -> None:
+        """As Ledger.record."""
+        row = decision_row(block_hash, decision, votes, at)
+        self._write(lambda: self._connection.execute(PUT_DECISION, row))
+
+    def remove(self, block_hashes: Iterable[bytes]) -> None:
+        """As Ledger.remove. A person's words stay."""
+        hashes = [(each,) for each in block_hashes]
+
+        def change() -> None:
+            self._connection.executemany("DELETE FROM decisions WHERE block_hash = ?", hashes)
+            self._connection.executemany("DELETE FROM blocks WHERE hash = ?", hashes)
+
+        self._write(change)
+
+    def decisions(self, block_hash: bytes) -> list[tuple[Decision, tuple[Vote, ...], float]]:
+        """What was recorded of a block, in that order: decision, votes, seconds since the epoch."""
+        rows = self._guarded(lambda: self._connection.execute(DECISIONS, (block_hash,)).fetchall())
+        return self._guarded(lambda: [read_decision(row) for row in rows])
+
+    def add_word(self, block_hash: bytes, text: str, at: float) -> None:
+        """Keeps what a person said of a block, and when (seconds since the epoch). Never removed."""
+        self._write(
+            lambda: self._connection.execute("INSERT INTO words VALUES (?, ?, ?)", (at, block_hash, text)), sync=True
+        )
+
+    def words(self) -> list[tuple[float, bytes, str]]:
+        """Everything that a person said: seconds since the epoch, block hash, text; in that order."""
+        query = "SELECT at, block_hash, text FROM words ORDER BY rowid"
+        return self._guarded(lambda: self._connection.execute(query).fetchall())
+
+    def close(self) -> None:
+        """Lets another writer in. May be called again."""
+        try:
+            self._connection.close()
+        finally:
+            self._unlock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write(self, change: Callable[[], object], *, sync: bool = False) -> None:
+        """One transaction, as a whole or not at all. sync: on the disk when this returns."""
+
+        def transaction() -> None:
+            connection = self._connection
+            connection.execute(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                change()
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # a full disk makes SQLite roll back by itself
+                    connection.execute("ROLLBACK")
+                raise
+
+        self._guarded(transaction)
+
+    def _guarded(self, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except sqlite3.Error as error:
+            raise _translated(self.path, error) from error
+        except UnicodeDecodeError as error:  # Python's own, on text that SQLite gives as it is
+            raise LedgerDamagedError(f"{self.path}: text that is none: {error.reason}") from error
+        except LedgerDamagedError as error:
+            raise LedgerDamagedError(f"{self.path}: {str(error).removeprefix(f'{self.path}: ')}") from None
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)  # releases the lock; the file stays, for removing it would race with the next writer
+            self._lock = None
+
+
+def _lock(path: Path) -> int:
+    """The right to write, until the descriptor is closed. SQLite's own locks are held only while it writes."""
+    lock = path.with_name(path.name + LOCK_SUFFIX)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LedgerError(f"{lock}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+        os.close(descriptor)
+        raise LedgerInUseError(f"{path}: another process is using it (process {holder or 'unknown'})") from None
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except OSError:
+        pass  # the disk is full: the lock holds, its file just names nobody
+    return descriptor
+
+
+def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    mode = "ro" if read_only else "rwc"
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT, isolation_level=None
+    )
+    connection.execute("PRAGMA trusted_schema = OFF")  # a file from elsewhere runs nothing
+    return connection
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _translated(path: Path, error: sqlite3.Error) -> LedgerError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    said = " ".join(str(error).split())
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or isinstance(error, sqlite3.IntegrityError):
+        return LedgerDamagedError(f"{path}: {said}; keep it for inspection and start with another file")
+    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+        return LedgerFullError(f"{path}: cannot be written: {said}")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return LedgerInUseError(f"{path}: another process has it locked")
+    return LedgerError(f"{path}: {said}")
