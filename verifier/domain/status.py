@@ -124,7 +124,7 @@ def advance(tracked: TrackedBlock, event: BlockEvent) -> TrackedBlock:
                 return replace(tracked, status=BlockStatus.DISPUTED, why=summary)
             if verdict is Verdict.ATTEST and status is not BlockStatus.DISPUTED:
                 return _forward(tracked, BlockStatus.VERIFIED, summary)
-            return tracked if status is not BlockStatus.AVAILABLE else replace(tracked, why=summary)
+            return replace(tracked, why=summary) if status in ORDER[:-1] else tracked
         case Concluded(valid, why):
             return replace(tracked, status=BlockStatus.VERIFIED if valid else BlockStatus.INVALID, why=why)
         case Anchored(why):

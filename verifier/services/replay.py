@@ -3,26 +3,23 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
 from verifier.domain.block import BlockReference
-from verifier.domain.post_state import cast_votes
 from verifier.domain.quorum import Decision, QuorumPolicy, Verdict, decide
 from verifier.domain.result import Mode, Result
-from verifier.domain.vote import Vote, cast_vote, withhold
+from verifier.domain.vote import Vote, withhold
 from verifier.executors.stateless.base import ExecutionRequest, StatelessExecutor
 from verifier.executors.stateless.pool import execute_on_all
 from witness.chain_config import parse_chain_config
-from witness.check_sections import check_sections
 from witness.errors import WitnessError
 from witness.file import check_binding
-from witness.finding import Severity
-from witness.model import BlockWitness, Header
-from witness.prestate import decode_poststate
+from witness.model import BlockWitness
 
+from .ballot import Ballot, contradiction
 from .sources import InputFailure, Source
 from .trust import establish_trust
 
@@ -95,18 +92,15 @@ async def judge(
         ancestor_hashes=trust.ancestor_hashes,
         mode=options.mode,
     )
-    cast = _casting(header, content, options)
-    withheld = trust.withheld or _contradiction(header, content, trust.pre_state_root, options.mode)
-    results: list[Result] = []
-    votes: list[Vote] = []
-    first, settled_ms = decide(options.policy, ()), 0.0
+    withheld = trust.withheld or contradiction(header, content, trust.pre_state_root, options.mode)
+    ballot = Ballot(header, content, options.policy, options.mode, withheld=withheld)
+    first, settled_ms = ballot.decision(), 0.0
     async for result in execute_on_all(executors, request):
-        results.append(result)
-        votes = [withhold(vote, withheld) if withheld else vote for vote in cast(results)]
+        ballot.add(result)
         if not first.settled:
-            first = decide(options.policy, votes)
+            first = ballot.decision()
             settled_ms = (time.monotonic() - started) * 1000
-    decision = decide(options.policy, votes, closed=True)
+    decision = ballot.decision(closed=True)
     notes = list(trust.notes)
     if options.mode is Mode.PRESTATE:
         compared = "the recorded post-state" if content.poststate is not None else "one another"
@@ -119,32 +113,14 @@ async def judge(
         fork=fork,
         gas_used=header.gas_used,
         decision=decision,
-        votes=tuple(votes),
-        results=tuple(results),
+        votes=ballot.votes,
+        results=tuple(ballot.results),
         first=first if first.settled else decision,
         settled_ms=settled_ms,
         total_ms=(time.monotonic() - started) * 1000,
         notes=tuple(notes),
         mode=options.mode,
     )
-
-
-def _casting(
-    header: Header, content: BlockWitness, options: ReplayOptions
-) -> Callable[[Sequence[Result]], Sequence[Vote]]:
-    """How results become votes in the mode asked for. Raises WitnessFileError for a malformed poststate section."""
-    if options.mode is Mode.PROOF:
-        return lambda results: [cast_vote(header, result) for result in results]
-    recorded = None if content.poststate is None else decode_poststate(content.poststate)
-    return lambda results: cast_votes(header, results, options.policy, recorded)
-
-
-def _contradiction(header: Header, content: BlockWitness, root: bytes, mode: Mode) -> str:
-    """What the file's nodes say against its prestate, or "": wrong values would make a good block INVALID."""
-    if mode is Mode.PROOF:
-        return ""
-    findings = check_sections(replace(content, poststate=None), header, root)
-    return next((f"prestate: {each.text}" for each in findings if each.severity is Severity.ERROR), "")
 
 
 async def replay(

@@ -6,7 +6,9 @@ ExecutorError
 ├── ForeignDatabaseError     a database directory of another chain
 ├── DatabaseInUseError       another process writes to it
 ├── DatabaseDamagedError     its content is not what was written, or something is missing
-└── DatabaseFullError        the disk, or a quota, has no room
+├── DatabaseFullError        the disk, or a quota, has no room
+└── ExecutionClientError     the external execution client does not answer, or answers what cannot be used
+    └── NoWitnessError       it has the block perhaps, and no witness of it
 """
 
 from verifier.errors import ExecutorError
@@ -34,3 +36,11 @@ class DatabaseDamagedError(ExecutorError):
 
 class DatabaseFullError(ExecutorError):
     """No room to write: the disk is full or a limit was reached. The last import was dropped as a whole."""
+
+
+class ExecutionClientError(ExecutorError):
+    """The external execution client does not answer, answers an error, or what cannot be used."""
+
+
+class NoWitnessError(ExecutionClientError):
+    """No witness of the block can be had: the client does not serve any, or not of this block."""

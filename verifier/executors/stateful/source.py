@@ -1,0 +1,66 @@
+"""The seam to whoever has blocks by their hash and can tell what executing one reads, with the fake that tests use."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from witness.header import block_header_rlp, decode_block_header, decode_header
+from witness.model import BlockWitness, Header
+
+from .errors import NoWitnessError
+
+
+class BlockSource(Protocol):
+    """The execution client behind the gates, asked for what it has executed. All raise ExecutionClientError."""
+
+    @property
+    def name(self) -> str:
+        """One word for `WitnessPublished.source`."""
+
+    async def header(self, block_hash: bytes) -> Header | None:
+        """The header with this hash (32 bytes), None if it does not have it. Its hash is checked."""
+
+    async def block(self, block_hash: bytes) -> bytes | None:
+        """RLP of the block with this hash, None if it does not have it. Its header's hash is checked, not its body."""
+
+    async def witness(self, block: bytes) -> BlockWitness:
+        """What executing this block (RLP) reads. That it can be had means that the client executes the block as valid.
+
+        Raises NoWitnessError.
+        """
+
+
+@dataclass
+class FakeSource:
+    """A source that has the blocks in `contents`, by hash. `absent`: hashes of those whose witness it does not give."""
+
+    contents: dict[bytes, BlockWitness] = field(default_factory=dict)
+    absent: set[bytes] = field(default_factory=set)
+    asked: list[bytes] = field(default_factory=list)
+    fail: Callable[[], None] = lambda: None
+    name: str = "fake"
+
+    async def header(self, block_hash: bytes) -> Header | None:
+        """As BlockSource.header; the headers in the witnesses count too."""
+        self.fail()
+        for content in self.contents.values():
+            for encoded in (block_header_rlp(content.block), *content.witness.headers):
+                header = decode_header(encoded)
+                if header.hash == block_hash:
+                    return header
+        return None
+
+    async def block(self, block_hash: bytes) -> bytes | None:
+        """As BlockSource.block."""
+        self.fail()
+        content = self.contents.get(block_hash)
+        return None if content is None else bytes(content.block)
+
+    async def witness(self, block: bytes) -> BlockWitness:
+        """As BlockSource.witness."""
+        self.fail()
+        header = decode_block_header(block)
+        self.asked.append(header.hash)
+        if header.hash in self.absent or header.hash not in self.contents:
+            raise NoWitnessError(f"no witness of block {header.number}")
+        return self.contents[header.hash]

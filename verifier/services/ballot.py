@@ -1,0 +1,105 @@
+"""One block's votes as its results come in, in either mode: the same in replay and in live use."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from verifier.domain.post_state import cast_votes
+from verifier.domain.quorum import Decision, QuorumPolicy, decide
+from verifier.domain.result import Computed, Mode, Result
+from verifier.domain.vote import Vote, VoteKind, cast_vote, withhold
+from witness.check_sections import check_sections
+from witness.finding import Severity
+from witness.model import BlockWitness, Header
+from witness.prestate import decode_poststate
+
+
+class Ballot:
+    """Who voted what on one block.
+
+    content: of its witness file; only what voting needs of it is kept. withheld: why no result says anything about the
+    block, "" if they do. own: the stateful executor's vote, which no adapter gives.
+    Raises WitnessFileError for a malformed poststate section in prestate mode.
+    """
+
+    def __init__(
+        self,
+        header: Header,
+        content: BlockWitness,
+        policy: QuorumPolicy,
+        mode: Mode,
+        *,
+        withheld: str = "",
+        own: Vote | None = None,
+    ) -> None:
+        self.header = header
+        self.policy = policy
+        self.results: list[Result] = []
+        self._own = () if own is None else (own,)
+        self._withheld = withheld
+        self._cast = _casting(header, content, policy, mode)
+        self.votes: tuple[Vote, ...] = self._own
+
+    def add(self, result: Result) -> Vote:
+        """One adapter's result, and what it is read as now. In prestate mode earlier votes may change by it."""
+        self.results.append(result)
+        votes = self._cast(self.results)
+        if self._withheld:
+            votes = [withhold(vote, self._withheld) for vote in votes]
+        self.votes = (*self._own, *votes)
+        return votes[-1]
+
+    def decision(self, *, closed: bool = False) -> Decision:
+        """What the votes so far amount to. closed: no vote is awaited."""
+        return decide(self.policy, self.votes, closed=closed)
+
+
+def _casting(
+    header: Header, content: BlockWitness, policy: QuorumPolicy, mode: Mode
+) -> Callable[[Sequence[Result]], Sequence[Vote]]:
+    if mode is Mode.PROOF:
+        return lambda results: [cast_vote(header, result) for result in results]
+    recorded = None if content.poststate is None else decode_poststate(content.poststate)
+    return lambda results: cast_votes(header, results, policy, recorded)
+
+
+def contradiction(header: Header, content: BlockWitness, root: bytes, mode: Mode) -> str:
+    """What the file's nodes say against its prestate, or "": wrong values would make a good block INVALID.
+
+    root: of the state before the block. Takes tens of milliseconds on a large witness.
+    """
+    if mode is Mode.PROOF:
+        return ""
+    findings = check_sections(replace(content, poststate=None), header, root)
+    return next((f"prestate: {each.text}" for each in findings if each.severity is Severity.ERROR), "")
+
+
+def acceptance(header: Header, executor: str, lineage: str) -> Result:
+    """What the stateful executor says of a block by accepting it: that it computed every value of its header."""
+    return Result(
+        executor,
+        lineage,
+        Computed(
+            state_root=header.state_root,
+            receipts_root=header.receipts_root,
+            logs_bloom=header.logs_bloom,
+            gas_used=header.gas_used,
+            transactions_root=header.transactions_root,
+            blob_gas_used=header.blob_gas_used,
+            withdrawals_root=header.withdrawals_root,
+            requests_hash=header.requests_hash,
+            block_access_list_hash=header.block_access_list_hash,
+        ),
+    )
+
+
+def summarize(policy: QuorumPolicy, decision: Decision, votes: Sequence[Vote]) -> str:
+    """A decision in one line for people: how many of how many, who against, who is silent and why."""
+    text = f"{len(decision.valid)} of {len(policy.lineages)} lineages VALID, {policy.required} needed"
+    against = sorted(vote.adapter for vote in votes if vote.kind is VoteKind.INVALID)
+    if against:
+        text += f"; INVALID by {', '.join(against)}"
+    silent = {vote.adapter: (vote.reason or "").split(":")[0] for vote in votes if vote.kind is VoteKind.ABSTAIN}
+    silent |= {name: "no answer" for name in policy.adapters if name not in {vote.adapter for vote in votes}}
+    if silent:
+        text += f"; silent: {', '.join(f'{name} ({why})' for name, why in sorted(silent.items()))}"
+    return text
