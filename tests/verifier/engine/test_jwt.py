@@ -76,7 +76,9 @@ def test_refused(authorization: str | None, reason: str) -> None:
         check_token(SECRET, authorization, NOW)
 
 
-@pytest.mark.parametrize("claims", [{"iat": NOW + 0.5}, {"iat": NOW, "id": "node", "clv": "x"}, {"iat": NOW, "exp": NOW}])
+@pytest.mark.parametrize(
+    "claims", [{"iat": NOW + 0.5}, {"iat": NOW, "id": "node", "clv": "x"}, {"iat": NOW, "exp": NOW}]
+)
 def test_further_claims_are_accepted(claims: Any) -> None:
     check_token(SECRET, token(claims), NOW)
 
