@@ -1,0 +1,89 @@
+"""What the execution client can do: asked at the start, and again whenever it was away.
+
+engine_exchangeCapabilities is no mere question: geth changes what it serves by the list that it is given. So what the
+consensus client said last is said again, and nothing before it has said something.
+"""
+
+import asyncio
+import json
+from typing import Any
+
+from verifier.domain.event import Alarm, Observer
+
+from .errors import ExecutionClientError
+from .execution_client import ExecutionClient
+from .messages import CAPABILITIES, PAYLOAD, WITH_WITNESS, parse_answer
+
+ASK_TIMEOUT = 5.0  # seconds; the client answers from memory, or is not there
+RETRY = 1.0  # seconds between attempts to reach it: a slot has 12
+
+
+class Capabilities:
+    """The execution client's methods and version, as far as it has answered. `start` asks, `close` ends asking."""
+
+    def __init__(self, client: ExecutionClient, observer: Observer) -> None:
+        self.version = ""
+        self.methods: frozenset[str] | None = None
+        self._client = client
+        self._observer = observer
+        self._said: Any = [[]]
+        self._asking: asyncio.Task[None] | None = None
+        self._away = False
+
+    def start(self) -> None:
+        """Asks, in the background, until it has answered."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask_until_answered())
+
+    async def close(self) -> None:
+        """Asks no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
+
+    def witness_method(self, version: int) -> str | None:
+        """The method that executes a payload of newPayload's `version` and gives its witness, if there is one."""
+        method = f"{PAYLOAD}{WITH_WITNESS}V{version}"
+        return method if self.methods is not None and method in self.methods else None
+
+    def heard(self, parameters: Any) -> None:
+        """The consensus client has asked with these parameters, for whatever reason: perhaps ours are old too."""
+        self._said = parameters
+        self.start()
+
+    def lacks(self, method: str) -> None:
+        """The client does not know a method that it named before: it is another one now."""
+        self.methods = (self.methods or frozenset()) - {method}
+        self.start()
+
+    def lost(self, error: ExecutionClientError) -> None:
+        """The client could not be reached, or refused us: whatever comes back may be another one."""
+        if not self._away:
+            self._away = True
+            self._observer.notify(Alarm("execution_client_unreachable", str(error)))
+        self.start()
+
+    async def _ask_until_answered(self) -> None:
+        while True:
+            try:
+                methods = (await self._ask(CAPABILITIES, self._said)).get("result")
+                version = (await self._ask("web3_clientVersion", [])).get("result")
+            except ExecutionClientError as error:
+                self.methods = None
+                if not self._away:
+                    self._away = True
+                    self._observer.notify(Alarm("execution_client_unreachable", str(error)))
+                await asyncio.sleep(RETRY)
+                continue
+            listed = methods if isinstance(methods, list) else []
+            self.methods = frozenset(each for each in listed if isinstance(each, str))
+            self.version = version if isinstance(version, str) else ""
+            self._away = False
+            return
+
+    async def _ask(self, method: str, parameters: Any) -> dict[str, Any]:
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
+        answer = parse_answer(await self._client.exchange(body, seconds=ASK_TIMEOUT))
+        if answer is None:
+            raise ExecutionClientError(f"the execution client answers no JSON-RPC to {method}")
+        return answer
