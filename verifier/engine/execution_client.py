@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from io import BytesIO
 
 from aiohttp import (
     ClientError,
@@ -72,7 +73,7 @@ class ExecutionClient:
                 method,
                 URL(str(self.url).rstrip("/") + path, encoded=True),
                 headers=[*headers, ("Authorization", f"Bearer {token}")],
-                data=body or None,
+                data=BytesIO(body) if body else None,  # written in pieces, for it may have tens of MiB
                 timeout=limits,
                 allow_redirects=False,
                 auto_decompress=decompress,

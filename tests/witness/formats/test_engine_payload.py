@@ -33,7 +33,7 @@ BLOB_HASH = b"\x01" + b"\x22" * 31
 
 
 def blob_transaction(hashes: list[Item]) -> bytes:
-    fields: list[Item] = [b""] * 9 + [b"\x01", hashes, b"", b"\x05", b"\x06"]
+    fields: list[Item] = [*[b""] * 9, b"\x01", hashes, b"", b"\x05", b"\x06"]
     return b"\x03" + encode_item(fields)
 
 
@@ -174,7 +174,8 @@ def test_refused(version: int, field: str, value: Any, reason: str) -> None:
 @pytest.mark.parametrize("version", range(1, 6))
 def test_number_of_parameters(version: int) -> None:
     parameters = parameters_of(version)
-    for wrong in ([], parameters[:-1], [*parameters, []], None, {}, "0x"):
+    cases: list[Any] = [[], parameters[:-1], [*parameters, []], None, {}, "0x"]
+    for wrong in cases:
         with pytest.raises(WitnessFormatError):
             decode_engine_payload(version, wrong)
     for unknown in (0, 6, -1):
