@@ -14,12 +14,18 @@ from .errors import ExecutionClientError
 from .execution_client import ExecutionClient
 from .messages import CAPABILITIES, PAYLOAD, WITH_WITNESS, parse_answer
 
+CLIENT_VERSION = "engine_getClientVersionV1"  # execution-apis, identification.md; not all serve web3_* on this port
+# Two clients tell each other who they are; a code of our own that no client has, and no commit.
+OURSELVES = {"code": "XV", "name": "execution-verifier", "version": "0", "commit": "0x00000000"}
 ASK_TIMEOUT = 5.0  # seconds; the client answers from memory, or is not there
 RETRY = 1.0  # seconds between attempts to reach it: a slot has 12
 
 
 class Capabilities:
-    """The execution client's methods and version, as far as it has answered. `start` asks, `close` ends asking."""
+    """What the execution client has answered. `start` asks, `close` ends asking.
+
+    version: "name/version", "" if it does not say. methods: those that it names, None until it has answered.
+    """
 
     def __init__(self, client: ExecutionClient, observer: Observer) -> None:
         self.version = ""
@@ -67,7 +73,7 @@ class Capabilities:
         while True:
             try:
                 methods = (await self._ask(CAPABILITIES, self._said)).get("result")
-                version = (await self._ask("web3_clientVersion", [])).get("result")
+                version = (await self._ask(CLIENT_VERSION, [OURSELVES])).get("result")
             except ExecutionClientError as error:
                 self.methods = None
                 if not self._away:
@@ -77,7 +83,7 @@ class Capabilities:
                 continue
             listed = methods if isinstance(methods, list) else []
             self.methods = frozenset(each for each in listed if isinstance(each, str))
-            self.version = version if isinstance(version, str) else ""
+            self.version = _name_and_version(version)
             self._away = False
             return
 
@@ -87,3 +93,10 @@ class Capabilities:
         if answer is None:
             raise ExecutionClientError(f"the execution client answers no JSON-RPC to {method}")
         return answer
+
+
+def _name_and_version(versions: Any) -> str:
+    """The first of the clients behind the port, if the answer to engine_getClientVersionV1 names one."""
+    first = versions[0] if isinstance(versions, list) and versions else None
+    name, version = (first.get("name"), first.get("version")) if isinstance(first, dict) else (None, None)
+    return f"{name}/{version}" if isinstance(name, str) and isinstance(version, str) else ""

@@ -14,7 +14,7 @@ from multidict import CIMultiDictProxy
 from verifier.engine.jwt import check_token
 
 SECRET = b"\xee" * 32
-VERSION = "Fake/v1.2.3"
+VERSION = [{"code": "FK", "name": "Fake", "version": "v1.2.3", "commit": "0x00000000"}]
 Reply = Callable[[web.Request, bytes], Awaitable[web.StreamResponse | None]]
 
 
@@ -65,7 +65,7 @@ class FakeExecution:
         return [json.loads(body)["method"] for body in self.bodies]
 
     def _own(self, body: bytes) -> bool:
-        return b"web3_clientVersion" in body or (b"engine_exchangeCapabilities" in body and b'"id": 1,' in body)
+        return b"engine_getClientVersionV1" in body or (b"engine_exchangeCapabilities" in body and b'"id": 1,' in body)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -92,7 +92,7 @@ class FakeExecution:
         answer = {"jsonrpc": "2.0", "id": call.get("id") if isinstance(call, dict) else None}
         results: dict[str, Any] = {
             "engine_exchangeCapabilities": self.capabilities,
-            "web3_clientVersion": VERSION,
+            "engine_getClientVersionV1": VERSION,
             **self.results,
         }
         if not isinstance(method, str) or method not in results:

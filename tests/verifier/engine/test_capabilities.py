@@ -46,10 +46,12 @@ def test_the_consensus_clients_list_is_passed_on_and_said_again() -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("answer", [None, 5, {"a": 1}, [[]]])
+@pytest.mark.parametrize("answer", [None, 5, {"a": 1}, [[]], [{"name": 5}]])
 def test_any_other_answer_means_that_it_can_nothing_more(answer: Any) -> None:
     async def scenario() -> None:
-        async with harness(results={"engine_exchangeCapabilities": answer, "web3_clientVersion": answer}) as built:
+        async with harness(
+            results={"engine_exchangeCapabilities": answer, "engine_getClientVersionV1": answer}
+        ) as built:
             assert built.gate.capabilities.methods == frozenset()
             assert built.gate.capabilities.version == ""
 
