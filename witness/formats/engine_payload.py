@@ -248,10 +248,8 @@ def engine_parameters(
     if header.block_access_list_hash is not None:
         version = AMSTERDAM
         payload["blockAccessList"] = hex_octets(block_access_list or b"")
-        fields = list_items(parts[0])
-        if header.unknown_fields:
-            _, _, start, stop = fields[-header.unknown_fields]
-            payload[SLOT_NUMBER] = hex_quantity(int.from_bytes(parts[0][start:stop], "big"))
+        if header.slot_number is not None:
+            payload[SLOT_NUMBER] = hex_quantity(header.slot_number)
     if decode_engine_payload(version, parameters).misfit:
         raise WitnessFormatError("requests, block access list or uncles: not those that the header is of")
     return version, parameters

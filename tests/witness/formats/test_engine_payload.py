@@ -88,11 +88,11 @@ def test_every_version_there_and_back(version: int) -> None:
     payload = decode_engine_payload(version, parameters)
     assert payload.misfit == ""
     assert payload.header.uncles_hash == keccak256(b"\xc0")
-    assert payload.header.unknown_fields == (1 if version == 5 else 0)
+    assert (payload.header.slot_number, payload.header.unknown_fields) == (8 if version == 5 else None, 0)
     requests = (REQUEST,) if version >= 4 else ()
     assert engine_parameters(memoryview(payload.block), requests, ACCESS_LIST) == (version, parameters)
     header_fields = len(list_items(payload.block[list_items(payload.block)[0][1] : list_items(payload.block)[0][3]]))
-    assert header_fields == {1: 16, 2: 17, 3: 20, 4: 21, 5: len(FIELDS) + 1}[version]
+    assert header_fields == {1: 16, 2: 17, 3: 20, 4: 21, 5: len(FIELDS)}[version]
 
 
 @pytest.mark.parametrize("version", range(1, 6))
@@ -138,7 +138,7 @@ def test_slot_number_may_be_absent() -> None:
     parameters = parameters_of(5)
     del parameters[0]["slotNumber"]
     payload = decode_engine_payload(5, parameters)
-    assert (payload.header.unknown_fields, payload.header.block_access_list_hash) == (0, keccak256(ACCESS_LIST))
+    assert (payload.header.slot_number, payload.header.block_access_list_hash) == (None, keccak256(ACCESS_LIST))
 
 
 @pytest.mark.parametrize(
