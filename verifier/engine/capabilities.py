@@ -41,6 +41,11 @@ class Capabilities:
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask_until_answered())
 
+    async def answered(self) -> None:
+        """Waits until what has been asked last is answered."""
+        if self._asking is not None:
+            await asyncio.shield(self._asking)
+
     async def close(self) -> None:
         """Asks no more."""
         if self._asking is not None:

@@ -115,9 +115,7 @@ class Harness:
 
     async def known(self) -> None:
         """Waits until the gate knows what the execution client can do."""
-        asking = self.gate.capabilities._asking
-        assert asking is not None
-        await asking
+        await self.gate.capabilities.answered()
 
 
 @asynccontextmanager

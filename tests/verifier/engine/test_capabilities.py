@@ -72,8 +72,7 @@ def test_asked_until_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
             assert capabilities.witness_method(4) is None
         async with fake_execution(capabilities=[WITH_WITNESS]) as execution:
             client.url = client.url.with_port(int(execution.url.rpartition(":")[2].rstrip("/")))
-            assert capabilities._asking is not None
-            await capabilities._asking
+            await capabilities.answered()
             assert capabilities.witness_method(4) == WITH_WITNESS
             assert [each.name for each in heard.of(Alarm)] == ["execution_client_unreachable"]
             await capabilities.close()
