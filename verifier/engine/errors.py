@@ -19,5 +19,9 @@ class ExecutionClientError(VerifierError):
     """The execution client cannot be reached, does not answer in time, or answers what is no answer."""
 
 
+class ConnectionClosedError(ExecutionClientError):
+    """The execution client closed the connection before it answered anything: it was kept open too long."""
+
+
 class ExecutionClientTokenError(ExecutionClientError):
     """The execution client refuses this verifier's token: the secrets or the clocks differ."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from io import BytesIO
 
@@ -17,7 +17,7 @@ from aiohttp import (
 )
 from yarl import URL
 
-from .errors import ExecutionClientError, ExecutionClientTokenError
+from .errors import ConnectionClosedError, ExecutionClientError, ExecutionClientTokenError
 from .jwt import encode_token
 
 CONNECT_TIMEOUT = 2.0  # seconds; it is on this machine or beside it, and whoever asks waits 8 s at most
@@ -49,6 +49,10 @@ class ExecutionClient:
         self._clock = clock
         self._session: ClientSession | None = None
 
+    @property
+    def _name(self) -> str:
+        return f"the execution client at {self.url.host}:{self.url.port}"
+
     @asynccontextmanager
     async def request(
         self,
@@ -68,6 +72,7 @@ class ExecutionClient:
         """
         limits = ClientTimeout(total=seconds, sock_connect=CONNECT_TIMEOUT, sock_read=None if seconds else PASS_TIMEOUT)
         token = encode_token(self._secret, int(self._clock()))
+        answered = False
         try:
             async with self._opened().request(
                 method,
@@ -83,23 +88,22 @@ class ExecutionClient:
                         f"the execution client refuses this verifier's token (HTTP {response.status}):"
                         " compare the JWT secrets and the clocks"
                     )
+                answered = True
                 yield response
         except TimeoutError:
-            raise ExecutionClientError(f"the execution client at {self.url.authority} does not answer") from None
+            raise ExecutionClientError(f"{self._name} does not answer") from None
         except (ClientError, OSError) as error:
-            name = str(error) or type(error).__name__
-            raise ExecutionClientError(f"the execution client at {self.url.authority}: {name}") from error
+            closed = isinstance(error, ServerDisconnectedError | ConnectionResetError | BrokenPipeError)
+            kind = ConnectionClosedError if closed and not answered else ExecutionClientError
+            raise kind(f"{self._name}: {str(error) or type(error).__name__}") from None
 
     async def exchange(self, body: bytes, *, seconds: float = ANSWER_TIMEOUT) -> bytes:
         """The answer to a JSON-RPC request, complete. seconds: to wait for it. Raises ExecutionClientError.
 
         Asks once more if a connection that was kept open turns out to be closed: what is asked so may be asked twice.
         """
-        try:
+        with suppress(ConnectionClosedError):
             return await self._exchange(body, seconds)
-        except ExecutionClientError as error:
-            if not isinstance(error.__cause__, ServerDisconnectedError):
-                raise
         return await self._exchange(body, seconds)
 
     async def close(self) -> None:

@@ -34,11 +34,13 @@ NO_ANSWER = "the execution client's answer is no fork-choice answer"
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The execution client's answer. status: None if it is none, then `refusal` is what to answer instead."""
+    """The execution client's answer. status: None if it is none, then `refusal` is what to answer instead, and
+    `reason` why."""
 
     status: PayloadStatus | None = None
     result: Any = None
     refusal: bytes = b""
+    reason: str = ""
 
 
 class ForkchoiceUpdates:
@@ -76,6 +78,7 @@ class ForkchoiceUpdates:
                     return _encode(call, answer, None)
             heard = await asyncio.shield(update)
             if heard.status is None:
+                self._hold.refused(asked, heard.reason)
                 return heard.refusal
             return _encode(call, await self._hold.settle(asked, heard.status), heard)
 
@@ -115,14 +118,14 @@ class ForkchoiceUpdates:
             answer = parse_answer(await self._client.exchange(call.raw))
         except ExecutionClientError as error:
             self._capabilities.lost(error)
-            return Heard(refusal=encode_error(call, SERVER_ERROR, str(error)))
+            return Heard(refusal=encode_error(call, SERVER_ERROR, str(error)), reason=str(error))
         if answer is not None and isinstance(answer.get("error"), dict):
-            return Heard(refusal=encode_failure(call, answer["error"]))
+            return Heard(refusal=encode_failure(call, answer["error"]), reason=str(answer["error"].get("message")))
         result = answer.get("result") if answer is not None else None
         status = parse_payload_status(result.get(STATUS)) if isinstance(result, dict) else None
         if status is None:
             self._observer.notify(Alarm("execution_client_garbage", f"{call.method}: {NO_ANSWER}"))
-            return Heard(refusal=encode_error(call, SERVER_ERROR, NO_ANSWER))
+            return Heard(refusal=encode_error(call, SERVER_ERROR, NO_ANSWER), reason=NO_ANSWER)
         if status.status is ExecutorStatus.VALID and finalized not in (None, NO_BLOCK) and finalized is not None:
             try:
                 self._judge.finalized(finalized)

@@ -106,6 +106,11 @@ class Hold:
         status = PayloadStatus(ExecutorStatus.SYNCING) if syncing else None
         return self._told(asked, EngineAnswer(status, reason, gated=True), asked.arrival)
 
+    def refused(self, asked: Asked, reason: str) -> None:
+        """The execution client gave no status at all, and its error is passed on. reason: one line."""
+        now = asyncio.get_running_loop().time()
+        self._told(asked, EngineAnswer(None, reason), now)
+
     def sticky(self, asked: Asked, report: StandingReport, below: bytes) -> EngineAnswer:
         """The INVALID of a block that stands so, or whose parent `below` does, without asking anybody."""
         status = PayloadStatus(ExecutorStatus.INVALID, self.latest_valid_ancestor(below), report.why)
@@ -133,7 +138,7 @@ class Hold:
         return self._answer(executor, self.standing(block_hash), block_hash)
 
     def _answer(self, executor: PayloadStatus, report: StandingReport, block_hash: bytes | None) -> EngineAnswer:
-        invalid = report.standing is Standing.INVALID and block_hash is not None
+        invalid = report.standing is Standing.INVALID or executor.status is ExecutorStatus.INVALID
         latest = self.latest_valid_ancestor(block_hash) if invalid and block_hash is not None else None
         return engine_answer(self.policy.mode, self.policy.answer, executor, report, latest)
 

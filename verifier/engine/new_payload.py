@@ -42,12 +42,14 @@ from .payload_status import hash_field, parse_payload_status, payload_status_obj
 # Seconds that an execution waits for an earlier one of the same payload, whose answer brings the witness: the client
 # answers both at about the same time, unless the earlier connection is broken.
 EARLIER_TIMEOUT = 2.0
+FAILED = "the verifier failed: see its log"
 NO_ANSWER = "the execution client's answer is no payload status"
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The execution client's answer. status: None if it is none, then `refusal` is what to answer instead.
+    """The execution client's answer. status: None if it is none, then `refusal` is what to answer instead, and
+    `reason` why.
 
     result: its JSON without the witness. unknown: why it is no statement about a block that can be judged, or "".
     """
@@ -55,6 +57,7 @@ class Heard:
     status: PayloadStatus | None = None
     result: Any = None
     refusal: bytes = b""
+    reason: str = ""
     unknown: str = ""
 
 
@@ -107,6 +110,7 @@ class NewPayloads:
                     return _encode(call, answer, None)
             heard = await asyncio.shield(execution)
             if heard.status is None:
+                self._hold.refused(asked, heard.reason)
                 return heard.refusal
             return _encode(call, await self._hold.settle(asked, heard.status, heard.unknown), heard)
 
@@ -152,7 +156,7 @@ class NewPayloads:
                 self._receive(found)
             heard, witness = await asking
             if heard.status is None or isinstance(found, str) or unknown:
-                return Heard(heard.status, heard.result, heard.refusal, unknown)
+                return Heard(heard.status, heard.result, heard.refusal, heard.reason, unknown)
             seconds = asyncio.get_running_loop().time() - started
             if await _settled(earlier) is ExecutorStatus.VALID and heard.status.status is ExecutorStatus.VALID:
                 return heard  # the same payload, executed for another call
@@ -160,7 +164,7 @@ class NewPayloads:
             return heard
         except Exception as error:
             self._alarm("gate_failed", f"{type(error).__name__}: {error}")
-            return Heard(refusal=encode_error(call, SERVER_ERROR, "the verifier failed: see its log"))
+            return Heard(refusal=encode_error(call, SERVER_ERROR, FAILED), reason=FAILED)
         finally:
             asking.cancel()
             told.set_result(said)
@@ -179,13 +183,15 @@ class NewPayloads:
                 answer = parse_answer(await self._client.exchange(call.raw))
         except ExecutionClientError as error:
             self._capabilities.lost(error)
-            return Heard(refusal=encode_error(call, SERVER_ERROR, str(error))), None
+            return Heard(refusal=encode_error(call, SERVER_ERROR, str(error)), reason=str(error)), None
         if answer is not None and isinstance(answer.get("error"), dict):
-            return Heard(refusal=encode_failure(call, answer["error"])), None
+            return Heard(
+                refusal=encode_failure(call, answer["error"]), reason=str(answer["error"].get("message"))
+            ), None
         status = None if answer is None else parse_payload_status(answer.get("result"))
         if answer is None or status is None:
             self._alarm("execution_client_garbage", f"{call.method}: {NO_ANSWER}")
-            return Heard(refusal=encode_error(call, SERVER_ERROR, NO_ANSWER)), None
+            return Heard(refusal=encode_error(call, SERVER_ERROR, NO_ANSWER), reason=NO_ANSWER), None
         result = answer["result"]
         witness = result.get("witness") if call.wants_witness else result.pop("witness", None)
         return Heard(status, result), witness

@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import ClientError, web
+from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict
 
 from verifier.domain.event import Alarm
 
-from .errors import EngineListenError, ExecutionClientError, TokenError
+from .errors import ConnectionClosedError, EngineListenError, ExecutionClientError, TokenError
 from .execution_client import PIECE
 from .gate import EngineGate
 from .jwt import check_token
@@ -99,17 +100,25 @@ class EngineProxy:
             return _text(HTTPStatus.UNAUTHORIZED, str(error))
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return _text(HTTPStatus.NOT_IMPLEMENTED, "the engine gate takes HTTP requests, no websockets")
-        body = await request.read()
+        try:
+            body = await request.read()
+        except (ClientError, web.RequestPayloadError, HttpProcessingError) as error:
+            return _text(HTTPStatus.BAD_REQUEST, f"the body cannot be read: {error}")
         try:
             parsed = parse_request(body)
         except MalformedRequestError as error:
             return _json(encode_error(None, PARSE_ERROR, f"parse error: {error}"))
-        response = await self._passed(request, body) if not parsed.gated else None
+        response = None
+        if not parsed.gated:
+            try:
+                response = await self._passed(request, body)
+            except ConnectionClosedError:  # nothing has been answered: ask once more, on a new connection
+                response = await self._passed(request, body, last=True)
         if parsed.capabilities is not None:
             self._gate.capabilities.heard(parsed.capabilities)
         return response if response is not None else _json(await self._gate.answer(parsed, arrival))
 
-    async def _passed(self, request: web.Request, body: bytes) -> web.StreamResponse:
+    async def _passed(self, request: web.Request, body: bytes, *, last: bool = False) -> web.StreamResponse:
         headers = _passed_headers(request.headers.items(), NOT_SENT)
         path = request.rel_url.raw_path_qs
         response: web.StreamResponse | None = None
@@ -133,6 +142,8 @@ class EngineProxy:
                         gone = error
                         return response
         except ExecutionClientError as error:
+            if isinstance(error, ConnectionClosedError) and not last:
+                raise
             self._gate.capabilities.lost(error)
             if response is None or not response.prepared:
                 return _json(encode_error(None, SERVER_ERROR, str(error)), status=HTTPStatus.BAD_GATEWAY)

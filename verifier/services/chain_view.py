@@ -42,13 +42,14 @@ class PayloadJudge(Protocol):
 class FakeChainView:
     """Answers from `reports`; unknown blocks stand UNKNOWN. `decide` changes one and wakes who waits.
 
-    waiting: set as soon as somebody waits.
+    waiting: set as soon as somebody waits. gives_up: `wait` returns at once, as if its time had passed.
     """
 
     reports: dict[bytes, StandingReport] = field(default_factory=dict)
     latest_valid: dict[bytes, bytes] = field(default_factory=dict)
     waited_for: list[tuple[bytes, float]] = field(default_factory=list)
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    gives_up: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def decide(self, block_hash: bytes, report: StandingReport) -> None:
@@ -67,7 +68,7 @@ class FakeChainView:
         self.waiting.set()
         try:
             async with asyncio.timeout(seconds):
-                while not self.standing(block_hash).decided:
+                while not self.standing(block_hash).decided and not self.gives_up:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:

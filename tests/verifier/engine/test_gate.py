@@ -36,7 +36,7 @@ from witness.model import Witness
 NEW_PAYLOAD, FORKCHOICE = "engine_newPayloadV2", "engine_forkchoiceUpdatedV2"
 HASH = HEADER.hash
 VALID = status("VALID", HASH)
-SHORT = HoldPolicy(payload_seconds=0.02, forkchoice_seconds=0.02)  # for tests in which the deadline has to pass
+SHORT = HoldPolicy(payload_seconds=0.02, forkchoice_seconds=0.02)  # where the execution client does not answer
 BOTH = {
     NEW_PAYLOAD: VALID,
     FORKCHOICE: {"payloadStatus": VALID, "payloadId": "0x0102030405060708"},
@@ -100,7 +100,8 @@ def test_the_answer_waits_for_the_decision(asked: Any) -> None:
 @pytest.mark.parametrize("known", [True, False])
 def test_syncing_at_the_deadline(asked: Any, known: bool) -> None:
     async def scenario() -> None:
-        async with harness(SHORT, results=BOTH) as built:
+        async with harness(results=BOTH) as built:
+            built.chain.gives_up = True
             if known:
                 built.chain.reports[HASH] = undecided(HASH)
             answer = await built.ask(asked)
@@ -109,7 +110,7 @@ def test_syncing_at_the_deadline(asked: Any, known: bool) -> None:
             assert answer["result"].get("payloadId") is None
             (answered,) = built.heard.of(GateAnswered)
             assert (answered.answer, answered.gated) == ("SYNCING", True)
-            assert answered.waited > 0
+            assert len(built.chain.waited_for) == 1
 
     asyncio.run(scenario())
 
@@ -117,7 +118,8 @@ def test_syncing_at_the_deadline(asked: Any, known: bool) -> None:
 @pytest.mark.parametrize("asked", ASKED)
 def test_an_error_at_the_deadline(asked: Any) -> None:
     async def scenario() -> None:
-        async with harness(replace(SHORT, answer=HoldAnswer.ERROR), results=BOTH) as built:
+        async with harness(HoldPolicy(answer=HoldAnswer.ERROR), results=BOTH) as built:
+            built.chain.gives_up = True
             assert (await built.ask(asked))["error"]["code"] == -32000
 
     asyncio.run(scenario())
@@ -126,7 +128,8 @@ def test_an_error_at_the_deadline(asked: Any) -> None:
 @pytest.mark.parametrize("asked", ASKED)
 def test_passed_at_the_deadline(asked: Any) -> None:
     async def scenario() -> None:
-        async with harness(replace(SHORT, answer=HoldAnswer.PASS), results=BOTH) as built:
+        async with harness(HoldPolicy(answer=HoldAnswer.PASS), results=BOTH) as built:
+            built.chain.gives_up = True
             assert payload_status(await built.ask(asked)) == VALID
             (answered,) = built.heard.of(GateAnswered)
             assert (answered.answer, answered.gated) == ("VALID", True)
@@ -260,6 +263,7 @@ def test_a_verified_block_that_the_execution_client_rejects_is_loud() -> None:
         said = status("INVALID", HEADER.parent_hash, "its bug")
         async with harness(results={NEW_PAYLOAD: said}) as built:
             built.chain.reports[HASH] = verified(HASH)
+            built.chain.latest_valid[HASH] = HEADER.parent_hash
             assert payload_status(await built.ask(new_payload())) == said
             assert built.judge.executions == [(HASH, None, False, "its bug")]
             (alarm,) = built.heard.of(Alarm)
@@ -302,7 +306,8 @@ def changed(parameters: list[Any], **fields: Any) -> list[Any]:
 )
 def test_what_cannot_be_judged_is_forwarded_and_never_valid(method: str, parameters: Any) -> None:
     async def scenario() -> None:
-        async with harness(SHORT, results={**BOTH, method: BOTH.get(method, VALID)}) as built:
+        async with harness(results={**BOTH, method: BOTH.get(method, VALID)}) as built:
+            built.chain.gives_up = True
             built.chain.reports[HASH] = verified(HASH)  # of the hash that is stated, not of what is in the payload
             answer = await built.ask(call(method, parameters))
             assert payload_status(answer)["status"] == "SYNCING"
@@ -328,7 +333,8 @@ def test_wrong_blob_hashes_beside_a_payload_say_nothing_about_its_block() -> Non
 
 def test_a_chain_or_judge_that_fails_lets_nothing_out() -> None:
     async def scenario() -> None:
-        async with harness(SHORT, results=BOTH) as built:
+        async with harness(results=BOTH) as built:
+            built.chain.gives_up = True
             built.judge.fail_with = OSError("disk full")
             assert payload_status(await built.ask(new_payload()))["status"] == "SYNCING"
             assert payload_status(await built.ask(forkchoice(HASH, finalized=HASH)))["status"] == "SYNCING"
@@ -515,7 +521,8 @@ def test_blocks_that_are_not_judged_at_once_are_asked_for_plainly() -> None:
 
 def test_a_caller_that_asks_for_the_witness_gets_it_and_is_held() -> None:
     async def scenario() -> None:
-        async with harness(SHORT, results={WITH_WITNESS: witness_answer(ENCODED)}) as built:
+        async with harness(results={WITH_WITNESS: witness_answer(ENCODED)}) as built:
+            built.chain.gives_up = True
             asked = new_payload(method=WITH_WITNESS)
             assert (await built.ask(asked))["result"]["status"] == "SYNCING"
             built.chain.decide(HASH, verified(HASH))
@@ -530,7 +537,8 @@ def test_a_caller_that_asks_for_the_witness_gets_it_and_is_held() -> None:
 def test_finality_is_told_where_the_execution_client_agrees() -> None:
     async def scenario() -> None:
         final = b"\x0f" * 32
-        async with harness(SHORT, results=dict(BOTH)) as built:
+        async with harness(results=dict(BOTH)) as built:
+            built.chain.gives_up = True
             await built.ask(forkchoice(HASH, finalized=final))
             await built.ask(forkchoice(HASH))
             assert built.judge.final == [final]
@@ -543,7 +551,8 @@ def test_finality_is_told_where_the_execution_client_agrees() -> None:
 
 def test_attributes_are_forwarded_at_once_and_the_payload_is_given_only_on_what_stands() -> None:
     async def scenario() -> None:
-        async with harness(SHORT, results=BOTH) as built:
+        async with harness(results=BOTH) as built:
+            built.chain.gives_up = True
             asked = forkchoice(HASH)
             asked["params"][1] = {"timestamp": "0x1"}
             assert (await built.ask(asked))["result"]["payloadId"] is None
@@ -592,7 +601,8 @@ def test_a_batch_without_anything_to_judge_is_not_touched() -> None:
 
 def test_nothing_is_answered_to_notifications() -> None:
     async def scenario() -> None:
-        async with harness(SHORT, results=BOTH) as built:
+        async with harness(results=BOTH) as built:
+            built.chain.gives_up = True
             asked = {"jsonrpc": "2.0", "method": NEW_PAYLOAD, "params": PARAMETERS}
             for body in (asked, [asked]):
                 response, answer = await built.post(json.dumps(body).encode())

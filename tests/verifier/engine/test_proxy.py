@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.verifier.engine.fake_execution import NOW
 from tests.verifier.engine.gate_harness import CALLER_SECRET, HEADER, Harness, call, forkchoice, harness, new_payload
-from verifier.domain.event import Alarm
+from verifier.domain.event import Alarm, GateAnswered
 from verifier.engine.errors import EngineListenError
 from verifier.engine.jwt import encode_token
 from verifier.engine.messages import MalformedRequestError, parse_request
@@ -146,6 +146,9 @@ def test_bodies_chunked_and_compressed() -> None:
             _, answer = await built.post(gzip.compress(body), **{"Content-Encoding": "gzip"})
             assert json.loads(answer)["result"] == "0x1"
             assert built.execution.bodies[-1] == body
+            response, _ = await built.post(b"no gzip", **{"Content-Encoding": "gzip"})
+            assert response.status == 400
+            assert built.heard.of(Alarm) == []
 
     asyncio.run(scenario())
 
@@ -246,6 +249,9 @@ def test_a_failure_behind_a_judged_call_is_an_error(reply: Any, asked: Any) -> N
             assert "result" not in answer
             assert built.judge.executions == []
             assert built.heard.of(Alarm)
+            (answered,) = built.heard.of(GateAnswered)
+            assert (answered.answer, answered.gated) == ("error", False)
+            assert answered.reason
 
     asyncio.run(scenario())
 
@@ -328,6 +334,9 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_again() -> None:
 
             built.execution.reply = reply
             assert (await built.ask(new_payload()))["result"]["status"] == "SYNCING"
+            assert attempts == 2
+            attempts = 0
+            assert (await built.ask(call("engine_getPayloadV2", ["0x1"])))["id"] == 1
             assert attempts == 2
 
     asyncio.run(scenario())
