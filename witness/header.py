@@ -40,6 +40,7 @@ FIELDS: tuple[tuple[str, int], ...] = (
     ("parent_beacon_block_root", HASH_LENGTH),
     ("requests_hash", HASH_LENGTH),
     ("block_access_list_hash", HASH_LENGTH),
+    ("slot_number", QUANTITY),
 )
 REQUIRED_FIELDS = 15
 

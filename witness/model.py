@@ -41,6 +41,7 @@ class Header:
     parent_beacon_block_root: bytes | None = None  # EIP-4788
     requests_hash: bytes | None = None  # EIP-7685
     block_access_list_hash: bytes | None = None  # EIP-7928
+    slot_number: int | None = None  # EIP-7843
     unknown_fields: int = 0  # further fields, of forks that this version does not know
 
 

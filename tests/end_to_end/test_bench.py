@@ -19,6 +19,7 @@ MEASURED = {
     "resources": ("ready", "idle_memory", "first", "warm", "busy_memory", "single", "at_once"),
     "orchestration": ("settled", "slowest_counted"),
     "throughput": ("together",),
+    "engine_gate": ("plain_p50", "gate_p50", "witness_p50"),
 }
 
 

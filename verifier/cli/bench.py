@@ -13,6 +13,7 @@ import click
 
 from verifier.app import configured_adapters
 from verifier.cli.output import standard_output
+from verifier.engine.latency import gate_times
 from verifier.errors import InputError, VerifierError
 from verifier.executors.stateless.manifest import Manifest
 from verifier.services.benchmark.adapters import adapter_times
@@ -27,7 +28,7 @@ from witness.file import write_witness_file
 
 T = TypeVar("T")
 RUNS = 20
-PARTS = ("publish", "adapters", "resources", "orchestration", "throughput")
+PARTS = ("publish", "adapters", "resources", "orchestration", "throughput", "gates")
 
 
 @click.command()
@@ -97,6 +98,8 @@ def _figures(
     if "throughput" in parts:
         total = asyncio.run(throughput(manifests, files))
         yield {"kind": "throughput", **asdict(total), "ratio": total.ratio}
+    for way in asyncio.run(gate_times(files, runs)) if "gates" in parts else ():
+        yield {"kind": "engine_gate", **asdict(way)}
     yield {"kind": "machine", "load": machine_load(), "runs": runs, "blocks": len(files)}
 
 

@@ -1,6 +1,7 @@
-"""The seam between the gates and the verifier's own view of the chain, with the fake that tests use."""
+"""The seam between the gates and the verifier's own view of the chain, with the fakes that tests use."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -39,11 +40,16 @@ class PayloadJudge(Protocol):
 
 @dataclass
 class FakeChainView:
-    """Answers from `reports`; unknown blocks stand UNKNOWN. `decide` changes one and wakes who waits."""
+    """Answers from `reports`; unknown blocks stand UNKNOWN. `decide` changes one and wakes who waits.
+
+    waiting: set as soon as somebody waits. gives_up: `wait` returns at once, as if its time had passed.
+    """
 
     reports: dict[bytes, StandingReport] = field(default_factory=dict)
     latest_valid: dict[bytes, bytes] = field(default_factory=dict)
     waited_for: list[tuple[bytes, float]] = field(default_factory=list)
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    gives_up: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def decide(self, block_hash: bytes, report: StandingReport) -> None:
@@ -59,9 +65,10 @@ class FakeChainView:
     async def wait(self, block_hash: bytes, seconds: float) -> StandingReport:
         """As ChainView.wait."""
         self.waited_for.append((block_hash, seconds))
+        self.waiting.set()
         try:
             async with asyncio.timeout(seconds):
-                while not self.standing(block_hash).decided:
+                while not self.standing(block_hash).decided and not self.gives_up:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
@@ -71,3 +78,37 @@ class FakeChainView:
     def latest_valid_ancestor(self, block_hash: bytes) -> bytes | None:
         """As ChainView.latest_valid_ancestor."""
         return self.latest_valid.get(block_hash)
+
+
+@dataclass
+class FakePayloadJudge:
+    """Keeps what it is told. `fail_with`: raised by every call, while it is set; `on_executed`: called at the end."""
+
+    received: list[Header] = field(default_factory=list)
+    blocks: dict[bytes, bytes] = field(default_factory=dict)
+    executions: list[tuple[bytes, BlockWitness | None, bool, str]] = field(default_factory=list)
+    final: list[bytes] = field(default_factory=list)
+    fail_with: Exception | None = None
+    on_executed: Callable[[Header], None] | None = None
+
+    def receive(self, block: bytes, header: Header) -> None:
+        """As PayloadJudge.receive."""
+        self._fail()
+        self.received.append(header)
+        self.blocks[header.hash] = block
+
+    def executed(self, header: Header, witness: BlockWitness | None, *, valid: bool, detail: str = "") -> None:
+        """As PayloadJudge.executed."""
+        self._fail()
+        self.executions.append((header.hash, witness, valid, detail))
+        if self.on_executed is not None:
+            self.on_executed(header)
+
+    def finalized(self, block_hash: bytes) -> None:
+        """As PayloadJudge.finalized."""
+        self._fail()
+        self.final.append(block_hash)
+
+    def _fail(self) -> None:
+        if self.fail_with is not None:
+            raise self.fail_with

@@ -31,6 +31,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "parent_beacon_block_root": ("parentBeaconBlockRoot",),
     "requests_hash": ("requestsHash",),
     "block_access_list_hash": ("blockAccessListHash",),
+    "slot_number": ("slotNumber",),
 }
 
 
