@@ -133,14 +133,22 @@ class AttestationGate:
             if attestation_permission(self.mode, target, target).gated and hashes.target not in blocking:
                 blocking.append(hashes.target)
         if blocking:
-            await asyncio.wait([self._round(each) for each in blocking], return_when=asyncio.FIRST_COMPLETED)
+            rounds = [self._round(each) for each in blocking]
+            done, _ = await asyncio.wait(rounds, return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                each.result()  # raises what the chain raised
 
     def _round(self, block_hash: bytes) -> asyncio.Task[None]:
         task = self._rounds.get(block_hash)
         if task is None:
             task = self._rounds[block_hash] = asyncio.create_task(self._one_round(block_hash))
-            task.add_done_callback(lambda _: self._rounds.pop(block_hash, None))
+            task.add_done_callback(lambda done: self._end_round(block_hash, done))
         return task
+
+    def _end_round(self, block_hash: bytes, task: asyncio.Task[None]) -> None:
+        del self._rounds[block_hash]
+        if not task.cancelled():
+            task.exception()  # seen, also where everybody who waited for it has given up
 
     async def _one_round(self, block_hash: bytes) -> None:
         loop = asyncio.get_running_loop()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from io import BytesIO
 from types import TracebackType
 from typing import Self
 
@@ -81,7 +82,8 @@ class BeaconNode:
         if self._authorization is not None and "Authorization" not in sent:
             sent["Authorization"] = self._authorization
         try:
-            answer = await self._session.request(method, url, headers=sent, data=body, allow_redirects=False)
+            data = BytesIO(body) if isinstance(body, bytes) else body  # what aiohttp asks for where a body is large
+            answer = await self._session.request(method, url, headers=sent, data=data, allow_redirects=False)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise BeaconNodeError(f"the beacon node at {self.name} does not answer: {describe(error)}") from error
         try:
