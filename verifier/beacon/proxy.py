@@ -1,6 +1,6 @@
 """The Beacon API of one beacon node, passed through as it is, but for the requests that carry votes.
 
-docs/decisions/0012-attestation-gate.md says what is answered when, and why.
+docs/decisions/0014-attestation-gate.md says what is answered when, and why.
 """
 
 import asyncio
