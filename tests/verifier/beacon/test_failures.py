@@ -177,3 +177,15 @@ def test_a_path_and_a_password_in_the_nodes_url() -> None:
             assert node.asked[0].header("Authorization") == ["Basic dXNlcjpzZWNyZXQ="]
 
     run(scenario())
+
+
+@pytest.mark.parametrize("path", [b"/\xff\xfe", b"/\xc3\xa9", b"/eth/v1/validator/attestation_data\xff", b"/%ff%00"])
+def test_paths_of_any_bytes_are_answered(path: bytes) -> None:
+    async def scenario() -> None:
+        async with gateway(FakeBeaconNode(), chain()) as gate:
+            reader, writer = await asyncio.open_connection(*gate.url.removeprefix("http://").split(":"))
+            writer.write(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await reader.readline()).split()[1] in (b"400", b"404", b"503")
+            await hang_up(writer)
+
+    run(scenario())

@@ -468,3 +468,53 @@ def test_a_stream_that_cannot_be_read_is_refused() -> None:
             assert (await gate.ask("GET", "/eth/v1/events"))[0] == 400
 
     run(scenario())
+
+
+def test_a_stream_opens_before_its_first_event() -> None:
+    async def scenario() -> None:
+        async def stream(request: web.BaseRequest) -> web.StreamResponse:
+            response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+            await response.prepare(request)
+            await asyncio.Event().wait()
+            return response
+
+        beacon = node()
+        beacon.answers["/eth/v1/events"] = stream
+        async with gateway(beacon, chain()) as gate, gate.asking("GET", "/eth/v1/events?topics=head") as got:
+            assert got.status == 200
+
+    run(scenario())
+
+
+# Bounds
+
+
+def test_beyond_what_may_be_held_requests_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verifier.beacon.proxy.MAX_HELD", 2)
+
+    async def scenario() -> None:
+        beacon, view = node(), chain()
+        beacon.answers[DATA] = data_answer(2)
+        async with gateway(beacon, view) as gate:
+            held = [asyncio.create_task(gate.ask("GET", DATA)) for _ in range(2)]
+            await until(lambda: len([each for each in beacon.asked if each.target == DATA]) == 2)
+            status, body = await gate.ask("GET", DATA)
+            assert status == 503
+            assert "too many" in json.loads(body)["message"]
+            assert (await gate.ask("GET", "/eth/v1/node/version"))[0] == 404  # what carries no votes passes
+            view.decide(root(102), verified(root(102)))
+            assert [status for status, _ in await asyncio.gather(*held)] == [200, 200]
+            assert (await gate.ask("GET", DATA))[0] == 200
+
+    run(scenario())
+
+
+def test_more_different_votes_than_a_slot_has_are_refused() -> None:
+    async def scenario() -> None:
+        beacon = node()
+        body = json.dumps([single_json(root(1), root(1), index=number) for number in range(300)]).encode()
+        async with gateway(beacon, chain()) as gate:
+            assert (await gate.post_json(POOL, body))[0] == 400
+            assert beacon.asked == []
+
+    run(scenario())
