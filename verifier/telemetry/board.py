@@ -5,7 +5,7 @@ that what is shown is what tests see. Times are seconds since the epoch, duratio
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from verifier.domain.block import BlockReference
@@ -37,6 +37,8 @@ VOTES = 32  # adapters in one row
 FIELDS = 8  # differing fields named with a vote
 TEXT = 400  # characters of any text that comes from outside
 
+# A block that came to one of these is not held any more: it is decided, or a dispute is open about it.
+SETTLED = (BlockStatus.VERIFIED, BlockStatus.DISPUTED, BlockStatus.INVALID)
 SECTIONS = ("holds", "disputes", "alarms", "answers", "gate")
 
 
@@ -105,7 +107,7 @@ class Board:
     def changes(self) -> Row | None:
         """What is new since the last call, or None: rows that changed, hashes of rows that went, sections that changed.
 
-        Merged into a snapshot that contains everything up to the last call, it gives today's.
+        Merged into a snapshot that contains everything up to the last call, it gives today's (page/page.js does that).
         """
         if not self._touched and not self._gone and not self._sections:
             return None
@@ -210,7 +212,7 @@ class Board:
         self._status(block, at)
         self._sections.add("gate")  # of the block judged last, which may be a descendant of this one
         hash_text = _hash(block.block.hash)
-        if block.status in (BlockStatus.VERIFIED, BlockStatus.INVALID):
+        if block.status in SETTLED:
             self._drop("holds", hash_text)
 
     def _status(self, block: TrackedBlock, at: float) -> None:
@@ -239,13 +241,12 @@ class Board:
         if event.gate == "engine":
             row["answer"] = {"answer": answer, "gated": event.gated, "ms": _ms(event.waited), "reason": entry["reason"]}
             self._touched.add(row["hash"])
-        undecided = row["status"] not in (BlockStatus.VERIFIED, BlockStatus.INVALID)
-        if event.gated and undecided:
+        if event.gated and row["status"] not in SETTLED:
             self._hold(event.block_hash, row["number"], event.reason, at)
 
     def _hold(self, block_hash: bytes, number: int, why: str, at: float) -> None:
         tracked = self._census.blocks.get(block_hash)
-        if tracked is not None and tracked.status in (BlockStatus.VERIFIED, BlockStatus.INVALID):
+        if tracked is not None and tracked.status in SETTLED:
             return
         hash_text = _hash(block_hash)
         known = self._lists["holds"].get(hash_text)
@@ -279,19 +280,6 @@ class Board:
         block, verdict = self._judged
         state = self._census.gate_state(self._profile.mode, block.hash, verdict)
         return {"state": state, "number": block.number, "hash": _hash(block.hash)}
-
-
-def merge(snapshot: Mapping[str, Any], changes: Mapping[str, Any]) -> Row:
-    """The snapshot after the changes: what the page does, in page/page.js, as the tests check it."""
-    rows = {row["hash"]: row for row in snapshot["blocks"]} | {row["hash"]: row for row in changes["rows"]}
-    kept = set(changes.get("hashes", rows))
-    ordered = sorted(
-        (row for hash_, row in rows.items() if hash_ in kept),
-        key=lambda row: (row["number"], row["seen"]),
-        reverse=True,
-    )
-    sections = {name: changes[name] for name in SECTIONS if name in changes}
-    return {**snapshot, "blocks": ordered, "sequence": changes["sequence"], **sections}
 
 
 def _order(row: Row) -> tuple[int, float, str]:

@@ -45,7 +45,7 @@ class Census:
         if event.block.anchor:
             anchor = event.block.block
             gone = [hash_ for hash_, each in self._blocks.items() if each.block.number < anchor.number]
-        elif len(self._blocks) > self._limit:
+        if not gone and len(self._blocks) > self._limit:
             gone = [next(iter(self._blocks))]
         for hash_ in gone:
             self._counts[self._blocks.pop(hash_).status] -= 1

@@ -24,7 +24,7 @@ HOLD_CAUSES = ("expired", "undecidable", "no_witness")
 
 
 class Metrics:
-    """All metrics, in one registry. `events.MetricsObserver` keeps them; `status` pages and servers only read them."""
+    """All metrics, in one registry. `measuring.MetricsObserver` keeps them, `server` exposes them."""
 
     def __init__(self, profile: Profile) -> None:
         registry = CollectorRegistry()
@@ -135,6 +135,10 @@ class Metrics:
             self.holds.labels(cause)
         for gate in ("engine", "beacon"):
             self.held_seconds.labels(gate)
+
+    def count_failure(self, observer: str) -> None:
+        """An observer failed on an event."""
+        self.observer_failures.labels(observer).inc()
 
     def watch_under_way(self, stage: str, count: Callable[[], float]) -> None:
         """From now on `count` is asked for the stage's gauge at every scrape."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 
 from verifier.domain.event import Event, Observer
 
@@ -14,8 +15,10 @@ class Observers:
     Only the first failure of each observer is logged: a broken one would otherwise fill the log with every event.
     """
 
-    def __init__(self, *observers: Observer) -> None:
+    def __init__(self, *observers: Observer, failed: Callable[[str], None] | None = None) -> None:
+        """failed: told the name at every failure; must not raise (Metrics.count_failure)."""
         self._observers = list(observers)
+        self._failed = failed
         self.failures: Counter[str] = Counter()
 
     def add(self, observer: Observer) -> None:
@@ -30,6 +33,8 @@ class Observers:
             except Exception:
                 name = type(observer).__name__
                 self.failures[name] += 1
+                if self._failed is not None:
+                    self._failed(name)
                 if self.failures[name] == 1:
                     log.exception("observer %s failed on %s; further failures are only counted", name, _name(event))
 

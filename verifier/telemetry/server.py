@@ -53,6 +53,7 @@ class StatusServer:
         self._feed, self._metrics, self._readiness = feed, metrics, readiness
         self._host, self._requested_port = host, port
         self._page = load_page()
+        self._dropped = 0  # viewers, as far as the metrics know
         self._runner: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -146,6 +147,8 @@ class StatusServer:
 
     async def _serve_metrics(self, request: web.Request) -> web.Response:
         self._metrics.viewers.set(self._feed.viewers)
+        self._metrics.viewers_dropped.inc(self._feed.dropped - self._dropped)
+        self._dropped = self._feed.dropped
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         body = encode(self._metrics.registry)
         return web.Response(body=body, headers={"Content-Type": content_type})

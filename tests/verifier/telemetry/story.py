@@ -52,7 +52,7 @@ def reference(number: int, fork: int = 0) -> BlockReference:
 def tracked(number: int, status: BlockStatus = BlockStatus.RECEIVED, *, anchor: bool = False) -> TrackedBlock:
     """A block on the one below it."""
     return TrackedBlock(
-        reference(number), block_hash(number - 1), bytes(32), 1_700_000_000 + number, status, anchor=anchor
+        reference(number), block_hash((number - 1) % 2**64), bytes(32), 1_700_000_000 + number, status, anchor=anchor
     )
 
 

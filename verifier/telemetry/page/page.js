@@ -1,7 +1,7 @@
 // @ts-check
 "use strict";
 // The status page: takes a snapshot and then changes from /events and shows them. Everything that comes from the server
-// is put into the page as text, never as markup. board.py has the model; `merge` there is what `onChanges` does here.
+// is put into the page as text, never as markup. board.py has the model.
 
 (() => {
   // Milliseconds. The server sends a heartbeat every 5 s; after three that did not come the connection counts as lost.
@@ -133,8 +133,7 @@
     const word = kind === "valid" ? time || "valid" : kind === "invalid" ? "INVALID" : cause || "abstains";
     const content = signed(sign, word, `vote ${kind}`);
     if (kind === "valid" && time) content.append(element("span", "unseen", " valid"));
-    const below = [kind === "valid" ? "" : time, vote.late ? "late" : ""].filter(Boolean).join(", ");
-    if (below) content.append(element("small", "", below));
+    if (kind !== "valid" && time) content.append(element("small", "", time));
     const whole = cell(label, `is-${kind}`, content);
     if (vote.reason) whole.title = vote.reason;
     return whole;
@@ -143,13 +142,13 @@
   /** @param {any} block */
   const verdictCell = (block) => {
     const verdict = block.verdict;
-    if (!verdict) return cell("Verdict", "", ...(underWay(block) ? [signed("…", "waiting", "vote waiting")] : []));
+    if (!verdict) return cell("Verdict", "wide", ...(underWay(block) ? [signed("…", "waiting", "vote waiting")] : []));
     const kind = verdict.verdict.toLowerCase();
     const content = signed(VERDICT[verdict.verdict] || "?", verdict.verdict, `vote ${kind}`);
     const counted = `${verdict.valid.length} of ${profile.lineages}`;
     content.append(element("small", "", `${counted}, ${duration(verdict.ms)}`));
     if (verdict.disagreement) content.append(element("small", "invalid", "results differ"));
-    return cell("Verdict", `is-${kind === "attest" ? "valid" : kind === "reject" ? "invalid" : "abstain"}`, content);
+    return cell("Verdict", `wide is-${kind === "attest" ? "valid" : kind === "reject" ? "invalid" : "abstain"}`, content);
   };
 
   /** @param {any} block */
@@ -158,7 +157,7 @@
     const [sign, word] = STATUS[block.status] || ["?", block.status];
     const content = signed(sign, block.anchor ? "anchor" : word, `state ${block.status}`);
     if (block.witness && block.witness.failed) content.append(element("small", "hold", "no witness"));
-    return cell("Status", "", content);
+    return cell("Status", "wide", content);
   };
 
   /** @param {any} block */
@@ -166,7 +165,7 @@
     if (!block.answer) return cell("Engine gate", "");
     const content = element("span", block.answer.gated ? "vote hold" : "vote", block.answer.answer);
     if (block.answer.ms) content.append(element("small", "", `held ${duration(block.answer.ms)}`));
-    const made = cell("Engine gate", "", content);
+    const made = cell("Engine gate", "wide", content);
     if (block.answer.reason) made.title = block.answer.reason;
     return made;
   };
@@ -196,7 +195,8 @@
     }
     for (const [name, vote] of Object.entries(block.votes)) {
       const fields = vote.fields.length ? ` (${vote.fields.join(", ")})` : "";
-      pairs.push([name, `${vote.kind} after ${duration(vote.ms)}${vote.reason ? `: ${vote.reason}` : ""}${fields}`]);
+      const late = vote.late ? ", after the verdict" : "";
+      pairs.push([name, `${vote.kind} after ${duration(vote.ms)}${late}${vote.reason ? `: ${vote.reason}` : ""}${fields}`]);
     }
     if (block.answer) {
       pairs.push(["Engine gate", `${block.answer.answer}${block.answer.reason ? `: ${block.answer.reason}` : ""}`]);
@@ -329,7 +329,7 @@
     const held = profile.mode === "monitor" ? "" : `, holds up to ${profile.hold_seconds} s, ${HOLDS[profile.hold] || profile.hold}`;
     tile("mode", profile.mode, `${MODES[profile.mode] || ""}${held}${profile.input === "proof" ? "" : `; ${profile.input}: unproven`}`, profile.mode === "monitor" ? "wait" : "");
     tile("quorum", `${profile.required} of ${profile.lineages}`, `lineages; ${profile.rejecting} INVALID reject`, "");
-    tile("holds", String(holds.length), holds.length ? "blocks undecided" : "every block is decided", holds.length ? "wait" : "");
+    tile("holds", String(holds.length), holds.length ? "blocks undecided" : "no block is undecided", holds.length ? "wait" : "");
     tile("disputes", String(disputes.length), disputes.length ? "clients contradict" : "no contradiction", disputes.length ? "bad" : "");
     const last = alarms[0];
     tile("alarms", String(alarms.length), last ? `last: ${last.name}` : "since the start", last ? "wait" : "");
