@@ -110,10 +110,10 @@ class Feed:
     async def run(self) -> None:
         """Sends changes and heartbeats until cancelled."""
         while True:
-            self._changed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT):
                     await self._changed.wait()
+            self._changed.clear()
             if not self._send():
                 self._broadcast(self._message("heartbeat", {"now": self._now(), "sequence": self._board.sequence}))
             await asyncio.sleep(INTERVAL)
