@@ -37,7 +37,7 @@ class Viewer:
     def __init__(self, first: bytes) -> None:
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
         self._queue.put_nowait(first)
-        self.dropped = asyncio.Event()
+        self.dropped = asyncio.Event()  # set where only cutting the connection ends it
 
     def put(self, message: bytes | None) -> bool:
         """Whether there was room; None is the end."""
@@ -144,8 +144,8 @@ class Feed:
 
     def _drop(self, viewer: Viewer) -> None:
         self._viewers.discard(viewer)
-        viewer.put(None)
-        viewer.dropped.set()
+        if not viewer.put(None):
+            viewer.dropped.set()  # it will not come to read the end
 
     def _message(self, kind: str, data: dict[str, Any]) -> bytes:
         text = json.dumps(data, separators=(",", ":"), ensure_ascii=True)

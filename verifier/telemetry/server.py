@@ -127,7 +127,8 @@ class StatusServer:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Headers for every answer; and a page of another name must not read us through a browser (DNS rebinding)."""
-        if _is_loopback(self._host) and not _is_loopback(_host_name(request.host)):
+        name = request.headers.get("Host")  # every browser sends it
+        if name is not None and _is_loopback(self._host) and not _is_loopback(_host_name(name)):
             return web.Response(status=421, text="this server answers for loopback names only\n", headers=HEADERS)
         try:
             response = await handler(request)
