@@ -8,6 +8,7 @@ block ─┬─ execution client
 Nothing is sent anywhere unless an endpoint is configured.
 """
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -50,6 +51,8 @@ ANSWERS = 32
 QUEUE = 4096
 # Seconds. A collector is near; what it does not take by then is dropped.
 EXPORT_TIMEOUT = 5.0
+# Seconds between two lines about a collector that does not take spans.
+SILENCE = 60.0
 # Seconds. The end of the process does not wait longer for a collector.
 CLOSE_TIMEOUT = 5.0
 
@@ -58,6 +61,9 @@ Attributes = dict[str, AttributeValue]
 
 def exporting_processor(endpoint: str) -> SpanProcessor:
     """Sends spans to `endpoint` (OTLP over HTTP, the whole URL with /v1/traces) from a thread of its own."""
+    reporting = logging.getLogger(OTLPSpanExporter.__module__)
+    if not any(isinstance(each, _Seldom) for each in reporting.filters):
+        reporting.addFilter(_Seldom())
     return BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_TIMEOUT), max_queue_size=QUEUE)
 
 
@@ -68,6 +74,21 @@ def tracer_provider(profile: Profile, *processors: SpanProcessor) -> TracerProvi
     for processor in processors:
         provider.add_span_processor(processor)
     return provider
+
+
+class _Seldom(logging.Filter):
+    """Lets one record through in SILENCE: a collector that is away is worth a line, not one every second."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock, self._next = clock, 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - its signature
+        """As logging.Filter.filter."""
+        if self._clock() < self._next:
+            return False
+        self._next = self._clock() + SILENCE
+        return True
 
 
 @dataclass

@@ -62,3 +62,9 @@ def prefer(driver: webdriver.Chrome, scheme: str) -> None:
     """The reader's preference: "light" or "dark"."""
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def console(driver: webdriver.Chrome) -> list[str]:
+    """What the page and the browser have complained of since the last call."""
+    entries: list[dict[str, Any]] = driver.get_log("browser")  # type: ignore[no-untyped-call]
+    return [entry["message"] for entry in entries]

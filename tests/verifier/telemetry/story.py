@@ -30,13 +30,13 @@ from verifier.telemetry.profile import Profile
 
 EXECUTOR = "execution-client"
 LIVE = {EXECUTOR: "geth", "revm": "revm", "ethrex": "ethrex", "ethereumjs": "ethereumjs"}
-LATE = {"eels": "eels"}
+LATE = {"eels": "eels", "pyevm": "pyevm"}
 COMPUTED = Computed(bytes(32), bytes(32), bytes(256), 21_000, bytes(32))
-TIMES = {EXECUTOR: 41.0, "revm": 63.2, "ethrex": 88.9, "ethereumjs": 412.0, "eels": 3810.0}
+TIMES = {EXECUTOR: 41.0, "revm": 63.2, "ethrex": 88.9, "ethereumjs": 412.0, "eels": 3810.0, "pyevm": 2900.0}
 
 
 def profile(mode: GateMode = GateMode.EVERY_BLOCK) -> Profile:
-    """Three of four live lineages, one late one."""
+    """Three of four live lineages, two late ones."""
     policy = quorum_policy(LIVE, required=3)
     return Profile(mode, policy, executor=EXECUTOR, late=LATE, hold_seconds=6.0, version="0.1.0")
 

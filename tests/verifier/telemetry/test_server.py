@@ -172,7 +172,7 @@ def test_readiness_that_hangs_or_fails_is_not_ready(monkeypatch: pytest.MonkeyPa
 
 def test_events_begin_with_a_snapshot_also_after_a_break() -> None:
     async def scenario(watched: Watched, client: ClientSession) -> None:
-        said = []
+        said: list[str] = []
         for headers in ({}, {"Last-Event-ID": "7"}):
             async with client.get("/events", headers=headers) as response:
                 assert response.content_type == "text/event-stream"

@@ -1,5 +1,5 @@
-import logging
 import socket
+import threading
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
@@ -127,13 +127,15 @@ def test_without_an_endpoint_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_endpoint_that_fails_disturbs_nobody(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(spans, "CLOSE_TIMEOUT", 0.05)
+    monkeypatch.setattr(spans, "EXPORT_TIMEOUT", 0.05)
     with socket.socket() as unused:  # bound and not listening: whoever connects is refused
         unused.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}/v1/traces"
         observer = Spans(tracer_provider(story.profile(), exporting_processor(endpoint)))
-        with caplog.at_level(logging.CRITICAL):
-            for number in range(200):
-                for event in story.judged(number):
-                    observer.notify(event)
-            observer.close()
+        for number in range(200):
+            for event in story.judged(number):
+                observer.notify(event)
+        observer.close()
+    from_exporter = [each for each in caplog.records if "exporter" in each.name]
+    assert len(from_exporter) == 1  # of several batches
+    assert not [each for each in threading.enumerate() if each.name == "spans-close"]

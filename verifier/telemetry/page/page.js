@@ -12,7 +12,7 @@
   const STATUS = /** @type {Record<string, [string, string]>} */ ({
     received: ["○", "received"],
     executed: ["○", "executed"],
-    available: ["○", "witness stored"],
+    available: ["○", "available"],
     verified: ["✓", "verified"],
     disputed: ["⚠", "disputed"],
     invalid: ["✗", "invalid"],
@@ -205,16 +205,15 @@
   };
 
   const columns = () => {
-    const titles = ["Block", "Age", "Status", "Verdict"].map((title) => element("th", "", title));
+    const titles = ["Block", "Age", "Status", "Verdict", "Engine gate"].map((title) => element("th", "", title));
     for (const adapter of profile.adapters) {
-      const below = { executor: "execution client", late: "late", live: "" }[/** @type {"live"} */ (adapter.role)];
+      const below = { executor: "executor", late: "late", live: "" }[/** @type {"live"} */ (adapter.role)];
       const title = element("th", "", adapter.name);
       const lineage = adapter.lineage === adapter.name ? "" : adapter.lineage;
       const text = [lineage, below].filter(Boolean).join(", ");
       if (text) title.append(element("small", "", text));
       titles.push(title);
     }
-    titles.push(element("th", "", "Engine gate"));
     for (const title of titles) {
       title.setAttribute("scope", "col");
       title.setAttribute("role", "columnheader");
@@ -259,8 +258,8 @@
       cell("Age", "", row.age),
       statusCell(block),
       verdictCell(block),
-      ...profile.adapters.map((/** @type {any} */ adapter) => voteCell(block, adapter)),
       answerCell(block),
+      ...profile.adapters.map((/** @type {any} */ adapter) => voteCell(block, adapter)),
     ];
     while (row.main.children.length > 1) row.main.lastElementChild?.remove();
     row.main.append(...cells);
