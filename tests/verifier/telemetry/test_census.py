@@ -31,6 +31,7 @@ def test_a_verdict_counts_before_the_status_follows() -> None:
     census.restore([story.anchor(99).block, story.tracked(100, BlockStatus.AVAILABLE)])
     assert census.gate_state(GateMode.EVERY_BLOCK, story.block_hash(100)) == "closed"
     assert census.gate_state(GateMode.EVERY_BLOCK, story.block_hash(100), Verdict.ATTEST) == "open"
+    assert census.blocks[story.block_hash(100)].status is BlockStatus.AVAILABLE
     assert census.gate_state(GateMode.EPOCH_TARGET, story.block_hash(100), Verdict.HOLD) == "open"
     assert census.gate_state(GateMode.EPOCH_TARGET, story.block_hash(100), Verdict.REJECT) == "closed"
 
