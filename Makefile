@@ -41,6 +41,7 @@ lint: .venv/.installed check-generated
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(IF_THERE) node node --check verifier/telemetry/page/page.js
 	$(IF_THERE) go $(MAKE) -C adapters/geth lint
 	$(IF_THERE) cargo $(MAKE) -C adapters lint
 	$(IF_THERE) node $(MAKE) -C adapters/ethereumjs lint
