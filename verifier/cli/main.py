@@ -8,6 +8,7 @@ import click
 
 from verifier.cli.adapters import adapters
 from verifier.cli.bench import bench
+from verifier.cli.config import config
 from verifier.cli.record import record
 from verifier.cli.replay import replay
 from verifier.cli.trace import trace
@@ -30,6 +31,7 @@ def verifier(verbose: int) -> None:
 
 verifier.add_command(adapters)
 verifier.add_command(bench)
+verifier.add_command(config)
 verifier.add_command(record)
 verifier.add_command(replay)
 verifier.add_command(trace)
