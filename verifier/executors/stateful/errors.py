@@ -6,7 +6,8 @@ ExecutorError
 ├── ForeignDatabaseError     a database directory of another chain
 ├── DatabaseInUseError       another process writes to it
 ├── DatabaseDamagedError     its content is not what was written, or something is missing
-└── DatabaseFullError        the disk, or a quota, has no room
+├── DatabaseFullError        the disk, or a quota, has no room
+└── UnbuildableBlockError    a block that cannot be built as planned
 """
 
 from verifier.errors import ExecutorError
@@ -34,3 +35,7 @@ class DatabaseDamagedError(ExecutorError):
 
 class DatabaseFullError(ExecutorError):
     """No room to write: the disk is full or a limit was reached. The last import was dropped as a whole."""
+
+
+class UnbuildableBlockError(ExecutorError):
+    """A block that cannot be built as planned: a transaction in it may not be included, or is none."""
