@@ -58,8 +58,7 @@ def _addresses(values: Configuration) -> Iterator[Contradiction]:
     listening = {
         ("engine", "listen"): (values.engine.listen if values.engine.enabled else None, values.engine.allow_remote),
         ("beacon", "listen"): (values.beacon.listen if values.beacon.enabled else None, values.beacon.allow_remote),
-        ("telemetry", "metrics"): (telemetry.metrics, telemetry.allow_remote),
-        ("telemetry", "status"): (telemetry.status, telemetry.allow_remote),
+        ("telemetry", "listen"): (telemetry.listen, telemetry.allow_remote),
     }
     ports: dict[int, str] = {}
     for (section, name), (address, allowed) in listening.items():

@@ -166,11 +166,10 @@ class StorageSection:
 class TelemetrySection:
     """How the verifier is watched."""
 
-    metrics: ListenAddress | None = key(optional(LISTEN), ListenAddress("127.0.0.1", 9553), "Prometheus metrics")
-    status: ListenAddress | None = key(
-        optional(LISTEN), ListenAddress("127.0.0.1", 9554), "status page, /healthz and /readyz"
+    listen: ListenAddress | None = key(
+        optional(LISTEN), ListenAddress("127.0.0.1", 9553), "status page, /metrics, /healthz and /readyz"
     )
-    allow_remote: bool = key(SWITCH, False, "permit addresses that other machines can reach")
+    allow_remote: bool = key(SWITCH, False, "permit an address that other machines can reach")
     otlp_endpoint: str | None = key(optional(WEB_ADDRESS), None, "OpenTelemetry collector (HTTP) for spans")
     log_format: LogFormat = key(choice(LogFormat), LogFormat.LOGFMT, "how log lines are written")
     log_level: LogLevel = key(choice(LogLevel), LogLevel.INFO, "the least severe lines that are written")

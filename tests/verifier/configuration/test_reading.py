@@ -55,9 +55,9 @@ def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
 
 
 def test_an_empty_text_unsets_what_need_not_be_there(tmp_path: Path) -> None:
-    effective = read(tmp_path, NEEDED + "[telemetry]\nmetrics = ''", environment={"VERIFIER_TELEMETRY_STATUS": ""})
-    assert effective.values.telemetry.metrics is None
-    assert effective.values.telemetry.status is None
+    effective = read(tmp_path, NEEDED + "[telemetry]\nlisten = ''", environment={"VERIFIER_EXECUTION_RPC_URL": ""})
+    assert effective.values.telemetry.listen is None
+    assert effective.values.execution.rpc_url is None
 
 
 REFUSED = {
