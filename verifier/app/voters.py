@@ -37,7 +37,7 @@ class Voters:
 
 
 def find_voters(effective: EffectiveConfiguration) -> Voters:
-    """Raises ConfigurationError: an adapter that is not there, a file of remote ones that is wrong, n or m impossible."""
+    """Raises ConfigurationError: an adapter that is not there, a file of remote ones that is wrong, an impossible n."""
     values = effective.values
     known = _known(effective)
     live = _named(effective, known, "live", values.adapters.live)
@@ -67,10 +67,11 @@ def _known(effective: EffectiveConfiguration) -> dict[str, Adapter]:
         raise effective.refuse("adapters", "remotes", str(error)) from None
     try:
         manifests = read_manifests(adapters_directory())
-        check_names([each.name for each in (*manifests, *remotes)])
+        adapters: list[Adapter] = [*manifests, *remotes]
+        check_names(each.name for each in adapters)
     except (UsageError, AdapterError) as error:
         raise effective.refuse("adapters", "live", str(error)) from None
-    return {each.name: each for each in (*manifests, *remotes)}
+    return {each.name: each for each in adapters}
 
 
 def _named(

@@ -9,6 +9,7 @@ import click
 from verifier.cli.adapters import adapters
 from verifier.cli.bench import bench
 from verifier.cli.config import config
+from verifier.cli.doctor import doctor
 from verifier.cli.record import record
 from verifier.cli.replay import replay
 from verifier.cli.trace import trace
@@ -32,6 +33,7 @@ def verifier(verbose: int) -> None:
 verifier.add_command(adapters)
 verifier.add_command(bench)
 verifier.add_command(config)
+verifier.add_command(doctor)
 verifier.add_command(record)
 verifier.add_command(replay)
 verifier.add_command(trace)
