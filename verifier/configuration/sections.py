@@ -48,7 +48,7 @@ class WitnessSource(StrEnum):
 class LogFormat(StrEnum):
     """How log lines are written: key=value for people and grep, or one JSON object a line."""
 
-    LOGFMT = "logfmt"
+    CONSOLE = "console"
     JSON = "json"
 
 
@@ -171,7 +171,7 @@ class TelemetrySection:
     )
     allow_remote: bool = key(SWITCH, False, "permit an address that other machines can reach")
     otlp_endpoint: str | None = key(optional(WEB_ADDRESS), None, "OpenTelemetry collector (HTTP) for spans")
-    log_format: LogFormat = key(choice(LogFormat), LogFormat.LOGFMT, "how log lines are written")
+    log_format: LogFormat = key(choice(LogFormat), LogFormat.CONSOLE, "how log lines are written")
     log_level: LogLevel = key(choice(LogLevel), LogLevel.INFO, "the least severe lines that are written")
 
 
