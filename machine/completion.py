@@ -60,6 +60,7 @@ class CompletedMachine:
 
     parameters: Parameters
     receipts: tuple[Any, ...] = ()
+    requests: tuple[bytes, ...] = ()  # type byte first, empty ones left out, as the Engine API lists them (EIP-7685)
 
     def apply_transaction(self, header: Any, transaction: Any) -> Any:
         """py-evm's; keeps the receipt."""
@@ -79,13 +80,14 @@ class CompletedMachine:
         if not self.parameters.has("prague"):
             return block
         digest = sha256()
-        for kind, requests in self._requests():
+        for kind, requests_of_kind in self._requests():
             try:
-                data = requests()
+                data = requests_of_kind()
             except RequestError as error:
                 self.refuse_requests(error)
                 continue
             if data:
+                self.requests += (kind + data,)
                 digest.update(sha256(kind + data).digest())
         return block.copy(header=block.header.copy(requests_hash=digest.digest()))
 

@@ -3,6 +3,7 @@
 VerifierError
 ├── UsageError               arguments that contradict each other
 ├── InputError               a file or document given by the user that cannot be used
+├── ConfigurationError       a configured value that is unknown, of the wrong kind, or impossible
 ├── ExecutorError            the stateful executor cannot go on
 │   ├── UnknownBlockError    a block that it does not have (rollback target, parent)
 │   └── RollbackDepthError   a block deeper than the configured rollback depth
@@ -25,6 +26,10 @@ class UsageError(VerifierError):
 
 class InputError(VerifierError):
     """A file or document given by the user that cannot be read or used."""
+
+
+class ConfigurationError(VerifierError):
+    """A configured value that is unknown, of the wrong kind, or impossible: where it was set, the key, the reason."""
 
 
 class ExecutorError(VerifierError):

@@ -8,6 +8,8 @@ import click
 
 from verifier.cli.adapters import adapters
 from verifier.cli.bench import bench
+from verifier.cli.config import config
+from verifier.cli.doctor import doctor
 from verifier.cli.record import record
 from verifier.cli.replay import replay
 from verifier.cli.trace import trace
@@ -30,6 +32,8 @@ def verifier(verbose: int) -> None:
 
 verifier.add_command(adapters)
 verifier.add_command(bench)
+verifier.add_command(config)
+verifier.add_command(doctor)
 verifier.add_command(record)
 verifier.add_command(replay)
 verifier.add_command(trace)

@@ -16,6 +16,7 @@ class ImportOutcome:
     Exactly one of `results` (valid) and `invalid` (the broken rule, one line) is set, except for a block that the
     chain has already: there `known` is true and nothing was executed or published.
     witness: the published content; path: where it was published, None where the sink keeps no files.
+    requests: the execution requests of a valid block, as the Engine API lists them (EIP-7685).
     """
 
     block: BlockReference
@@ -25,6 +26,7 @@ class ImportOutcome:
     known: bool = False
     witness: BlockWitness | None = None
     path: Path | None = None
+    requests: tuple[bytes, ...] = ()
 
 
 class WitnessSink(Protocol):

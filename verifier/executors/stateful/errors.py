@@ -7,6 +7,7 @@ ExecutorError
 ├── DatabaseInUseError       another process writes to it
 ├── DatabaseDamagedError     its content is not what was written, or something is missing
 ├── DatabaseFullError        the disk, or a quota, has no room
+├── UnbuildableBlockError    a block that cannot be built as planned
 └── ExecutionClientError     the external execution client does not answer, or answers what cannot be used
     └── NoWitnessError       it has the block perhaps, and no witness of it
 """
@@ -44,3 +45,7 @@ class ExecutionClientError(ExecutorError):
 
 class NoWitnessError(ExecutionClientError):
     """No witness of the block can be had: the client does not serve any, or not of this block."""
+
+
+class UnbuildableBlockError(ExecutorError):
+    """A block that cannot be built as planned: a transaction in it may not be included, or is none."""

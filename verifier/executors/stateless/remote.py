@@ -91,6 +91,11 @@ class RemoteAdapter:
         self._watching: asyncio.Task[None] | None = None
         self._closing = set[asyncio.Task[None]]()
 
+    @property
+    def connected(self) -> bool:
+        """Whether it could be asked now."""
+        return self._connection is not None
+
     def start(self) -> None:
         """Starts to reach it; returns at once."""
         if self._watching is None:

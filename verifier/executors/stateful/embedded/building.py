@@ -11,9 +11,10 @@ from witness.chain_config import ChainConfig
 from witness.header import decode_header, keccak256
 
 from ..base import ImportOutcome, WitnessSink
+from ..errors import UnbuildableBlockError
 from ..genesis import Genesis
 from .database import Reader
-from .execution import BlockRun
+from .execution import UNDECODABLE, BlockRun, one_line
 from .executor import EmbeddedExecutor
 from .machine import machine_class
 
@@ -58,7 +59,17 @@ class ChainBuilder:
 
 
 def build_block(config: ChainConfig, reader: Reader, parent_hash: bytes, plan: BlockPlan) -> bytes:
-    """The RLP of a block on a parent. Raises eth_utils' ValidationError if a transaction may not be included."""
+    """The RLP of a block on a parent. Raises UnbuildableBlockError if a transaction may not be included."""
+    return build_with_requests(config, reader, parent_hash, plan)[0]
+
+
+def build_with_requests(
+    config: ChainConfig, reader: Reader, parent_hash: bytes, plan: BlockPlan
+) -> tuple[bytes, tuple[bytes, ...]]:
+    """As build_block, with the block's execution requests as the Engine API lists them (EIP-7685).
+
+    Raises UnbuildableBlockError if a transaction may not be included, or is none.
+    """
     parent_rlp = reader.get("headers", parent_hash)
     assert parent_rlp is not None, "the parent is in the database"
     parent = decode_header(parent_rlp)
@@ -75,13 +86,16 @@ def build_block(config: ChainConfig, reader: Reader, parent_hash: bytes, plan: B
     if "parent_beacon_block_root" in _header_names(block_class):
         draft_fields["parent_beacon_block_root"] = plan.parent_beacon_block_root
     run = BlockRun(config, fork, b"", parent_hash, reader)
-    draft = block_class(
-        header=machine.create_header_from_parent(run.parent, **draft_fields),
-        transactions=[block_class.get_transaction_builder().decode(encoded) for encoded in plan.transactions],
-        uncles=[],
-        withdrawals=[_withdrawal(block_class, entry) for entry in plan.withdrawals],
-    )
-    return bytes(rlp.encode(run.compute(draft)))
+    try:
+        draft = block_class(
+            header=machine.create_header_from_parent(run.parent, **draft_fields),
+            transactions=[block_class.get_transaction_builder().decode(encoded) for encoded in plan.transactions],
+            uncles=[],
+            withdrawals=[_withdrawal(block_class, entry) for entry in plan.withdrawals],
+        )
+        return bytes(rlp.encode(run.compute(draft))), run.requests
+    except UNDECODABLE as error:
+        raise UnbuildableBlockError(f"block {parent.number + 1} cannot be built so: {one_line(error)}") from error
 
 
 def _header_names(block_class: Any) -> Any:

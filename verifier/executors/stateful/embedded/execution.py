@@ -44,7 +44,7 @@ class Execution:
     """results or invalid, as in ImportOutcome; witness: what was read; written: new trie nodes and codes by hash.
 
     prestate, poststate: the sections of the witness file, None where they were not asked for; an invalid block has no
-    poststate.
+    poststate. requests: of a valid block, as the Engine API lists them (EIP-7685).
     """
 
     witness: Witness
@@ -53,6 +53,7 @@ class Execution:
     invalid: str | None = None
     prestate: bytes | None = None
     poststate: bytes | None = None
+    requests: tuple[bytes, ...] = ()
 
 
 class BlockRun:
@@ -128,6 +129,11 @@ class BlockRun:
             return computed, None
         return computed, broken[0] if len(broken) == 1 else "; ".join(broken)
 
+    @property
+    def requests(self) -> tuple[bytes, ...]:
+        """The execution requests of what was computed, type byte first, empty ones left out (EIP-7685)."""
+        return () if self._machine is None else self._machine.requests
+
     def compute(self, block: Any) -> Any:
         """py-evm's block with every field computed that follows from the body. Raises what py-evm raises."""
         chain = self._chain
@@ -197,7 +203,14 @@ class BlockRun:
         if reason is not None:
             return Execution(witness, {}, invalid=reason, prestate=prestate)
         results = _results(computed.header, self._machine.receipts)
-        return Execution(witness, self._overlay.written, results, prestate=prestate, poststate=poststate)
+        return Execution(
+            witness,
+            self._overlay.written,
+            results,
+            prestate=prestate,
+            poststate=poststate,
+            requests=self.requests,
+        )
 
     def _make_sections(self, root: bytes | None) -> tuple[bytes | None, bytes | None]:
         """Prestate and poststate. root: of the state after the block; None: it has none."""

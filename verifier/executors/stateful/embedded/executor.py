@@ -135,7 +135,13 @@ class EmbeddedExecutor:
         if execution.results is not None:
             self._commit(encoded, header, execution, expected)
         return ImportOutcome(
-            block, fork, results=execution.results, invalid=execution.invalid, witness=content, path=path
+            block,
+            fork,
+            results=execution.results,
+            invalid=execution.invalid,
+            witness=content,
+            path=path,
+            requests=execution.requests,
         )
 
     def rollback(self, to: bytes) -> BlockReference:

@@ -1,4 +1,4 @@
-"""The composition root: where the parts are found and put together. Nothing else constructs them."""
+"""Where the adapters are, and the chain that comes with the checkout."""
 
 import os
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ ADAPTERS_VARIABLE = "VERIFIER_ADAPTERS"
 def adapters_directory() -> Path:
     """Where the adapters' folders lie: $VERIFIER_ADAPTERS, else `adapters/` of the checkout. Raises UsageError."""
     configured = os.environ.get(ADAPTERS_VARIABLE)
-    directory = Path(configured) if configured else Path(__file__).parent.parent / "adapters"
+    directory = Path(configured) if configured else Path(__file__).parents[2] / "adapters"
     if not directory.is_dir():
         raise UsageError(f"{directory}: no such directory; set {ADAPTERS_VARIABLE} to where the adapters are")
     return directory
@@ -22,7 +22,7 @@ def adapters_directory() -> Path:
 
 def bundled_chain() -> Path:
     """The chain of our own that comes with the checkout: genesis.json and chain.rlp. Raises UsageError."""
-    directory = Path(__file__).parent.parent / "fixtures" / "chain"
+    directory = Path(__file__).parents[2] / "fixtures" / "chain"
     if not directory.is_dir():
         raise UsageError(f"{directory}: no such directory; the bundled chain comes with the checkout")
     return directory

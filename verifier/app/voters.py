@@ -1,0 +1,84 @@
+"""Who counts, live and late, and how many it takes: the configured names against the adapters that there are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from verifier.configuration.reading import EffectiveConfiguration
+from verifier.domain.quorum import QuorumPolicy, QuorumPolicyError, quorum_policy
+from verifier.errors import AdapterError, InputError, UsageError
+from verifier.executors.stateless.manifest import Manifest, read_manifests
+from verifier.executors.stateless.remotes import Remote, check_names, read_remotes
+
+from .adapters import adapters_directory
+
+# With n = 1 the execution client alone, whose bug this verifier is there to catch, would be the quorum.
+LEAST_REQUIRED = 2
+
+Adapter = Manifest | Remote
+
+
+@dataclass(frozen=True, slots=True)
+class Voters:
+    """live: in m with the execution client's lineage. late: outside it. policy: n of m."""
+
+    live: tuple[Adapter, ...]
+    late: tuple[Adapter, ...]
+    policy: QuorumPolicy
+
+    @property
+    def manifests(self) -> list[Manifest]:
+        """Those that run here, the live ones first."""
+        return [each for each in (*self.live, *self.late) if isinstance(each, Manifest)]
+
+    @property
+    def remotes(self) -> list[Remote]:
+        """Those that run elsewhere, the live ones first."""
+        return [each for each in (*self.live, *self.late) if isinstance(each, Remote)]
+
+
+def find_voters(effective: EffectiveConfiguration) -> Voters:
+    """Raises ConfigurationError: an adapter that is not there, a file of remote ones that is wrong, an impossible n."""
+    values = effective.values
+    known = _known(effective)
+    live = _named(effective, known, "live", values.adapters.live)
+    late = _named(effective, known, "late", values.adapters.late)
+    assert values.execution.lineage is not None, "checked with the configuration"
+    lineages = {each.name: each.lineage for each in live} | {values.execution.name: values.execution.lineage}
+    quorum = values.quorum
+    try:
+        policy = quorum_policy(lineages, quorum.required, quorum.rejecting)
+    except QuorumPolicyError as error:
+        named = "rejecting" if str(error).startswith("reject") else "required"
+        raise effective.refuse("quorum", named, f"{error} ({', '.join(sorted(set(lineages.values())))})") from None
+    if len(policy.lineages) < LEAST_REQUIRED:
+        reason = f"all are of the execution client's own lineage {values.execution.lineage}: nobody could contradict it"
+        raise effective.refuse("adapters", "live", reason)
+    if policy.required < LEAST_REQUIRED:
+        reason = "the execution client's own word would be enough; at least one other lineage has to agree"
+        raise effective.refuse("quorum", "required", f"{policy.required}: {reason}")
+    return Voters(tuple(live), tuple(late), policy)
+
+
+def _known(effective: EffectiveConfiguration) -> dict[str, Adapter]:
+    remotes_file = effective.values.adapters.remotes
+    try:
+        remotes = [] if remotes_file is None else read_remotes(remotes_file)
+    except (InputError, UsageError) as error:
+        raise effective.refuse("adapters", "remotes", str(error)) from None
+    try:
+        manifests = read_manifests(adapters_directory())
+        adapters: list[Adapter] = [*manifests, *remotes]
+        check_names(each.name for each in adapters)
+    except (UsageError, AdapterError) as error:
+        raise effective.refuse("adapters", "live", str(error)) from None
+    return {each.name: each for each in adapters}
+
+
+def _named(
+    effective: EffectiveConfiguration, known: dict[str, Adapter], key: str, names: Sequence[str]
+) -> list[Adapter]:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        reason = f"no such adapter: {', '.join(unknown)} (there are: {', '.join(sorted(known)) or 'none'})"
+        raise effective.refuse("adapters", key, reason)
+    return [known[name] for name in names]
