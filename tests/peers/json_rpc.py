@@ -33,6 +33,11 @@ def get(url: str) -> Any:
     return json.loads(body) if body else None
 
 
+def post(url: str) -> None:
+    """A POST without a body, its answer ignored. Raises OSError, for every status but 2xx too."""
+    _fetch(urllib.request.Request(url, b"", method="POST"))  # noqa: S310
+
+
 def _fetch(request: urllib.request.Request) -> bytes:
     with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
         return bytes(response.read())

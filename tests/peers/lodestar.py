@@ -4,15 +4,16 @@ The newest fork of this version is Capella (execution: Shanghai); it is the newe
 registry alone.
 """
 
+import os
 import subprocess
-import urllib.error
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlencode
 
-from tests.peers.installation import HERE
-from tests.peers.json_rpc import get
+from tests.peers.installation import HERE, require_lodestar
+from tests.peers.json_rpc import get, post
 from tests.peers.process import PeerError, PeerProcess
 
 SLOTS_PER_EPOCH = 8  # of the minimal preset
@@ -20,6 +21,7 @@ START_TIMEOUT = 120.0  # seconds until it serves, on two busy cores; 5-8 s on id
 GENESIS_TIMEOUT = 120.0  # seconds to compute the genesis state; 3 s on idle cores
 STOP_GRACE = 3.0  # seconds from SIGTERM to SIGKILL: the beacon node often does not heed SIGTERM
 PRELOADED = HERE / "lodestar-node" / "with_resolvers.cjs"
+FEE_RECIPIENT = "0x" + "fe" * 20
 ENVIRONMENT = {"LODESTAR_PRESET": "minimal", "NODE_NO_WARNINGS": "1"}
 
 
@@ -51,7 +53,7 @@ def write_genesis(
             *("node", "--require", str(PRELOADED), str(script)),
             *(str(validators), str(time), execution_hash, str(seconds_per_slot), str(path)),
         ],
-        env={**_node_environment()},
+        env={**os.environ, **ENVIRONMENT},
         capture_output=True,
         text=True,
         timeout=GENESIS_TIMEOUT,
@@ -60,3 +62,141 @@ def write_genesis(
     if done.returncode:
         raise PeerError(f"genesis state: {done.stderr}")
     return ConsensusGenesis(path, time, seconds_per_slot, validators)
+
+
+class BeaconNode:
+    """One beacon node on a data directory below `directory`.
+
+    engine_url: the execution client, or what stands before it; jwt_path: its secret as hex. After `stop` or `kill`,
+    `start` goes on with the same chain and the same port.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        genesis: ConsensusGenesis,
+        engine_url: str,
+        jwt_path: Path,
+        flags: Sequence[str] = (),
+    ) -> None:
+        self.directory = directory
+        self.genesis = genesis
+        self.url = ""
+        self._engine_url, self._jwt_path, self._flags = engine_url, jwt_path, tuple(flags)
+        self._process: PeerProcess | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def process(self) -> PeerProcess:
+        """The process since the last start."""
+        assert self._process is not None, "not started"
+        return self._process
+
+    def start(self) -> None:
+        """Starts it and waits until its REST API serves. Raises PeerError."""
+        command = _command(
+            "beacon",
+            *("--dataDir", str(self.directory / "data"), *self.genesis.flags()),
+            *("--genesisStateFile", str(self.genesis.state_path), "--logFile", "none"),
+            *("--rest", "--rest.address", "127.0.0.1", "--rest.port", self.url.rpartition(":")[2] or "0"),
+            *("--rest.namespace", "*"),
+            *("--execution.urls", self._engine_url, "--jwt-secret", str(self._jwt_path), "--eth1", "false"),
+            *("--listenAddress", "127.0.0.1", "--port", "0", "--discv5", "false", "--targetPeers", "0"),
+            *("--sync.isSingleNode", "true", "--network.allowPublishToZeroPeers", "true"),
+            *self._flags,
+        )
+        self._process = PeerProcess("beacon node", command, self.directory / "beacon.log", ENVIRONMENT)
+        try:
+            self.url = self._process.wait_for_line(r"Started REST API server.*address=(http://[^\s,]+)", START_TIMEOUT)[1]
+            self.get("/eth/v1/beacon/genesis")
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Ends it; SIGTERM alone often does not."""
+        if self._process is not None:
+            self._process.stop(STOP_GRACE)
+
+    def kill(self) -> None:
+        """Ends it as a crash does."""
+        self.process.kill()
+
+    def get(self, path: str) -> Any:
+        """The `data` of what its Beacon API answers to a GET. Raises OSError."""
+        answer = get(f"{self.url}{path}")
+        return answer["data"] if answer else None
+
+    def address(self) -> str:
+        """The multiaddress under which another beacon node reaches it."""
+        identity = self.get("/eth/v1/node/identity")
+        return next(str(address) for address in identity["p2p_addresses"] if "/127.0.0.1/tcp/" in address)
+
+    def connect(self, other: "BeaconNode") -> None:
+        """Connects it to another beacon node. Raises OSError."""
+        address = other.address()
+        query = urlencode({"peerId": address.rpartition("/")[2], "multiaddr": address})
+        post(f"{self.url}/eth/v1/lodestar/connect_peer?{query}")
+
+
+class ValidatorClient:
+    """One validator client with interop keys.
+
+    beacon_url: its beacon node, or what stands before it; keys: indices of validators, first to last. Start it when
+    its beacon node serves. After `stop` or `kill`, `start` goes on with the same slashing protection.
+    """
+
+    def __init__(
+        self, directory: Path, genesis: ConsensusGenesis, beacon_url: str, keys: range, flags: Sequence[str] = ()
+    ) -> None:
+        self.directory = directory
+        self.genesis = genesis
+        self._beacon_url, self._keys, self._flags = beacon_url, keys, tuple(flags)
+        self._process: PeerProcess | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def process(self) -> PeerProcess:
+        """The process since the last start."""
+        assert self._process is not None, "not started"
+        return self._process
+
+    def start(self) -> None:
+        """Starts it and waits until it knows its beacon node's genesis. Raises PeerError."""
+        command = _command(
+            "validator",
+            *("--dataDir", str(self.directory / "data"), *self.genesis.flags(), "--logFile", "none", "--force"),
+            *("--beaconNodes", self._beacon_url, "--interopIndexes", f"{self._keys[0]}..{self._keys[-1]}"),
+            *("--suggestedFeeRecipient", FEE_RECIPIENT, *self._flags),
+        )
+        self._process = PeerProcess("validator client", command, self.directory / "validator.log", ENVIRONMENT)
+        try:
+            self._process.wait_for_line(r"Genesis available|Genesis fetched", START_TIMEOUT)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Ends it in order."""
+        if self._process is not None:
+            self._process.stop(STOP_GRACE)
+
+    def kill(self) -> None:
+        """Ends it as a crash does."""
+        self.process.kill()
+
+
+def _command(name: str, *flags: str) -> list[str]:
+    return ["node", "--require", str(PRELOADED), str(require_lodestar()), name, *flags]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self
 
 STOP_GRACE = 10.0  # seconds from SIGTERM to SIGKILL; geth writes its state to disk when it ends
+COLOURS = re.compile("\x1b\\[[0-9;]*m")
 LOG_TAIL = 40  # lines that an error shows
 
 
@@ -130,7 +131,7 @@ class PeerProcess:
         assert self._process.stdout is not None
         with self.log_path.open("a") as log:
             for encoded in self._process.stdout:
-                line = encoded.decode(errors="replace").rstrip("\n")
+                line = COLOURS.sub("", encoded.decode(errors="replace").rstrip("\n"))
                 log.write(line + "\n")
                 log.flush()
                 with self._changed:
