@@ -113,7 +113,9 @@ class BeaconNode:
         )
         self._process = PeerProcess("beacon node", command, self.directory / "beacon.log", ENVIRONMENT)
         try:
-            self.url = self._process.wait_for_line(r"Started REST API server.*address=(http://[^\s,]+)", START_TIMEOUT)[1]
+            self.url = self._process.wait_for_line(r"Started REST API server.*address=(http://[^\s,]+)", START_TIMEOUT)[
+                1
+            ]
             self.get("/eth/v1/beacon/genesis")
         except BaseException:
             self.stop()
