@@ -130,7 +130,9 @@ class Traffic:
 
     def _writes(self, number: int) -> Iterator[bytes]:
         first = number * 64
-        yield self._call("writer", words(*(item for slot in range(first, first + 24) for item in (slot, slot + 1))))
+        yield self._call(
+            "writer", words(*(item for slot in range(first, first + 24) for item in (slot, slot + 1))), gas=4_000_000
+        )
         yield self._call("writer", words(2**255 + number, 1, 2**256 - 1 - number, 2**256 - 1))
 
     def _clears(self, number: int) -> Iterator[bytes]:
