@@ -69,6 +69,11 @@ class GethNode:
         """The result of a call to its Engine API. Raises RpcError, OSError."""
         return call(self.engine_url, method, *params, secret=self.secret)
 
+    def send(self, transactions: Sequence[bytes]) -> None:
+        """Gives transactions to its pool. Raises RpcError, OSError."""
+        for encoded in transactions:
+            self.call("eth_sendRawTransaction", f"0x{encoded.hex()}")
+
     def block_hash(self, block: str) -> str:
         """0x-hex of a block's hash. block: a 0x-number, or a tag such as "latest"."""
         return str(self.call("eth_getBlockByNumber", block, False)["hash"])

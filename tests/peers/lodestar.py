@@ -4,9 +4,12 @@ The newest fork of this version is Capella (execution: Shanghai); it is the newe
 registry alone.
 """
 
+import json
 import os
 import subprocess
-from collections.abc import Sequence
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -67,8 +70,8 @@ def write_genesis(
 class BeaconNode:
     """One beacon node on a data directory below `directory`.
 
-    engine_url: the execution client, or what stands before it; jwt_path: its secret as hex. After `stop` or `kill`,
-    `start` goes on with the same chain and the same port.
+    engine_url: the execution client, or what stands before it; jwt_path: its secret as hex; port: of its REST API, 0
+    for any. After `stop` or `kill`, `start` goes on with the same chain and the same port.
     """
 
     def __init__(
@@ -77,11 +80,13 @@ class BeaconNode:
         genesis: ConsensusGenesis,
         engine_url: str,
         jwt_path: Path,
+        *,
+        port: int = 0,
         flags: Sequence[str] = (),
     ) -> None:
         self.directory = directory
         self.genesis = genesis
-        self.url = ""
+        self.url = f"http://127.0.0.1:{port}"
         self._engine_url, self._jwt_path, self._flags = engine_url, jwt_path, tuple(flags)
         self._process: PeerProcess | None = None
 
@@ -104,7 +109,7 @@ class BeaconNode:
             "beacon",
             *("--dataDir", str(self.directory / "data"), *self.genesis.flags()),
             *("--genesisStateFile", str(self.genesis.state_path), "--logFile", "none"),
-            *("--rest", "--rest.address", "127.0.0.1", "--rest.port", self.url.rpartition(":")[2] or "0"),
+            *("--rest", "--rest.address", "127.0.0.1", "--rest.port", self.url.rpartition(":")[2]),
             *("--rest.namespace", "*"),
             *("--execution.urls", self._engine_url, "--jwt-secret", str(self._jwt_path), "--eth1", "false"),
             *("--listenAddress", "127.0.0.1", "--port", "0", "--discv5", "false", "--targetPeers", "0"),
@@ -134,6 +139,40 @@ class BeaconNode:
         """The `data` of what its Beacon API answers to a GET. Raises OSError."""
         answer = get(f"{self.url}{path}")
         return answer["data"] if answer else None
+
+    def events(self, *topics: str, timeout: float) -> Iterator[tuple[str, Any]]:
+        """Its events as they come: topic and data. timeout: seconds without any until it raises TimeoutError."""
+        url = f"{self.url}/eth/v1/events?{urlencode({'topics': ','.join(topics)})}"
+        with urllib.request.urlopen(url, timeout=timeout) as stream:
+            topic = ""
+            for encoded in stream:
+                name, _, value = encoded.decode().strip().partition(":")
+                if name == "event":
+                    topic = value.strip()
+                elif name == "data":
+                    yield topic, json.loads(value)
+
+    def wait_for_slot(self, slot: int, timeout: float) -> int:
+        """Waits until its head is at `slot` or later; the head's slot. timeout: seconds without a new head."""
+        head = int(self.get("/eth/v1/beacon/headers/head")["header"]["message"]["slot"])
+        if head >= slot:
+            return head
+        heads = (int(data["slot"]) for _, data in self.events("head", timeout=timeout))
+        return next(head for head in heads if head >= slot)
+
+    def block(self, block: int | str) -> dict[str, Any] | None:
+        """A block of its chain by slot, root or tag; None for an empty slot. Raises OSError."""
+        try:
+            message: dict[str, Any] = self.get(f"/eth/v2/beacon/blocks/{block}")["message"]
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise
+        return message
+
+    def finalized_epoch(self) -> int:
+        """The last finalized epoch, 0 while there is none."""
+        return int(self.get("/eth/v1/beacon/states/head/finality_checkpoints")["finalized"]["epoch"])
 
     def address(self) -> str:
         """The multiaddress under which another beacon node reaches it."""

@@ -13,8 +13,8 @@ GAS_LIMIT = 30_000_000
 BASE_FEE = 10**9  # wei
 BALANCE = 10**24  # wei
 # Who pays for what. A pool of transactions takes either blobs or others from an account, hence `blobs`; `authority`
-# delegates and never sends (EIP-7702).
-WALLETS = ("transfers", "calls", "blobs", "delegations", "authority")
+# delegates and never sends (EIP-7702); `visitor` is nobody's in the traffic.
+WALLETS = ("transfers", "calls", "blobs", "delegations", "authority", "visitor")
 OPTIONAL_FORKS = ("dao", "muir_glacier", "arrow_glacier", "gray_glacier")
 BLOB_SCHEDULE = {
     "cancun": {"target": 3, "max": 6, "baseFeeUpdateFraction": 3338477},

@@ -112,11 +112,14 @@ class Traffic:
     def _blobs(self, count: int) -> bytes:
         call = Call(to=ADDRESSES["blobs"], blob_hashes=(BLOB_HASH,) * count)
         body = rlp.decode(self._wallets["blobs"].sign(BLOB, call)[1:])
-        wrapper = [body, [bytes(BLOB_SIZE)] * count, [INFINITY_G1] * count]
-        if self._has("osaka"):
-            wrapper = [body, CELL_PROOFS, *wrapper[1:], [INFINITY_G1] * (count * CELLS)]
-        else:
-            wrapper.append([INFINITY_G1] * count)
+        # A proof a cell also before Osaka: recent pools take nothing else.
+        wrapper = [
+            body,
+            CELL_PROOFS,
+            [bytes(BLOB_SIZE)] * count,
+            [INFINITY_G1] * count,
+            [INFINITY_G1] * (count * CELLS),
+        ]
         return bytes([BLOB]) + bytes(rlp.encode(wrapper))
 
     def _delegation(self, number: int) -> bytes:
@@ -211,3 +214,11 @@ class Traffic:
         for base, exponent, modulus in ((32, 32, 32), (33, 1, 33), (8, 40, 8), (1024, 4, 1024), (1, 1, 1025)):
             data = modexp_input(bytes([number % 256]) * base, b"\5" * exponent, b"\7" * modulus)
             yield self._call("caller", call_of(MODEXP, data), gas=6_000_000)
+
+
+def in_block(transaction: bytes) -> bytes:
+    """A transaction as a block has it: without the blobs that it brought along to the pool."""
+    if transaction[0] != BLOB:
+        return transaction
+    body, *_ = rlp.decode(transaction[1:])
+    return bytes([BLOB]) + bytes(rlp.encode(body))
