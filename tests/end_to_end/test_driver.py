@@ -21,7 +21,7 @@ from verifier.executors.stateful.embedded.signing import DYNAMIC_FEE, Call
 from witness.chain_config import encode_chain_config, parse_chain_config
 
 GENESIS_TIME = 1_700_000_000
-TYPES = {"paris": 3, "shanghai": 3, "cancun": 4, "prague": 5, "osaka": 5, "amsterdam": 5}  # of transactions
+TYPES = {"paris": 3, "shanghai": 3, "cancun": 3, "prague": 4, "osaka": 5, "amsterdam": 5}  # of transactions
 Drive = Callable[[ConsensusDriver, JsonRpc], Awaitable[None]]
 
 
@@ -107,7 +107,7 @@ def test_a_wrong_secret_and_a_dead_client_are_told(tmp_path: Path) -> None:
     genesis = private_genesis("osaka", GENESIS_TIME)
 
     async def steps(driver: ConsensusDriver, rpc: JsonRpc) -> None:
-        with pytest.raises(CallError, match="401.*signature is invalid"):
+        with pytest.raises(CallError, match=r"401.*signature is invalid"):
             await JsonRpc(rpc._session, node.engine_url, bytes(32)).call("eth_chainId")
         with pytest.raises(CallError, match="32601"):
             await rpc.call("engine_newPayloadV4")

@@ -35,9 +35,13 @@ def get(url: str) -> Any:
 
 def post(url: str) -> None:
     """A POST without a body, its answer ignored. Raises OSError, for every status but 2xx too."""
-    _fetch(urllib.request.Request(url, b"", method="POST"))
+    _fetch(urllib.request.Request(url, method="POST"))
 
 
 def _fetch(request: urllib.request.Request) -> bytes:
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
-        return bytes(response.read())
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+            return bytes(response.read())
+    except urllib.error.HTTPError as error:
+        error.add_note(f"{request.full_url}: {error.read(500)!r}")
+        raise

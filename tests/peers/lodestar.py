@@ -112,7 +112,7 @@ class BeaconNode:
             *("--rest", "--rest.address", "127.0.0.1", "--rest.port", self.url.rpartition(":")[2]),
             *("--rest.namespace", "*"),
             *("--execution.urls", self._engine_url, "--jwt-secret", str(self._jwt_path), "--eth1", "false"),
-            *("--listenAddress", "127.0.0.1", "--port", "0", "--discv5", "false", "--targetPeers", "0"),
+            *("--listenAddress", "127.0.0.1", "--port", "0", "--discv5", "false", "--targetPeers", "4"),
             *("--sync.isSingleNode", "true", "--network.allowPublishToZeroPeers", "true"),
             *self._flags,
         )

@@ -1,4 +1,4 @@
-"""A network of one: geth, a beacon node and a validator client, alone or with something of ours between them."""
+"""geth, a beacon node and a validator client on one chain, alone or with something of ours between them."""
 
 import contextlib
 import socket
@@ -25,15 +25,23 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@dataclass
-class ShanghaiNetwork:
-    """Who takes part. Each is started by whoever needs it, in this order, and all are ended on exit.
+def shanghai_genesis() -> dict[str, Any]:
+    """The execution clients' genesis document for a network that is about to start."""
+    return private_genesis("shanghai", int(time.time()) - AGE)
 
-    directory: for everybody's files; binary: which geth.
+
+@dataclass
+class Participant:
+    """geth, a beacon node and a validator client. Each is started by whoever needs it; all are ended on exit.
+
+    directory: for everybody's files; binary: which geth; document: the execution clients' genesis; keys: indices of the
+    validators, of VALIDATORS in all. geth is started on entering.
     """
 
     directory: Path
     binary: Path
+    document: dict[str, Any] = field(default_factory=shanghai_genesis)
+    keys: range = range(VALIDATORS)
     geth: GethNode = field(init=False)
     genesis: ConsensusGenesis = field(init=False)
     beacon: BeaconNode = field(init=False)
@@ -41,19 +49,28 @@ class ShanghaiNetwork:
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def __enter__(self) -> Self:
-        document = private_genesis("shanghai", int(time.time()) - AGE)
-        self.geth = GethNode(self.binary, self.directory / "geth", document)
+        self.geth = GethNode(self.binary, self.directory / "geth", self.document)
         self._stack.enter_context(self.geth)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def start_beacon(self, engine_url: str | None = None, jwt_path: Path | None = None, *, port: int = 0) -> None:
-        """Starts the beacon node; engine_url, jwt_path: geth's own unless given."""
-        execution_hash = self.geth.block_hash("0x0")
-        when = int(time.time()) + GENESIS_DELAY
-        self.genesis = write_genesis(self.directory, execution_hash, when, validators=VALIDATORS)
+    def start_beacon(
+        self,
+        engine_url: str | None = None,
+        jwt_path: Path | None = None,
+        *,
+        genesis: ConsensusGenesis | None = None,
+        delay: int = GENESIS_DELAY,
+        port: int = 0,
+    ) -> None:
+        """Starts the beacon node.
+
+        engine_url, jwt_path: geth's own unless given; genesis: of the network that it joins, a new one unless given,
+        `delay` seconds from now.
+        """
+        self.genesis = genesis or self._new_genesis(delay)
         self.beacon = BeaconNode(
             self.directory / "beacon",
             self.genesis,
@@ -66,8 +83,12 @@ class ShanghaiNetwork:
     def start_validator(self, beacon_url: str | None = None) -> None:
         """Starts the validator client; beacon_url: the beacon node's own unless given."""
         url = beacon_url or self.beacon.url
-        self.validator = ValidatorClient(self.directory / "validator", self.genesis, url, range(VALIDATORS))
+        self.validator = ValidatorClient(self.directory / "validator", self.genesis, url, self.keys)
         self._stack.enter_context(self.validator)
+
+    def _new_genesis(self, delay: int) -> ConsensusGenesis:
+        when = int(time.time()) + delay
+        return write_genesis(self.directory, self.geth.block_hash("0x0"), when, validators=VALIDATORS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ COLOURS = re.compile("\x1b\\[[0-9;]*m")
 LOG_TAIL = 40  # lines that an error shows
 
 
+RUNNING: "set[PeerProcess]" = set()  # whose logs a failing test shows
+
+
 class PeerError(AssertionError):
     """A peer that did not do what a test needs, with the end of its log."""
 
@@ -38,6 +41,7 @@ class PeerProcess:
         self._lines: list[str] = []
         self._changed = threading.Condition()
         self._ended = False
+        RUNNING.add(self)
         log_path.parent.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.peers.leash", *command],
@@ -121,6 +125,7 @@ class PeerProcess:
                 self._process.stdin.close()  # the leash kills
         self._process.wait()
         self._reader.join()
+        RUNNING.discard(self)
         if self._process.stdout is not None:
             self._process.stdout.close()
 

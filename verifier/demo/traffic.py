@@ -104,7 +104,8 @@ class Traffic:
         access_list = ((ADDRESSES["writer"], slots),)
         yield self._call("writer", words(number, 1, number + 1, 0), ACCESS_LIST, access_list=access_list)
         yield transfers.sign(DYNAMIC_FEE, Call(to=ADDRESSES["context"], value=1, gas=2_000_000))
-        if self._has("cancun"):
+        # Before Osaka recent pools take no blobs that they would then put into a block.
+        if self._has("osaka"):
             yield self._blobs(1 + number % 3)
         if self._has("prague"):
             yield self._delegation(number)
@@ -112,7 +113,6 @@ class Traffic:
     def _blobs(self, count: int) -> bytes:
         call = Call(to=ADDRESSES["blobs"], blob_hashes=(BLOB_HASH,) * count)
         body = rlp.decode(self._wallets["blobs"].sign(BLOB, call)[1:])
-        # A proof a cell also before Osaka: recent pools take nothing else.
         wrapper = [
             body,
             CELL_PROOFS,
