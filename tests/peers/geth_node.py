@@ -34,13 +34,14 @@ class GethNode:
         self.binary = binary
         self.directory = directory
         self.jwt_path = directory / "jwt.hex"
+        self.genesis_path = directory / "genesis.json"
         self.secret = secrets.token_bytes(32)
         self.engine_url = self.rpc_url = ""
         self._flags = tuple(flags)
         self._process: PeerProcess | None = None
         directory.mkdir(parents=True, exist_ok=True)
         self.jwt_path.write_text(self.secret.hex())
-        (directory / "genesis.json").write_text(json.dumps(genesis))
+        self.genesis_path.write_text(json.dumps(genesis))
         (directory / "config.toml").write_text(CONFIG)
 
     def __enter__(self) -> Self:
@@ -118,7 +119,7 @@ class GethNode:
             return
         command = [
             *(str(self.binary), "init", "--datadir", str(self.directory / "data")),
-            *("--state.scheme", "hash", str(self.directory / "genesis.json")),
+            *("--state.scheme", "hash", str(self.genesis_path)),
         ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=INIT_TIMEOUT, check=False)
         if done.returncode:

@@ -15,7 +15,7 @@ from witness.header import keccak256
 
 from .engine_versions import ENGINE_VERSIONS, EngineVersions
 from .errors import PayloadError
-from .json_rpc import JsonRpc
+from .json_rpc import Caller
 
 SECONDS_PER_SLOT = 12
 SLOTS_PER_EPOCH = 32
@@ -71,7 +71,7 @@ class ConsensusDriver:
     engine: the Engine API; config: the chain's; recipient: 20 bytes, who gets the fees; building_time: seconds.
     """
 
-    engine: JsonRpc
+    engine: Caller
     config: ChainConfig
     recipient: bytes = bytes(20)
     building_time: float = BUILDING_TIME

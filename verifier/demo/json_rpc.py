@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -12,6 +12,13 @@ from verifier.engine.jwt import encode_token
 from .errors import CallError
 
 TIMEOUT = aiohttp.ClientTimeout(total=8.0)  # seconds: what the Engine API gives newPayload and forkchoiceUpdated
+
+
+class Caller(Protocol):
+    """Whoever answers JSON-RPC calls."""
+
+    async def call(self, method: str, *params: Any) -> Any:
+        """The result. Raises CallError."""
 
 
 class JsonRpc:
