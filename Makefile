@@ -6,7 +6,7 @@ PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto verifier/rpc/v1/executor.pr
 # Runs a command only where its toolchain is; in CI everything has to be there.
 IF_THERE = sh -c 'if command -v "$$0" >/dev/null || [ -n "$$CI" ]; then exec "$$@"; else echo "skipped: $$0 is not on PATH"; fi'
 
-.PHONY: setup adapters run test lint bench proto check-generated lock clean
+.PHONY: setup adapters peers run test lint bench proto check-generated lock clean
 
 .venv/.installed: requirements-dev.txt pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -20,6 +20,11 @@ setup: adapters
 adapters: .venv/.installed
 	$(BIN)/verifier adapters build --available
 
+# The real clients of the end-to-end tests, where their toolchains are here.
+peers:
+	$(IF_THERE) go $(MAKE) -C tests/peers/geth-node bin/geth
+	$(IF_THERE) node $(MAKE) -C tests/peers/lodestar-node node_modules/.installed
+
 # Records a chain of our own, and replays it and the real blocks through all adapters that are here.
 run: setup
 	$(BIN)/verifier adapters list
@@ -28,7 +33,7 @@ run: setup
 	$(if $(REAL_BLOCKS),$(BIN)/verifier replay --available --accept-claims $(REAL_BLOCKS))
 
 # All tests: ours, and each adapter's own in its language. Those that have all adapters running are run one by one.
-test: setup
+test: setup peers
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --ignore tests/end_to_end
 	$(BIN)/python -m pytest tests/end_to_end
 	$(IF_THERE) go $(MAKE) -C adapters/geth test
@@ -68,4 +73,5 @@ lock: .venv/.installed
 	$(LOCK) pyproject.toml --group dev -o requirements-dev.txt
 
 clean:
-	rm -rf .venv out build adapters/geth/bin adapters/target adapters/ethereumjs/dist adapters/ethereumjs/build
+	rm -rf .venv out build adapters/geth/bin adapters/target adapters/ethereumjs/dist adapters/ethereumjs/build \
+	  tests/peers/geth-node/bin tests/peers/geth-node/build tests/peers/lodestar-node/node_modules

@@ -1,11 +1,12 @@
 """The adapters, started once for all tests of this folder, and real blocks where they are at hand."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.running import RunningAdapters
+from tests.peers.process import RUNNING
 from witness.formats import load
 from witness.model import BlockWitness
 
@@ -33,3 +34,12 @@ def prague_block(real_blocks: Path) -> BlockWitness:
     """Mainnet block 22615247: 26 transactions, 868 nodes, 30 codes."""
     (content,) = load(PRAGUE_BLOCK)
     return content
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Shows the ends of the running peers' logs with a failure."""
+    report = yield
+    if report.failed:
+        report.sections += [(f"end of {peer.name}'s log", peer.tail()) for peer in RUNNING]
+    return report

@@ -1,1 +1,1 @@
-"""The demonstration: clients of our own to put the sidecar between, where no real ones are at hand."""
+"""A private chain on this machine, driven by a small consensus of our own: for `verifier demo` and for tests."""

@@ -13,7 +13,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import rlp
 from eth.vm.forks.cancun.constants import BEACON_ROOTS_ADDRESS
 from eth.vm.forks.prague.constants import (
     CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS,
@@ -40,9 +39,11 @@ from .sample_contracts import (
     call_of,
     deposit_event,
     modexp_input,
+    point_evaluation,
+    precompile_input,
     words,
 )
-from .signing import ACCESS_LIST, BLOB, DYNAMIC_FEE, LEGACY, SET_CODE, Call, Wallet
+from .signing import ACCESS_LIST, BLOB, DYNAMIC_FEE, LEGACY, SET_CODE, Call, Wallet, created_address
 from .system_contracts import SYSTEM_CONTRACTS
 
 CHAIN_ID = 7330001
@@ -51,7 +52,6 @@ SLOT = 12  # seconds
 CANCUN, PRAGUE, OSAKA, BPO1, LAST = 9, 18, 29, 34, 37  # the first block of each fork, and the last block of all
 GAS_LIMIT = 30_000_000
 BALANCE = 10**24  # wei
-INFINITY_G1 = b"\xc0" + bytes(47)
 EMPTY_TRIE_ROOT = keccak256(b"\x80")
 EMPTY_LIST_HASH = keccak256(b"\xc0")
 
@@ -164,7 +164,7 @@ class Recipe:
     def _block_2(self) -> Iterator[bytes]:
         yield self._send("factory", MORTAL_INIT)
         yield self._send("logger", b"several topics")
-        self._mortal = _created(self._second.address, self._second.nonce)
+        self._mortal = created_address(self._second.address, self._second.nonce)
         yield self._second.sign(DYNAMIC_FEE, Call(data=MORTAL_INIT, value=5, gas=500_000))
 
     def _block_3(self) -> Iterator[bytes]:
@@ -180,7 +180,7 @@ class Recipe:
 
     def _block_5(self) -> Iterator[bytes]:
         for precompile in range(1, 10):
-            yield self._send("caller", call_of(bytes([precompile]), _precompile_input(precompile)))
+            yield self._send("caller", call_of(bytes([precompile]), precompile_input(precompile)))
 
     def _block_6(self) -> Iterator[bytes]:
         # Leaves one slot of the first sixteen: branches collapse into an extension, then into a leaf.
@@ -199,7 +199,7 @@ class Recipe:
         # From Cancun on only what was created in the same transaction goes (EIP-6780).
         yield self._send("factory", EPHEMERAL)
         yield self._send("factory", MORTAL_INIT, value=3)
-        self._mortal = _created(self._second.address, self._second.nonce)
+        self._mortal = created_address(self._second.address, self._second.nonce)
         yield self._second.sign(DYNAMIC_FEE, Call(data=MORTAL_INIT, value=5, gas=500_000))
 
     def _block_12(self) -> Iterator[bytes]:
@@ -246,7 +246,7 @@ class Recipe:
         yield self._send("caller", call_of(self._authority.address, words(1, 1)))
 
     def _block_25(self) -> Iterator[bytes]:
-        yield self._send("caller", call_of(bytes([10]), _point_evaluation()))
+        yield self._send("caller", call_of(bytes([10]), point_evaluation()))
         yield self._send("caller", call_of(BEACON_ROOTS_ADDRESS, words(GENESIS_TIME + CANCUN * SLOT)))
 
     def _block_26(self) -> Iterator[bytes]:
@@ -256,7 +256,7 @@ class Recipe:
         yield self._send("ancestors", words(29))
 
     def _block_29(self) -> Iterator[bytes]:
-        self._zeros = _created(self._second.address, self._second.nonce)
+        self._zeros = created_address(self._second.address, self._second.nonce)
         yield self._second.sign(DYNAMIC_FEE, Call(data=LEADING_ZEROS_INIT, gas=500_000))
         yield self._send(self._zeros.hex(), words(0, 1, 2, 2**127, 2**255 - 1, 2**255, 2**256 - 1))
 
@@ -291,30 +291,6 @@ class Recipe:
 
     def _block_37(self) -> Iterator[bytes]:
         yield self._send("ancestors", words(12))
-
-
-def _created(sender: bytes, nonce: int) -> bytes:
-    return keccak256(rlp.encode([sender, nonce]))[-20:]
-
-
-def _precompile_input(number: int) -> bytes:
-    if number == 1:
-        return keccak256(b"") + words(27) + bytes([1]) * 64
-    if number == 5:
-        return words(1, 1, 1, 3 << 248)[:96] + bytes([3, 5, 7])
-    if number == 9:
-        return (12).to_bytes(4, "big") + bytes(208) + b"\x01"
-    if number in (6, 7):
-        return bytes({6: 128, 7: 96}[number])
-    if number == 8:
-        return b""  # no pairs: 1
-    return b"input"
-
-
-def _point_evaluation() -> bytes:
-    # The zero polynomial: commitment and proof are the point at infinity, and its value is 0 everywhere.
-    versioned_hash = b"\x01" + sha256(INFINITY_G1).digest()[1:]
-    return versioned_hash + words(5, 0) + INFINITY_G1 + INFINITY_G1
 
 
 def sample_genesis() -> Genesis:

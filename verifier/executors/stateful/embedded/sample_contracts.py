@@ -1,5 +1,9 @@
 """The contracts of the sample chain. Each does one thing that a client can get wrong."""
 
+from hashlib import sha256
+
+from witness.header import keccak256
+
 from .assembly import assemble, deploying
 from .building import address_of
 
@@ -112,6 +116,7 @@ ADDRESSES = {name: address for name, (address, _) in CONTRACTS.items()}
 MORTAL_INIT = deploying(MORTAL)
 WRITER_INIT = deploying(WRITER)
 LEADING_ZEROS_INIT = deploying(LEADING_ZEROS)
+INFINITY_G1 = b"\xc0" + bytes(47)  # the point at infinity of BLS12-381's first group, compressed
 # EIP-7951: hash, r, s, x, y of the message "sample" (RFC 6979, A.2.5, SHA-256).
 P256_SIGNATURE = bytes.fromhex(
     "af2bdbe1aa9b6ec1e2ade1d694f41fc71a831d0268e9891562113d8a62add1bf"
@@ -151,3 +156,25 @@ def deposit_event(index: int) -> bytes:
         head += words(32 * len(fields) + len(tail))
         tail += words(len(field)) + field + bytes(-len(field) % 32)
     return head + tail
+
+
+def precompile_input(number: int) -> bytes:
+    """Input that the precompile at address `number`, 1 to 9, does something with."""
+    if number == 1:
+        return keccak256(b"") + words(27) + bytes([1]) * 64
+    if number == 5:
+        return words(1, 1, 1, 3 << 248)[:96] + bytes([3, 5, 7])
+    if number == 9:
+        return (12).to_bytes(4, "big") + bytes(208) + b"\x01"
+    if number in (6, 7):
+        return bytes({6: 128, 7: 96}[number])
+    if number == 8:
+        return b""  # no pairs: 1
+    return b"input"
+
+
+def point_evaluation() -> bytes:
+    """Valid input of the precompile of EIP-4844 at address 10."""
+    # The zero polynomial: commitment and proof are the point at infinity, and its value is 0 everywhere.
+    versioned_hash = b"\x01" + sha256(INFINITY_G1).digest()[1:]
+    return versioned_hash + words(5, 0) + INFINITY_G1 + INFINITY_G1

@@ -80,3 +80,8 @@ class Wallet:
     def _signature(self, digest: bytes) -> tuple[int, int, int]:
         signature = self._key.sign_msg_hash(digest)
         return signature.v, signature.r, signature.s
+
+
+def created_address(sender: bytes, nonce: int) -> bytes:
+    """The address of the contract that a transaction with this nonce creates."""
+    return keccak256(rlp.encode([sender, nonce]))[-20:]
