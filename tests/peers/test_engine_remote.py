@@ -1,4 +1,4 @@
-"""A real geth node, asked to execute blocks without state: what decision 12 says of it holds."""
+"""A real geth node, asked to execute blocks without state: what decision 18 says of it holds."""
 
 import asyncio
 import json

@@ -31,7 +31,7 @@ class Computed:
     """What the client computed; None where its fork has no such field. Hashes 32 bytes, bloom 256, gas in gas.
 
     In prestate mode state_root is None, before Byzantium receipts_root too, and post_state has what changed. A client
-    asked over its Engine API answers with the first two alone (decision 12): the others are then None.
+    asked over its Engine API answers with the first two alone (decision 18): the others are then None.
     """
 
     state_root: bytes | None

@@ -1,6 +1,6 @@
 """A running client asked to execute blocks without state over its Engine API (`engine_executeStatelessPayload`).
 
-It answers with two roots, so it can contradict a block and never attest one (decision 12).
+It answers with two roots, so it can contradict a block and never attest one (decision 18).
 """
 
 import asyncio

@@ -9,7 +9,7 @@ tls_certificate = "verifier.pem"
 tls_key = "verifier-key.pem"
 
 [geth-node]
-kind = "engine"                     # a running client's Engine API (decision 12)
+kind = "engine"                     # a running client's Engine API (decision 18)
 lineage = "geth"
 url = "http://127.0.0.1:8551"       # https:// to another machine
 jwt_secret_file = "jwt.hex"
