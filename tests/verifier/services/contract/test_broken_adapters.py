@@ -36,7 +36,7 @@ NODES_ELSEWHERE = {"concurrency.at-once", "execute.parent-header-optional"}
 TRACED = tuple(f"trace.{name}" for name in ("outcome", "order", "steps", "consistent", "no-system-calls", "range"))
 TRACED = (*TRACED, "trace.missing", "trace.malformed")
 # Where every slot and code that is dropped is needed, nothing is computed that could be wrong.
-CHANGED = {f"prestate.{name}" for name in ("post-state", "computes", "no-nodes", "missing-account", "trace")}
+CHANGED = {f"prestate.{name}" for name in ("post-state", "computes", "no-nodes", "missing-account", "reborn", "trace")}
 UPLOADED = tuple(f"upload.{name}" for name in ("execute", "unknown", "digest", "length", "broken", "held"))
 
 # mode → (groups tried by default, the obligations that it breaks)
@@ -101,7 +101,7 @@ BREAKAGES: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "forgets-a-changed-slot": (("prestate",), CHANGED),
     "no-rules-on-prestate": (("prestate",), {"prestate.obligations"}),
     "code-missing-on-prestate-is-invalid": (("prestate",), {"prestate.missing-code"}),
-    "copies-post-state": (("prestate",), {"prestate.computes"}),
+    "copies-post-state": (("prestate",), {"prestate.computes", "prestate.reborn"}),
     "unlisted-account-is-absent": (("prestate",), {"prestate.missing-account"}),
     "unlisted-slot-is-zero": (("prestate",), {"prestate.missing-slot"}),
     "does-without-section": (("prestate",), {"prestate.absent-section"}),
