@@ -3,6 +3,8 @@
 VerifierError
 ├── UsageError               arguments that contradict each other
 ├── InputError               a file or document given by the user that cannot be used
+│   └── JwtSecretError       a JWT secret file that cannot be used
+├── TokenError               a token of the Engine API that is not accepted
 ├── ConfigurationError       a configured value that is unknown, of the wrong kind, or impossible
 ├── ExecutorError            the stateful executor cannot go on
 │   ├── UnknownBlockError    a block that it does not have (rollback target, parent)
@@ -58,3 +60,11 @@ class AdapterUnavailableError(AdapterError):
 
 class AdapterBuildError(AdapterError):
     """An adapter's build command failed."""
+
+
+class JwtSecretError(InputError):
+    """A JWT secret file that cannot be read, or does not hold 32 bytes in hexadecimal. Never says what it holds."""
+
+
+class TokenError(VerifierError):
+    """A request's token is missing, malformed, signed with another secret, or not of now."""

@@ -20,7 +20,7 @@ from verifier.services.contract.instance import Instance
 VERIFIER = (sys.executable, "-m", "verifier.cli.main")
 MANIFESTS = configured_adapters()
 # Seconds a check of many cases; test_dropped and test_prestate drop every one.
-SAMPLE_TIME = "3"
+SAMPLE_TIME = "1"
 # Obligations that ask for no process of the kit's own, and take a few seconds.
 QUICK = ("describe", "health", "execute", "request", "missing.all", "process.socket-mode")
 # And some of each of the contract's later parts.

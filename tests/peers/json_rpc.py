@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from verifier.engine.jwt import encode_token
+from verifier.executors.jwt import encode_token
 
 TIMEOUT = 20.0  # seconds for an answer on two busy cores
 

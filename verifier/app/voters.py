@@ -7,14 +7,14 @@ from verifier.configuration.reading import EffectiveConfiguration
 from verifier.domain.quorum import QuorumPolicy, QuorumPolicyError, quorum_policy
 from verifier.errors import AdapterError, InputError, UsageError
 from verifier.executors.stateless.manifest import Manifest, read_manifests
-from verifier.executors.stateless.remotes import Remote, check_names, read_remotes
+from verifier.executors.stateless.remotes import EngineRemote, Remote, check_names, read_remotes
 
 from .adapters import adapters_directory
 
 # With n = 1 the execution client alone, whose bug this verifier is there to catch, would be the quorum.
 LEAST_REQUIRED = 2
 
-Adapter = Manifest | Remote
+Adapter = Manifest | Remote | EngineRemote
 
 
 @dataclass(frozen=True, slots=True)

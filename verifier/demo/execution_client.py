@@ -18,18 +18,17 @@ from aiohttp import web
 from verifier.demo.payload import payload_of
 from verifier.demo.private_chain import PrivateChain
 from verifier.domain.status import ExecutorStatus
-from verifier.engine.errors import TokenError
-from verifier.engine.jwt import check_token
-from verifier.errors import ExecutorError, UnknownBlockError
+from verifier.errors import ExecutorError, TokenError, UnknownBlockError
+from verifier.executors.jwt import check_token
 from verifier.executors.stateful.embedded.building import BlockPlan
 from verifier.executors.stateful.errors import UndecodableBlockError
-from verifier.services.conformance.loaders.blockchain_test_engine import payload_block
 from witness.errors import WitnessError
+from witness.formats.engine_payload import decode_engine_payload
 from witness.formats.geth_rlp import encode_witness_rlp
 from witness.formats.json_field import as_list, as_object, as_octets, as_quantity
 from witness.formats.rpc_block import block_to_objects
 from witness.formats.rpc_header import header_to_object
-from witness.header import decode_block_header, keccak256
+from witness.header import keccak256
 from witness.model import BlockWitness, Header
 
 LARGEST_REQUEST = 128 << 20  # bytes; a payload of the largest blocks has some 10 MB
@@ -129,9 +128,9 @@ class ExecutionClient:
             "eth_sendRawTransaction": self._add_transaction,
         }
         for number in range(1, 5):
-            methods[f"engine_newPayloadV{number}"] = self._new_payload
+            methods[f"engine_newPayloadV{number}"] = partial(self._new_payload, number)
             if witness_calls:
-                methods[f"engine_newPayloadWithWitnessV{number}"] = self._new_payload_with_witness
+                methods[f"engine_newPayloadWithWitnessV{number}"] = partial(self._new_payload_with_witness, number)
         for number in range(1, 4):
             methods[f"engine_forkchoiceUpdatedV{number}"] = self._fork_choice_updated
         for number in range(1, 6):
@@ -145,23 +144,21 @@ class ExecutionClient:
             }
         return methods
 
-    def _new_payload(self, parameters: list[Any]) -> dict[str, Any]:
-        return self._import(parameters)[0]
+    def _new_payload(self, version: int, parameters: list[Any]) -> dict[str, Any]:
+        return self._import(version, parameters)[0]
 
-    def _new_payload_with_witness(self, parameters: list[Any]) -> dict[str, Any]:
-        status, content = self._import(parameters)
+    def _new_payload_with_witness(self, version: int, parameters: list[Any]) -> dict[str, Any]:
+        status, content = self._import(version, parameters)
         return {**status, "witness": None if content is None else _data(encode_witness_rlp(content.witness))}
 
-    def _import(self, parameters: list[Any]) -> tuple[dict[str, Any], BlockWitness | None]:
+    def _import(self, version: int, parameters: list[Any]) -> tuple[dict[str, Any], BlockWitness | None]:
         """PayloadStatusV1, and the witness of a block that was executed now."""
-        stated = as_octets(as_object(parameters[0], "payload").get("blockHash"), "blockHash", 32)
-        encoded = payload_block(parameters)
-        header = decode_block_header(encoded)
-        if header.hash != stated:
-            reason = f"block hash mismatch: the payload says 0x{stated.hex()}, its fields give 0x{header.hash.hex()}"
-            return _status(ExecutorStatus.INVALID, None, reason), None
+        payload = decode_engine_payload(version, parameters)
+        header = payload.header
+        if payload.misfit:
+            return _status(ExecutorStatus.INVALID, None, payload.misfit), None
         try:
-            outcome = self.chain.import_block(encoded)
+            outcome = self.chain.import_block(payload.block)
         except UnknownBlockError:
             return _status(ExecutorStatus.SYNCING), None
         except UndecodableBlockError as error:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from verifier.engine.jwt import encode_token
+from verifier.executors.jwt import encode_token
 
 from .errors import CallError
 

@@ -6,8 +6,8 @@ from typing import Any
 import aiohttp
 
 from verifier.configuration.sections import Configuration, WitnessSource
-from verifier.engine.errors import JwtSecretError
-from verifier.engine.jwt import read_secret
+from verifier.errors import JwtSecretError
+from verifier.executors.jwt import read_secret
 
 from .clock import check_clock
 from .finding import Finding, fail, ok, warn

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from verifier.configuration.kinds import redacted
-from verifier.engine.jwt import encode_token
+from verifier.executors.jwt import encode_token
 
 # Seconds. Both clients are on this machine or near; one that takes longer for a version would miss every slot.
 ANSWER_TIMEOUT = 10.0

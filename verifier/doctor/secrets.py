@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from verifier.configuration.sections import Configuration
-from verifier.engine.errors import JwtSecretError
-from verifier.engine.jwt import read_secret
+from verifier.errors import JwtSecretError
+from verifier.executors.jwt import read_secret
 
 from .finding import Finding, fail, ok, warn
 

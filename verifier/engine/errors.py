@@ -1,14 +1,6 @@
 """Errors of the engine gate that an operator can cause."""
 
-from verifier.errors import InputError, VerifierError
-
-
-class JwtSecretError(InputError):
-    """A JWT secret file that cannot be read, or does not hold 32 bytes in hexadecimal. Never says what it holds."""
-
-
-class TokenError(VerifierError):
-    """A request's token is missing, malformed, signed with another secret, or not of now."""
+from verifier.errors import VerifierError
 
 
 class EngineListenError(VerifierError):

@@ -17,8 +17,9 @@ from aiohttp import (
 )
 from yarl import URL
 
+from verifier.executors.jwt import encode_token
+
 from .errors import ConnectionClosedError, ExecutionClientError, ExecutionClientTokenError
-from .jwt import encode_token
 
 CONNECT_TIMEOUT = 2.0  # seconds; it is on this machine or beside it, and whoever asks waits 8 s at most
 # Seconds for a gated call. Consensus clients give up after 8 s; the execution goes on behind, during a compaction of

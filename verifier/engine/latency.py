@@ -14,6 +14,7 @@ from aiohttp import ClientSession, web
 from verifier.domain.event import Event
 from verifier.domain.standing import Standing, StandingReport
 from verifier.domain.status import BlockStatus
+from verifier.executors.jwt import encode_token
 from verifier.services.chain_view import ChainView, FakeChainView, FakePayloadJudge, PayloadJudge
 from witness.errors import WitnessFormatError
 from witness.file import map_witness_file
@@ -25,7 +26,6 @@ from .capabilities import CLIENT_VERSION
 from .execution_client import ExecutionClient
 from .gate import EngineGate
 from .hold import HoldPolicy
-from .jwt import encode_token
 from .messages import CAPABILITIES, PAYLOAD, WITH_WITNESS
 from .proxy import LOOPBACK, MAX_BODY, EngineProxy
 

@@ -15,11 +15,12 @@ from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict
 
 from verifier.domain.event import Alarm
+from verifier.errors import TokenError
+from verifier.executors.jwt import check_token
 
-from .errors import ConnectionClosedError, EngineListenError, ExecutionClientError, TokenError
+from .errors import ConnectionClosedError, EngineListenError, ExecutionClientError
 from .execution_client import PIECE
 from .gate import EngineGate
-from .jwt import check_token
 from .messages import INTERNAL_ERROR, PARSE_ERROR, SERVER_ERROR, MalformedRequestError, encode_error, parse_request
 
 LOOPBACK = "127.0.0.1"

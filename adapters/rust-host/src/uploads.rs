@@ -31,11 +31,12 @@ const MAX_SILENCE: Duration = Duration::from_secs(30);
 pub struct Uploads {
     held: Mutex<Vec<(Hash, Bytes)>>,
     places: Semaphore,
+    max_silence: Duration,
 }
 
 impl Default for Uploads {
     fn default() -> Self {
-        Self { held: Mutex::default(), places: Semaphore::new(AT_ONCE) }
+        Self { held: Mutex::default(), places: Semaphore::new(AT_ONCE), max_silence: MAX_SILENCE }
     }
 }
 
@@ -56,7 +57,7 @@ impl Uploads {
         mut parts: impl Stream<Item = Result<UploadPart, Status>> + Unpin,
     ) -> Result<(), Status> {
         let _place = self.places.acquire().await.map_err(|_| Status::unavailable("the adapter is ending"))?;
-        let first = next(&mut parts).await?.ok_or_else(|| Status::invalid_argument("an upload without a part"))?;
+        let first = self.next(&mut parts).await?.ok_or_else(|| Status::invalid_argument("an upload without a part"))?;
         let digest = Hash::from_slice(&first.digest)
             .ok_or_else(|| Status::invalid_argument(format!("the digest has {} bytes, not 32", first.digest.len())))?;
         let length = first.length;
@@ -75,7 +76,7 @@ impl Uploads {
             }
             hasher.update(&content);
             file.extend_from_slice(&content);
-            part = next(&mut parts).await?;
+            part = self.next(&mut parts).await?;
         }
         if file.len() as u64 != length {
             return Err(Status::invalid_argument(format!("{} bytes, the first part says {length}", file.len())));
@@ -86,6 +87,14 @@ impl Uploads {
         }
         self.hold(digest, file.freeze());
         Ok(())
+    }
+
+    async fn next(
+        &self,
+        parts: &mut (impl Stream<Item = Result<UploadPart, Status>> + Unpin),
+    ) -> Result<Option<UploadPart>, Status> {
+        let silent = |_| Status::aborted(format!("nothing came for {} s", self.max_silence.as_secs()));
+        timeout(self.max_silence, parts.next()).await.map_err(silent)?.transpose()
     }
 
     fn hold(&self, digest: Hash, file: Bytes) {
@@ -102,13 +111,6 @@ impl Uploads {
     fn lock(&self) -> MutexGuard<'_, Vec<(Hash, Bytes)>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn next(
-    parts: &mut (impl Stream<Item = Result<UploadPart, Status>> + Unpin),
-) -> Result<Option<UploadPart>, Status> {
-    let silent = |_| Status::aborted(format!("nothing came for {} s", MAX_SILENCE.as_secs()));
-    timeout(MAX_SILENCE, parts.next()).await.map_err(silent)?.transpose()
 }
 
 #[cfg(test)]
@@ -174,9 +176,9 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn an_upload_that_falls_silent_is_given_up() {
-        let uploads = Uploads::default();
+        let uploads = Uploads { max_silence: Duration::from_millis(1), ..Uploads::default() };
         let silent = tokio_stream::iter(parts(&[7; 100], 30)).take(2).chain(tokio_stream::pending());
         assert_eq!(uploads.receive(silent).await.unwrap_err().code(), Code::Aborted);
     }

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from multidict import CIMultiDictProxy
 
-from verifier.engine.jwt import check_token
+from verifier.executors.jwt import check_token
 
 SECRET = b"\xee" * 32
 VERSION = [{"code": "FK", "name": "Fake", "version": "v1.2.3", "commit": "0x00000000"}]

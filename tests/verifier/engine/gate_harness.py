@@ -19,8 +19,8 @@ from verifier.domain.status import BlockStatus
 from verifier.engine.execution_client import ExecutionClient
 from verifier.engine.gate import EngineGate
 from verifier.engine.hold import HoldPolicy
-from verifier.engine.jwt import encode_token
 from verifier.engine.proxy import EngineProxy
+from verifier.executors.jwt import encode_token
 from verifier.services.chain_view import FakeChainView, FakePayloadJudge
 from verifier.services.conformance.loaders.rlp_chain import load_blocks
 from witness.formats.engine_payload import engine_parameters

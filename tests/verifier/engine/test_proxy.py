@@ -17,9 +17,9 @@ from tests.verifier.engine.fake_execution import NOW
 from tests.verifier.engine.gate_harness import CALLER_SECRET, HEADER, Harness, call, forkchoice, harness, new_payload
 from verifier.domain.event import Alarm, GateAnswered
 from verifier.engine.errors import EngineListenError
-from verifier.engine.jwt import encode_token
 from verifier.engine.messages import MalformedRequestError, parse_request
 from verifier.engine.proxy import EngineProxy
+from verifier.executors.jwt import encode_token
 
 # A loaded machine must not fail a test that is about values.
 FUZZ = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=60)

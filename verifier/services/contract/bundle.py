@@ -14,6 +14,7 @@ from witness.rlp_encoding import encode_integer
 from witness.trie import list_root
 
 from .bundled_block import BundledBlock, bundled
+from .reborn_accounts import RebornAccounts, make_reborn_accounts
 from .reference_chain import ReferenceChain, make_reference_chain
 from .tampering import POSITION, decoded, encoded_transactions, rebuilt
 
@@ -46,12 +47,13 @@ ENDLESS_CODE = """
 class Bundle:
     """The recorded blocks in ascending order. endless: a block that takes a client longer than any deadline here.
 
-    reference: a chain of its own, of which every step is known.
+    reference: a chain of its own, of which every step is known. reborn: a block of its own, whose changes are known.
     """
 
     blocks: tuple[BundledBlock, ...]
     endless: BundledBlock
     reference: ReferenceChain
+    reborn: RebornAccounts
 
     def of_forks(self, forks: Iterable[str]) -> tuple[BundledBlock, ...]:
         """The blocks of these forks."""
@@ -72,7 +74,8 @@ def record_bundle(chain: Path, directory: Path) -> Bundle:
         if event.status is not Status.RECORDED or event.path is None:
             raise InputError(f"{chain}: block at position {event.position}: {event.status}: {event.reason}")
         blocks.append(bundled(event.path))
-    return Bundle(tuple(blocks), _endless(blocks, directory), make_reference_chain(directory))
+    endless, reference = _endless(blocks, directory), make_reference_chain(directory)
+    return Bundle(tuple(blocks), endless, reference, make_reborn_accounts(directory))
 
 
 def _endless(blocks: list[BundledBlock], directory: Path) -> BundledBlock:

@@ -122,6 +122,7 @@ CATALOGUE: tuple[Entry, ...] = (
     _entry("prestate.missing-account", PRESTATE, prestate.missing_account),
     _entry("prestate.missing-slot", PRESTATE, prestate.missing_slot),
     _entry("prestate.missing-code", PRESTATE, prestate.missing_code),
+    _entry("prestate.reborn", PRESTATE, prestate.reborn),
     _entry("prestate.absent-section", PRESTATE, prestate.absent_section),
     _entry("prestate.malformed-section", PRESTATE, prestate.malformed_section),
     _entry("prestate.obligations", PRESTATE, prestate.obligations),

@@ -101,19 +101,13 @@ async def no_certificate(subject: Subject, evidence: Evidence) -> None:
     """With TLS who shows no certificate, or speaks no TLS, is not served."""
     if not _ours(subject, evidence):
         return
-    with _certificates() as made:
-        async with _listening(subject, "n", made.server) as instance:
-            address = await instance.listening(made.client)
-            # The right one first, so that it is known to be there.
-            right_one = await instance.wait_answering(address)
-            bare = grpc.ssl_channel_credentials(made.client.ca.read_bytes())
-            for name, channel in (
-                ("without a certificate", grpc.aio.secure_channel(str(address), bare)),
-                ("without TLS", grpc.aio.insecure_channel(str(address))),
-            ):
-                await _is_refused(evidence, name, GrpcConnection(address, channel))
-            evidence.expect(await right_one.describe() is not None, "afterwards nobody is served")
-            await right_one.close()
+    async with _guarded(subject, evidence, "n") as (address, made):
+        bare = grpc.ssl_channel_credentials(made.client.ca.read_bytes())
+        for name, channel in (
+            ("without a certificate", grpc.aio.secure_channel(str(address), bare)),
+            ("without TLS", grpc.aio.insecure_channel(str(address))),
+        ):
+            await _is_refused(evidence, name, GrpcConnection(address, channel))
     evidence.note("no certificate, and no TLS")
 
 
@@ -121,14 +115,9 @@ async def other_authority(subject: Subject, evidence: Evidence) -> None:
     """With TLS a certificate of another authority is as good as none."""
     if not _ours(subject, evidence):
         return
-    with _certificates() as made:
-        async with _listening(subject, "o", made.server) as instance:
-            address = await instance.listening(made.client)
-            right_one = await instance.wait_answering(address)
-            stranger = Address(host=address.host, port=address.port, tls=made.stranger)
-            await _is_refused(evidence, "a certificate of another authority", GrpcConnection(stranger))
-            evidence.expect(await right_one.describe() is not None, "afterwards nobody is served")
-            await right_one.close()
+    async with _guarded(subject, evidence, "o") as (address, made):
+        stranger = Address(host=address.host, port=address.port, tls=made.stranger)
+        await _is_refused(evidence, "a certificate of another authority", GrpcConnection(stranger))
     evidence.note("one certificate")
 
 
@@ -170,6 +159,19 @@ async def _is_refused(evidence: Evidence, name: str, connection: GrpcConnection)
     status = await connection.health("")
     evidence.expect(status == "UNAVAILABLE", f"{name}: Health is {status}")
     await connection.close()
+
+
+@asynccontextmanager
+async def _guarded(subject: Subject, evidence: Evidence, name: str) -> AsyncIterator[tuple[Address, Certificates]]:
+    """The address of one more process, with TLS. Who shows the right certificate is served before and afterwards."""
+    with _certificates() as made:
+        async with _listening(subject, name, made.server) as instance:
+            address = await instance.listening(made.client)
+            # Before, so that it is known to be there.
+            right_one = await instance.wait_answering(address)
+            yield address, made
+            evidence.expect(await right_one.describe() is not None, "afterwards nobody is served")
+            await right_one.close()
 
 
 @contextmanager

@@ -27,6 +27,8 @@ from .tracing import NO_TRACES, traced
 NO_PRESTATE = "MODE_PRESTATE is not among its modes"
 GIFT = 10**9 + 7  # wei that a sender has more before the block, and so after it
 NO_CODE = keccak256(b"")
+# What sections list of the slots of reborn_accounts: all that is there, or was written; a part; nothing.
+LISTINGS: tuple[dict[int, int], ...] = ({1: 11, 2: 22, 9: 0}, {1: 11}, {2: 22}, {})
 
 
 async def values(subject: Subject, evidence: Evidence) -> None:
@@ -127,6 +129,30 @@ async def missing_code(subject: Subject, evidence: Evidence) -> None:
             needed += evidence.expect(answer.names(gone), f"block {block.number} without a code: {answer}")
     _expect_needed(evidence, tried, needed)
     evidence.note(f"{tried} codes dropped or damaged, {needed} of what was needed")
+
+
+async def reborn(subject: Subject, evidence: Evidence) -> None:
+    """Contracts destroyed and made again: their slots are zero from then on; one that is not listed was zero before."""
+    both = subject.bundle.reborn
+    block = both.block
+    blocks = _blocks(subject, evidence, [block] if block.fork in subject.description.forks else [])
+    for block in blocks:
+        recorded = {
+            address: account
+            for address, account in _recorded(block).items()
+            if address not in (both.writing, both.silent)
+        }
+        for listed in LISTINGS:
+            accounts = decode_prestate(block.content.prestate or b"")
+            for address in (both.writing, both.silent):
+                account = accounts[address]
+                assert account is not None
+                slots = {key.to_bytes(32, "big"): value for key, value in listed.items()}
+                accounts[address] = replace(account, slots=slots)
+            answer = await _ask(subject, block, replace(block.content, prestate=encode_prestate(accounts)))
+            why = _wrong(answer, block, {**recorded, **both.after(listed)})
+            evidence.expect(not why, f"slots {sorted(listed)} listed: {why}")
+    evidence.note(f"{len(LISTINGS) if blocks else 0} sections for two contracts")
 
 
 async def absent_section(subject: Subject, evidence: Evidence) -> None:

@@ -1,15 +1,13 @@
 """Two blocks whose transactions run a few instructions each, so that every step of them is known beforehand."""
 
-import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verifier.errors import InputError
-from witness.file import write_witness_file
 from witness.header import keccak256
 
-from .bundled_block import BundledBlock, bundled
+from .bundled_block import BundledBlock
+from .recorded_blocks import record_blocks
 
 if TYPE_CHECKING:  # it brings py-evm with it, which takes a second
     from verifier.executors.stateful.embedded.signing import Wallet
@@ -65,15 +63,12 @@ class ReferenceChain:
 
 def make_reference_chain(directory: Path) -> ReferenceChain:
     """Makes the blocks and records them into `directory`. Raises VerifierError."""
-    from verifier.executors.stateful.embedded.building import BlockPlan, ChainBuilder
-    from verifier.executors.stateful.embedded.sample_chain import BALANCE, GENESIS_TIME, PRAGUE, SLOT, sample_genesis
+    from verifier.executors.stateful.embedded.building import BlockPlan
+    from verifier.executors.stateful.embedded.sample_chain import BALANCE, CHAIN_ID, GENESIS_TIME, PRAGUE, SLOT
     from verifier.executors.stateful.embedded.signing import Wallet
-    from verifier.executors.stateful.fake import MemorySink
     from verifier.executors.stateful.genesis import GenesisAccount
 
-    genesis = sample_genesis()
-    chain_id = genesis.config.chain_id
-    sender, authority = (Wallet(keccak256(f"reference {name}".encode()), chain_id) for name in ("sender", "authority"))
+    sender, authority = (Wallet(keccak256(f"reference {name}".encode()), CHAIN_ID) for name in ("sender", "authority"))
     addresses = {"sender": sender.address, "authority": authority.address} | {
         name: keccak256(f"reference {name}".encode())[-20:] for name in (*PROGRAMS, "nobody")
     }
@@ -89,19 +84,7 @@ def make_reference_chain(directory: Path) -> ReferenceChain:
         BlockPlan(GENESIS_TIME + SLOT, first),
         BlockPlan(GENESIS_TIME + PRAGUE * SLOT, _second_transactions(sender, authority, addresses)),
     ]
-    sink = MemorySink()
-    genesis = replace(genesis, accounts={**genesis.accounts, **accounts})
-    with (
-        tempfile.TemporaryDirectory(prefix="reference-chain-") as state,
-        ChainBuilder(Path(state), genesis, sink) as builder,
-    ):
-        for plan in plans:
-            _, outcome = builder.add(plan)
-            if outcome.invalid is not None:
-                raise InputError(f"reference chain: {outcome.invalid}")
-    contents = sorted(sink.published.values(), key=lambda content: content.number)
-    blocks = tuple(bundled(write_witness_file(content, directory, sync=False)) for content in contents)
-    return ReferenceChain(blocks, addresses)
+    return ReferenceChain(record_blocks(accounts, plans, directory), addresses)
 
 
 def _codes(addresses: dict[str, bytes]) -> dict[str, bytes]:

@@ -26,9 +26,9 @@ func (writes Writes) Hooks() *tracing.Hooks {
 	}}
 }
 
-// Changes compares the state after the block, which must be finalised, with the section. All that was read is listed,
-// and nothing is changed without being read; where a slot that was written is not listed, that is a miss, as it cannot
-// be said whether it changed. So misses must be looked at afterwards.
+// Changes compares the state after the block, which must be finalised, with the section. All that was read is listed, or
+// there were misses, and then the changes say nothing. Nothing is changed without being read, but the slots of an account
+// that had no storage or was destroyed: one that is not listed was zero before.
 func (section *Section) Changes(after *state.StateDB, writes Writes) []*rpcv1.PostAccount {
 	var changes []*rpcv1.PostAccount
 	for _, address := range section.addresses {
@@ -64,8 +64,9 @@ func (found *account) equals(nonce uint64, balance *uint256.Int, code common.Has
 func (section *Section) changedSlots(address common.Address, after *state.StateDB, written map[common.Hash]struct{},
 ) []*rpcv1.PostSlot {
 	var keys []common.Hash
+	var before map[common.Hash]common.Hash
 	if found := section.accounts[address]; found != nil {
-		keys = append(keys, found.keys...)
+		keys, before = append(keys, found.keys...), found.slots
 	}
 	for key := range written {
 		keys = append(keys, key)
@@ -73,11 +74,7 @@ func (section *Section) changedSlots(address common.Address, after *state.StateD
 	slices.SortFunc(keys, common.Hash.Cmp)
 	var changed []*rpcv1.PostSlot
 	for _, key := range slices.Compact(keys) {
-		before, err := after.Reader().Storage(address, key)
-		if err != nil {
-			continue // and recorded as a miss
-		}
-		if value := after.GetState(address, key); value != before {
+		if value := after.GetState(address, key); value != before[key] {
 			changed = append(changed, &rpcv1.PostSlot{Key: key.Bytes(), Value: bytes.TrimLeft(value[:], "\x00")})
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -36,12 +35,13 @@ type Case struct {
 	BlockHashes  map[uint64]common.Hash // of ancestors, by number, which nothing proves
 }
 
+// The checkout, from the folder of any package in internal, in which go test runs its tests.
+const checkout = "../../../.."
+
 // RealBlocks reads the blocks in a folder of ../shared/data beside the checkout, and skips the test where it is not
 // there.
 func RealBlocks(t testing.TB, folder string) []Case {
 	t.Helper()
-	_, source, _, _ := runtime.Caller(0)
-	checkout := filepath.Join(filepath.Dir(source), "..", "..", "..", "..")
 	pattern := filepath.Join(checkout, "..", "shared", "data", folder)
 	if _, err := os.Stat(pattern); errors.Is(err, fs.ErrNotExist) {
 		t.Skip("../shared/data/" + folder + " is not beside the checkout")

@@ -12,6 +12,7 @@ from verifier.executors.stateful.fake import MemorySink
 from verifier.services.conformance.loaders.fixtures import load_tests
 from verifier.services.conformance.loaders.genesis import load_genesis
 from verifier.services.conformance.loaders.rlp_chain import load_blocks
+from verifier.services.contract.reborn_accounts import make_reborn_accounts
 from verifier.services.recording import record_test
 from witness.header import decode_block_header, decode_header, keccak256
 from witness.model import PostState, PreAccount, PreState
@@ -177,6 +178,18 @@ def test_the_hive_chain(tmp_path: Path) -> None:
         for block in load_blocks(folder / "chain.rlp"):
             executor.import_block(block)
         assert executor.blocks == executor.head().number == 54
+
+
+def test_what_the_witness_does_not_list_of_an_account_made_again_was_zero(tmp_path: Path) -> None:
+    reborn = make_reborn_accounts(tmp_path)
+    again = reexecute(reborn.block.content, reborn.block.fork)
+    prestate, poststate = decode_prestate(again.prestate or b""), decode_poststate(again.poststate or b"")
+    for address in (reborn.writing, reborn.silent):
+        account = prestate[address]
+        assert account is not None
+        listed = {int.from_bytes(key, "big"): value for key, value in account.slots.items()}
+        assert 1 not in listed
+        assert poststate.get(address) == reborn.after(listed).get(address)
 
 
 PYSPECS = "BlockchainTests/GeneralStateTests/Pyspecs"

@@ -80,7 +80,8 @@ class TestCopying:
         found = findings(subject, "prestate")
         met = {id_ for id_, finding in found.items() if finding.standing is Standing.MET}
         assert met == {"prestate.values", "prestate.post-state", "prestate.no-nodes"}
-        assert found.pop("prestate.trace").standing is Standing.NOT_APPLICABLE
+        for id_ in ("prestate.trace", "prestate.reborn"):  # no traces, and not the fork
+            assert found.pop(id_).standing is Standing.NOT_APPLICABLE
         unmet = {id_ for id_, finding in found.items() if finding.standing is Standing.UNMET}
         assert unmet == set(found) - met
 

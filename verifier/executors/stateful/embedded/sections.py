@@ -52,8 +52,8 @@ def poststate_of(
 ) -> dict[bytes, PostAccount | None]:
     """What the block changed, by the definition in adapters/CONTRACT.md.
 
-    Of an account that was destroyed and made again, those slots that the prestate lists or the block wrote: others of
-    the old storage are not told of. Raises WitnessInsufficientError and EncodingError as ProvenState does.
+    Of an account that was destroyed and made again, those slots that the prestate lists or the block wrote; what is not
+    listed counts as zero before. Raises WitnessInsufficientError and EncodingError as ProvenState does.
     """
     changed: dict[bytes, PostAccount | None] = {}
     for address, old in prestate.items():
@@ -73,13 +73,18 @@ def _fields(account: PreAccount) -> tuple[int, int, bytes]:
 
 
 def _changed_slots(keys: list[bytes], old: PreAccount | None, root: bytes, after: ProvenState) -> dict[bytes, int]:
-    if old is not None and old.storage_root == root:
-        return {}
-    emptied = old is None or old.storage_root == EMPTY_ROOT
+    before: Mapping[bytes, int] = {} if old is None else old.slots
+    is_same = old is not None and old.storage_root == root
     slots: dict[bytes, int] = {}
     for key in keys:
-        before = 0 if old is None or emptied else old.slots.get(key)
-        value = after.slot(root, key)
-        if before is not None and value != before:
+        if key in before:
+            value = before[key] if is_same else after.slot(root, key)
+        else:
+            # Zero before: in a storage that was empty, or that was destroyed in the block before anybody asked.
+            try:
+                value = after.slot(root, key)
+            except (WitnessInsufficientError, EncodingError):
+                continue  # only named, and neither read nor written: as unknown as it was
+        if value != before.get(key, 0):
             slots[key] = value
     return slots
