@@ -111,6 +111,7 @@ def test_unknown_forks_are_refused() -> None:
         b"\xef\xbb\xbf{}",
         json.dumps({"data": data_json(root(1), root(2))}).encode("utf-16"),
     ],
+    ids=["empty", "null", "object", "cut", "utf-8", "deep", "NaN", "byte order mark", "utf-16"],
 )
 def test_garbage(body: bytes) -> None:
     with pytest.raises(UnreadableMessageError):
