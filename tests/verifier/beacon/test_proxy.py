@@ -165,7 +165,9 @@ def test_heads_of_answers_without_bodies() -> None:
 
 
 @pytest.mark.parametrize("mode", list(GateMode))
-@pytest.mark.parametrize(("head", "target", "passes"), [(1, 1, True), (2, 1, False), (1, 2, False), (3, 1, False)])
+@pytest.mark.parametrize(
+    ("head", "target", "passes"), [(1, 1, True), (2, 1, False), (1, 2, False), (3, 1, False), (1, 3, False)]
+)
 @pytest.mark.parametrize("ssz", [False, True])
 def test_attestation_data(head: int, target: int, passes: bool, ssz: bool, mode: GateMode) -> None:
     if mode is GateMode.MONITOR or (mode is GateMode.EPOCH_TARGET and head == 2):
@@ -183,7 +185,8 @@ def test_attestation_data(head: int, target: int, passes: bool, ssz: bool, mode:
                 error = json.loads(body)
                 assert status == error["code"] == 503
                 which = root(head) if head != 1 else root(target)
-                assert f"0x{BLOCKS[which].hex()[:8]}…" in error["message"]
+                if which == root(3):  # an undecided one's hold can end before its payload is looked up
+                    assert f"0x{BLOCKS[which].hex()[:8]}…" in error["message"]
             if mode is not GateMode.MONITOR:
                 assert gate.events.answers() == [
                     ("GET /eth/v1/validator/attestation_data", "passed" if passes else "refused", not passes)
