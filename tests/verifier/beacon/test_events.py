@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verifier.beacon.errors import BeaconNodeError
@@ -35,6 +35,7 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
 
 
 @given(st.lists(st.tuples(LINE, END)), st.lists(st.integers(0, 10_000), max_size=12))
+@settings(deadline=None)  # the machine may be busy
 def test_the_pieces_are_the_stream_wherever_it_is_cut(lines: list[tuple[bytes, bytes]], places: list[int]) -> None:
     stream = b"".join(line + end for line, end in lines) + b"\n\n"
     splitter = EventSplitter()
@@ -184,6 +185,7 @@ def test_a_head_that_the_beacon_node_does_not_know_is_dropped() -> None:
     st.lists(st.sampled_from([BLOCK, b":\n\n", b"event: chain_reorg\r\ndata: {}\r\n\r\n", head(1), head(2)])),
     st.lists(st.integers(0, 10_000), max_size=8),
 )
+@settings(deadline=None)  # the machine may be busy
 def test_all_but_undecided_heads_passes_byte_by_byte(events: list[bytes], places: list[int]) -> None:
     async def scenario() -> None:
         stream = Stream(FakeChainView({root(101): verified(root(101)), root(102): undecided(root(102))}))

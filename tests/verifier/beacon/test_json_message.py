@@ -3,7 +3,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verifier.beacon.errors import UnreadableMessageError, UnsupportedMessageError
@@ -111,6 +111,7 @@ def test_unknown_forks_are_refused() -> None:
         b"\xef\xbb\xbf{}",
         json.dumps({"data": data_json(root(1), root(2))}).encode("utf-16"),
     ],
+    ids=["empty", "null", "object", "cut", "utf-8", "deep", "NaN", "byte order mark", "utf-16"],
 )
 def test_garbage(body: bytes) -> None:
     with pytest.raises(UnreadableMessageError):
@@ -134,6 +135,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
+@settings(deadline=None)  # the machine may be busy
 def test_any_json_is_a_vote_or_an_error_of_its_own(value: Any) -> None:
     for kind in MessageKind:
         for read in (read_answer, read_list):

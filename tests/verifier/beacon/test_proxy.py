@@ -165,7 +165,9 @@ def test_heads_of_answers_without_bodies() -> None:
 
 
 @pytest.mark.parametrize("mode", list(GateMode))
-@pytest.mark.parametrize(("head", "target", "passes"), [(1, 1, True), (2, 1, False), (1, 2, False), (3, 1, False)])
+@pytest.mark.parametrize(
+    ("head", "target", "passes"), [(1, 1, True), (2, 1, False), (1, 2, False), (3, 1, False), (1, 3, False)]
+)
 @pytest.mark.parametrize("ssz", [False, True])
 def test_attestation_data(head: int, target: int, passes: bool, ssz: bool, mode: GateMode) -> None:
     if mode is GateMode.MONITOR or (mode is GateMode.EPOCH_TARGET and head == 2):
@@ -175,7 +177,7 @@ def test_attestation_data(head: int, target: int, passes: bool, ssz: bool, mode:
         beacon = node()
         answer = ssz_answer(data_ssz(root(head), root(target))) if ssz else data_answer(head, target)
         beacon.answers[DATA] = answer
-        async with gateway(beacon, chain(), mode, hold=LIMIT if passes else SHORT) as gate:
+        async with gateway(beacon, chain(), mode, hold=SHORT if 2 in (head, target) and not passes else LIMIT) as gate:
             status, body = await gate.ask("GET", DATA + "?slot=1&committee_index=0")
             if passes:
                 assert (status, body) == (200, answer.body)
@@ -183,7 +185,8 @@ def test_attestation_data(head: int, target: int, passes: bool, ssz: bool, mode:
                 error = json.loads(body)
                 assert status == error["code"] == 503
                 which = root(head) if head != 1 else root(target)
-                assert f"0x{BLOCKS[which].hex()[:8]}…" in error["message"]
+                if which == root(3):  # an undecided one's hold can end before its payload is looked up
+                    assert f"0x{BLOCKS[which].hex()[:8]}…" in error["message"]
             if mode is not GateMode.MONITOR:
                 assert gate.events.answers() == [
                     ("GET /eth/v1/validator/attestation_data", "passed" if passes else "refused", not passes)
@@ -399,11 +402,24 @@ def test_failures_of_both_in_one_answer() -> None:
         (b"[]", {"Content-Type": "application/json; charset=utf-16"}, 415),
         (b"[]", {"Content-Type": "text/plain"}, 415),
         (b"[]", {}, 415),
-        (gzip.compress(b"[]"), {"Content-Type": "application/json", "Content-Encoding": "gzip"}, 415),
+        (gzip.compress(b"[]", mtime=0), {"Content-Type": "application/json", "Content-Encoding": "gzip"}, 415),
         (b"[]", {"Content-Type": "application/json", "Eth-Consensus-Version": "heze"}, 415),
         (b"x", {"Content-Type": "application/octet-stream", "Eth-Consensus-Version": "fulu"}, 400),
         (b"x" * 240, {"Content-Type": "application/octet-stream"}, 415),
         (b" " * ((16 << 20) + 1), {"Content-Type": "application/json"}, 413),
+    ],
+    ids=[
+        "garbage",
+        "object",
+        "empty object",
+        "utf-16",
+        "text",
+        "untyped",
+        "gzip",
+        "fork",
+        "ssz",
+        "no fork",
+        "too long",
     ],
 )
 def test_requests_that_cannot_be_read_are_refused(body: bytes, headers: dict[str, str], status: int) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verifier.beacon.errors import BeaconNodeError, UnreadableMessageError
@@ -66,6 +66,7 @@ def test_a_block_of_an_unknown_shape_says_nothing(body: dict[str, Any]) -> None:
 
 
 @given(st.binary(max_size=50))
+@settings(deadline=None)  # the machine may be busy
 def test_garbage_is_an_error_of_its_own(body: bytes) -> None:
     for read in (read_block, read_genesis_root, lambda each: read_fork_choice(each, root(1))):
         with pytest.raises(UnreadableMessageError):

@@ -1,7 +1,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verifier.beacon.errors import UnreadableMessageError, UnsupportedMessageError
@@ -55,6 +55,7 @@ def test_answers_of_every_shape() -> None:
 
 
 @given(st.lists(votes(), max_size=5), st.sampled_from(FORKS), st.data())
+@settings(deadline=None)  # the machine may be busy
 def test_lists_are_read_and_put_together_again(
     drawn: list[tuple[bytes, VotedBlocks]], fork: str, data: st.DataObject
 ) -> None:
@@ -113,6 +114,7 @@ def test_the_minimal_presets_contributions_are_refused() -> None:
 
 
 @given(st.binary(max_size=600), st.sampled_from((None, *FORKS)))
+@settings(deadline=None)  # the machine may be busy
 def test_garbage_is_an_error_of_its_own(body: bytes, fork: str | None) -> None:
     for kind in ANSWERS:
         with contextlib.suppress(UnreadableMessageError):
