@@ -6,7 +6,7 @@ from pathlib import Path
 
 from verifier.errors import UsageError
 from verifier.executors.stateless.manifest import Manifest, read_manifests, select
-from verifier.executors.stateless.remotes import Remote, read_remotes, select_all
+from verifier.executors.stateless.remotes import AnyRemote, read_remotes, select_all
 
 ADAPTERS_VARIABLE = "VERIFIER_ADAPTERS"
 
@@ -38,7 +38,7 @@ def configured_adapters(names: Sequence[str] = ()) -> list[Manifest]:
     return manifests
 
 
-def selected_adapters(names: str | None, remotes: Path | None) -> tuple[list[Manifest], list[Remote]]:
+def selected_adapters(names: str | None, remotes: Path | None) -> tuple[list[Manifest], list[AnyRemote]]:
     """Those of this checkout and those of a file of remote ones; `names`, separated by commas, chooses among both.
 
     Raises UsageError, InputError, AdapterManifestError.

@@ -17,7 +17,7 @@ from verifier.domain.result import Mode
 from verifier.errors import InputError, UsageError
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool
-from verifier.executors.stateless.remotes import Remote
+from verifier.executors.stateless.remotes import AnyRemote, voting_lineages
 from verifier.services.replay import DEADLINE, WINDOW, ReplayOptions
 from verifier.services.replay import replay as replay_sources
 from verifier.services.sources import InputFailure, find_paths, open_sources, scratch_directory
@@ -79,8 +79,7 @@ def replay(
     if available:
         manifests = [manifest for manifest in manifests if is_available(manifest)]
     try:
-        lineages = {each.name: each.lineage for each in manifests} | {each.name: each.lineage for each in remotes}
-        policy = quorum_policy(lineages, quorum, reject)
+        policy = quorum_policy(voting_lineages(manifests, remotes), quorum, reject)
     except QuorumPolicyError as error:
         raise UsageError(str(error)) from None
     config = read_chain_config(chain_config) if chain_config else b""
@@ -115,7 +114,7 @@ async def until_signalled(work: Coroutine[Any, Any, int]) -> int:
 async def _replay(
     files: Sequence[Path],
     manifests: Sequence[Manifest],
-    remotes: Sequence[Remote],
+    remotes: Sequence[AnyRemote],
     options: ReplayOptions,
     *,
     as_json: bool,

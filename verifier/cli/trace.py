@@ -17,7 +17,7 @@ from verifier.domain.result import Abstention, Mode, Result
 from verifier.errors import UsageError
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool
-from verifier.executors.stateless.remotes import Remote
+from verifier.executors.stateless.remotes import AnyRemote
 from verifier.services.sources import InputFailure, find_paths, open_sources, scratch_directory
 from verifier.services.tracing import CONTEXT, DEADLINE, TraceOptions, compare_traces, read_trace
 from witness.errors import WitnessError
@@ -94,7 +94,7 @@ def trace(
 async def _trace(
     files: Sequence[Path],
     manifests: Sequence[Manifest],
-    remotes: Sequence[Remote],
+    remotes: Sequence[AnyRemote],
     options: TraceOptions,
     *,
     as_json: bool,

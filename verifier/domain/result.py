@@ -30,14 +30,15 @@ class Receipt:
 class Computed:
     """What the client computed; None where its fork has no such field. Hashes 32 bytes, bloom 256, gas in gas.
 
-    In prestate mode state_root is None, before Byzantium receipts_root too, and post_state has what changed.
+    In prestate mode state_root is None, before Byzantium receipts_root too, and post_state has what changed. A client
+    asked over its Engine API answers with the first two alone (decision 18): the others are then None.
     """
 
     state_root: bytes | None
     receipts_root: bytes | None
-    logs_bloom: bytes
-    gas_used: int
-    transactions_root: bytes
+    logs_bloom: bytes | None
+    gas_used: int | None
+    transactions_root: bytes | None
     blob_gas_used: int | None = None
     withdrawals_root: bytes | None = None
     requests_hash: bytes | None = None
@@ -105,6 +106,8 @@ class Result:
     """One adapter's outcome for one block. Times in milliseconds.
 
     elapsed_ms: from sending the request to having the answer, as the verifier saw it; adapter_ms: the adapter's own.
+    missing_unnoticed: the client takes what the witness lacks for empty, so that what speaks against the block may only
+    be a node that is not there.
     """
 
     adapter: str
@@ -112,3 +115,4 @@ class Result:
     outcome: Outcome
     elapsed_ms: float = 0.0
     adapter_ms: float | None = None
+    missing_unnoticed: bool = False

@@ -82,6 +82,11 @@ def read_result(header: Header, result: Result, *, unproven: bool = False) -> Vo
     A VALID of an unproven result only means that the header's other fields are equal; see `post_state`.
     """
     kind, reason, differences = _read(header, result.outcome, unproven=unproven)
+    if kind is VoteKind.INVALID and result.missing_unnoticed:
+        # A contradiction that everybody sees, and no statement about the block: nobody can say which of the two it is.
+        kind, reason = VoteKind.ABSTAIN, f"{AbstentionReason.REFUSED}: {reason}; or the witness lacks something"
+        if isinstance(result.outcome, BrokenRule):
+            differences = (Difference("rules", "kept", f"broken: {result.outcome.detail}"),)
     return Vote(result.adapter, result.lineage, kind, reason, differences, result.elapsed_ms)
 
 

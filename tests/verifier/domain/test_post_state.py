@@ -130,7 +130,7 @@ def test_an_adapter_that_is_not_configured_makes_no_quorum() -> None:
         (BrokenRule("base_fee", "7, not 8"), I),
         (Abstention(AbstentionReason.TIMEOUT), A),
         (replace(computed_for(PRAGUE_HEADER), state_root=None, gas_used=1, post_state=state()), I),
-        (replace(computed_for(PRAGUE_HEADER), state_root=None, logs_bloom=None, post_state=state()), A),  # type: ignore[arg-type]
+        (replace(computed_for(PRAGUE_HEADER), state_root=None, logs_bloom=None, post_state=state()), A),
     ],
 )
 def test_everything_else_is_read_as_in_proof_mode(outcome: Outcome, kind: VoteKind) -> None:

@@ -109,3 +109,17 @@ def test_a_withheld_vote_is_no_statement(kind: VoteKind) -> None:
         assert withheld is vote
     else:
         assert (withheld.kind, withheld.reason) == (VoteKind.ABSTAIN, "refused: the root is not trusted")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "field"),
+    [
+        (replace(computed_for(PRAGUE_HEADER), state_root=b"\1" * 32), "state_root"),
+        (BrokenRule("base_fee", "7, not 8"), "rules"),
+    ],
+)
+def test_who_does_not_notice_what_is_missing_contradicts_and_does_not_reject(outcome: Outcome, field: str) -> None:
+    vote = cast_vote(PRAGUE_HEADER, Result("node", "geth", outcome, missing_unnoticed=True))
+    assert vote.kind is VoteKind.ABSTAIN
+    assert (vote.reason or "").endswith("; or the witness lacks something")
+    assert [difference.field for difference in vote.differences] == [field]

@@ -63,13 +63,13 @@ def decode_outcome(response: pb.ExecuteResponse, mode: Mode = Mode.PROOF) -> Out
             rule = response.broken_rule.rule
             if rule in (pb.RULE_UNSPECIFIED, *_unknown(pb.Rule, rule)):
                 raise MalformedAnswerError(f"broken rule {rule} is not in the contract")
-            return BrokenRule(rule_name(rule), _line(response.broken_rule.detail))
+            return BrokenRule(rule_name(rule), one_line(response.broken_rule.detail))
         case "abstention":
             reason = ABSTENTION_REASONS.get(response.abstention.reason)
             if reason is None:
                 raise MalformedAnswerError(f"abstention reason {response.abstention.reason} is not in the contract")
             missing = tuple(_missing(item) for item in response.abstention.missing[:10])
-            return Abstention(reason, _line(response.abstention.detail), missing)
+            return Abstention(reason, one_line(response.abstention.detail), missing)
         case _:
             raise MalformedAnswerError("the answer has no outcome")
 
@@ -154,7 +154,7 @@ def _missing(message: pb.Missing) -> Missing:
     key = _octets(message.key, HASH_LENGTH, "missing key") if message.key else b""
     if kind in ("account", "slot") and (not address or (kind == "slot") != bool(key)):
         raise MalformedAnswerError(f"a missing {kind} is not named")
-    return Missing(kind, hash_, message.number, _line(message.where), address, key)
+    return Missing(kind, hash_, message.number, one_line(message.where), address, key)
 
 
 def _optional(message: pb.Computed, field: str) -> bytes | None:
@@ -175,6 +175,6 @@ def _octets(value: bytes, length: int, name: str) -> bytes:
     return value
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """One printable line: what an adapter says ends in terminals, logs and pages."""
     return "".join(c if c.isprintable() else " " for c in text)[:MAX_DETAIL].strip()

@@ -14,10 +14,11 @@ from verifier.domain.result import Abstention, AbstentionReason, Result
 from .address import Address
 from .base import ExecutionRequest, StatelessExecutor
 from .client import AdapterClient, AdapterLostError
+from .engine_remote import EngineExecutor
 from .manifest import Manifest
 from .process import AdapterProcess, ProcessState
 from .remote import RemoteAdapter
-from .remotes import Remote
+from .remotes import AnyRemote, EngineRemote
 from .sockets import create_socket_directory
 from .tracer import TraceBatch, Tracer
 from .upload import WitnessDigests
@@ -168,7 +169,7 @@ class AdapterPool:
     """The configured adapters, running or not, and remote ones. An async context: ours are stopped at its end."""
 
     def __init__(
-        self, manifests: Sequence[Manifest], remotes: Sequence[Remote] = (), stuck_after: float = STUCK_AFTER
+        self, manifests: Sequence[Manifest], remotes: Sequence[AnyRemote] = (), stuck_after: float = STUCK_AFTER
     ) -> None:
         self._manifests = manifests
         self._remotes = remotes
@@ -178,6 +179,7 @@ class AdapterPool:
         self.tracers: list[Tracer] = []  # the same ones
         self.supervised: list[SupervisedAdapter] = []
         self.remote: list[RemoteAdapter] = []
+        self.engines: list[EngineExecutor] = []
 
     async def __aenter__(self) -> "AdapterPool":
         self._directory = create_socket_directory()
@@ -195,6 +197,12 @@ class AdapterPool:
             self.tracers.append(adapter)
         digests = WitnessDigests()
         for remote in self._remotes:
+            if isinstance(remote, EngineRemote):
+                engine = EngineExecutor(remote)
+                self.engines.append(engine)
+                self.executors.append(engine)
+                self.tracers.append(engine)
+                continue
             elsewhere = RemoteAdapter(remote, digests)
             elsewhere.start()
             self.remote.append(elsewhere)
@@ -208,7 +216,7 @@ class AdapterPool:
 
     async def _stop(self) -> None:
         # The connections first: gRPC would report each one that breaks.
-        await asyncio.gather(*(adapter.close() for adapter in self.remote))
+        await asyncio.gather(*(adapter.close() for adapter in self.remote), *(each.close() for each in self.engines))
         await asyncio.gather(*(adapter.stop() for adapter in self.supervised))
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)

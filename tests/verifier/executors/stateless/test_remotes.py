@@ -9,7 +9,8 @@ import trustme
 from tests.verifier.executors.stateless.conftest import Scripted
 from verifier.errors import InputError, UsageError, VerifierError
 from verifier.executors.stateless.address import Address, TlsFiles
-from verifier.executors.stateless.remotes import Remote, read_remotes, select_all
+from verifier.executors.stateless.manifest import Manifest
+from verifier.executors.stateless.remotes import EngineRemote, Remote, read_remotes, select_all, voting_lineages
 
 
 @pytest.fixture
@@ -105,3 +106,55 @@ def test_selecting_among_both_kinds(scripted: Scripted) -> None:
     for remotes, names in (([far], ["c"]), ([replace(far, name="a")], []), ([far, far], [])):
         with pytest.raises(VerifierError, match=r"no such adapter: c \(there are: a, b, far\)|two adapters are named"):
             select_all(manifests, remotes, names)
+
+
+SECRET = "5e" * 32
+ENGINE = 'kind = "engine"\nlineage = "geth"\njwt_secret_file = "jwt.hex"\n'
+
+
+def test_an_engine_api(folder: Path) -> None:
+    (folder / "jwt.hex").write_text(SECRET)
+    path = written(
+        folder,
+        f'[node]\n{ENGINE}url = "http://127.0.0.1:8551"\n'
+        f'[far]\n{ENGINE}url = "https://node.example:8551"\ntls_ca = "ca.pem"\n'
+        f'[near]\n{ENGINE}url = "http://geth:8551"\nplain_http = true\n'
+        '[adapter]\nlineage = "revm"\naddress = "127.0.0.1:9501"\n',
+    )
+    secret = folder / "jwt.hex"
+    remotes = read_remotes(path)
+    assert remotes == [
+        EngineRemote("node", "geth", "http://127.0.0.1:8551", secret),
+        EngineRemote("far", "geth", "https://node.example:8551", secret, folder / "ca.pem"),
+        EngineRemote("near", "geth", "http://geth:8551", secret),
+        Remote("adapter", "revm", Address(host="127.0.0.1", port=9501)),
+    ]
+
+
+def test_an_engine_api_does_not_count_in_m(folder: Path) -> None:
+    own = Manifest("eels", "eels", "for tests", ("paris",), folder, ("true",))
+    adapter = Remote("far", "revm", Address(host="127.0.0.1", port=9501))
+    engine = EngineRemote("node", "besu", "http://127.0.0.1:8551", folder / "jwt.hex")
+    assert voting_lineages([own], [adapter, engine]) == {"eels": "eels", "far": "revm"}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('kind = "else"\n', "kind is neither 'adapter' nor 'engine'"),
+        (ENGINE, "url is missing"),
+        (f'{ENGINE}url = "http://127.0.0.1:1"\naddress = "127.0.0.1:1"', "unknown: address"),
+        (f'{ENGINE}url = "127.0.0.1:8551"', "url is not http"),
+        (f'{ENGINE}url = "http://127.0.0.1:99999"', "url is not http"),
+        (f'{ENGINE}url = "http://10.0.0.7:8551"', "plain HTTP to another machine"),
+        (f'{ENGINE}url = "http://10.0.0.7:8551"\nplain_http = "yes"', "neither true nor false"),
+        (f'{ENGINE}url = "https://me:{SECRET}@node:8551"', "url holds a name or a password"),
+        (f'{ENGINE}url = "https://node:8551"\ntls_ca = "a-key.pem"', "no CA certificates"),
+        (f'{ENGINE.replace("jwt.hex", "ca.pem")}url = "https://node:8551"', "no JWT secret"),
+    ],
+)
+def test_what_is_wrong_with_an_engine_api(folder: Path, text: str, reason: str) -> None:
+    (folder / "jwt.hex").write_text(SECRET)
+    with pytest.raises(InputError, match=reason) as caught:
+        read_remotes(written(folder, f"[node]\n{text}"))
+    assert SECRET not in str(caught.value)

@@ -5,7 +5,10 @@ from typing import Any
 
 from verifier.domain.result import Computed, Receipt
 
-OPTIONAL = {
+FIELDS = {
+    "logs_bloom": "logsBloom",
+    "gas_used": "gasUsed",
+    "transactions_root": "transactionsRoot",
     "state_root": "stateRoot",
     "receipts_root": "receiptsRoot",
     "blob_gas_used": "blobGasUsed",
@@ -25,12 +28,9 @@ def _dumped(document: dict[str, Any]) -> bytes:
 def encode_results(results: Computed) -> bytes:
     """Canonical JSON: sorted keys, no white space."""
     document: dict[str, Any] = {
-        "logsBloom": _encoded(results.logs_bloom),
-        "gasUsed": _encoded(results.gas_used),
-        "transactionsRoot": _encoded(results.transactions_root),
         "receipts": [_encode_receipt(receipt) for receipt in results.receipts],
     }
-    for attribute, key in OPTIONAL.items():
+    for attribute, key in FIELDS.items():
         value = getattr(results, attribute)
         if value is not None:
             document[key] = _encoded(value)
