@@ -108,9 +108,10 @@ def stands(mode: GateMode, report: StandingReport) -> bool:
 def worth_waiting(mode: GateMode, report: StandingReport) -> bool:
     """Whether votes that are still to come can change what is answered for the block, in epoch-target as a target.
 
-    No votes end a dispute, and nothing is held in monitor mode.
+    No votes end a dispute. In monitor mode nothing is held, and who wants to know what would have been answered waits
+    for the same as in every-block mode.
     """
-    if mode is GateMode.MONITOR or report.decided or report.disputed:
+    if report.decided or report.disputed:
         return False
     return mode is not GateMode.EPOCH_TARGET or report.own is not BlockStatus.VERIFIED
 

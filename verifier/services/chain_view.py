@@ -16,7 +16,9 @@ class ChainView(Protocol):
         """Where the block stands now."""
 
     async def wait(self, block_hash: bytes, seconds: float) -> StandingReport:
-        """Where the block stands once that is decided, or after `seconds`.
+        """Where the block stands once that is decided, or after `seconds`; at once where it is disputed.
+
+        In epoch-target mode also once the block itself is verified, whatever its ancestors are.
 
         Asks for whatever is not under way to be judged: the block itself, ancestors that this verifier never saw.
         """

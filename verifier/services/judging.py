@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from verifier.domain.epoch import EpochSchedule
-from verifier.domain.event import Alarm, Observer, PayloadReceived, VoteCast, WitnessFailed
+from verifier.domain.event import Alarm, Observer, VoteCast, WitnessFailed
 from verifier.domain.gate import GateMode
 from verifier.domain.quorum import Decision, QuorumPolicy, Verdict
 from verifier.domain.result import Mode
@@ -36,7 +36,6 @@ from witness.chain_config import parse_chain_config
 from witness.errors import EncodingError, WitnessError
 from witness.file import parent_state_root
 from witness.model import BlockWitness, Header
-from witness.rlp_item import list_items
 from witness.store import WitnessStore
 
 from .backlog import Backlog, Payloads, Retries, Waiting
@@ -150,10 +149,7 @@ class Judge:
 
     def receive(self, block: bytes, header: Header) -> None:
         """As PayloadJudge.receive."""
-        tracked = tracked_from(self._chain_id, header)
-        if self._chain.tracked(header.hash) is None:
-            self._observer.notify(PayloadReceived(tracked.block, _count_transactions(block), header.gas_used))
-            self._chain.receive(tracked)
+        self._chain.receive(tracked_from(self._chain_id, header))
         self._payloads.put(header.hash, block, self._clock())
 
     def executed(self, header: Header, witness: BlockWitness | None, *, valid: bool, detail: str = "") -> None:
@@ -388,12 +384,3 @@ class Judge:
 
     def _report(self, block_hash: bytes, judged: Judged, decision: Decision, votes: tuple[Vote, ...]) -> None:
         self._chain.apply(block_hash, judged, decision, votes)
-
-
-def _count_transactions(block: bytes) -> int:
-    """How many transactions are in a block's RLP; 0 if it cannot be read: that is for the clients to say."""
-    try:
-        _, at, _, stop = list_items(block)[1]
-        return len(list_items(block[at:stop]))
-    except (EncodingError, IndexError):
-        return 0
