@@ -7,14 +7,14 @@ from verifier.configuration.reading import EffectiveConfiguration
 from verifier.domain.quorum import QuorumPolicy, QuorumPolicyError, quorum_policy
 from verifier.errors import AdapterError, InputError, UsageError
 from verifier.executors.stateless.manifest import Manifest, read_manifests
-from verifier.executors.stateless.remotes import EngineRemote, Remote, check_names, read_remotes
+from verifier.executors.stateless.remotes import AnyRemote, EngineRemote, check_names, read_remotes
 
 from .adapters import adapters_directory
 
 # With n = 1 the execution client alone, whose bug this verifier is there to catch, would be the quorum.
 LEAST_REQUIRED = 2
 
-Adapter = Manifest | Remote | EngineRemote
+Adapter = Manifest | AnyRemote
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Voters:
         return [each for each in (*self.live, *self.late) if isinstance(each, Manifest)]
 
     @property
-    def remotes(self) -> list[Remote]:
-        """Those that run elsewhere, the live ones first."""
-        return [each for each in (*self.live, *self.late) if isinstance(each, Remote)]
+    def remotes(self) -> list[AnyRemote]:
+        """Those that somebody else runs, the live ones first."""
+        return [each for each in (*self.live, *self.late) if not isinstance(each, Manifest)]
 
 
 def find_voters(effective: EffectiveConfiguration) -> Voters:
@@ -42,6 +42,10 @@ def find_voters(effective: EffectiveConfiguration) -> Voters:
     known = _known(effective)
     live = _named(effective, known, "live", values.adapters.live)
     late = _named(effective, known, "late", values.adapters.late)
+    engines = [each.name for each in live if isinstance(each, EngineRemote)]
+    if engines:
+        reason = f"{', '.join(engines)}: an Engine API never answers every field, so it cannot attest; name it in late"
+        raise effective.refuse("adapters", "live", reason)
     assert values.execution.lineage is not None, "checked with the configuration"
     lineages = {each.name: each.lineage for each in live} | {values.execution.name: values.execution.lineage}
     quorum = values.quorum

@@ -10,8 +10,10 @@ from verifier.cli.adapters import adapters
 from verifier.cli.bench import bench
 from verifier.cli.config import config
 from verifier.cli.doctor import doctor
+from verifier.cli.ledger import ledger
 from verifier.cli.record import record
 from verifier.cli.replay import replay
+from verifier.cli.sidecar import sidecar
 from verifier.cli.trace import trace
 from verifier.cli.witness import witness
 from verifier.errors import VerifierError
@@ -34,8 +36,10 @@ verifier.add_command(adapters)
 verifier.add_command(bench)
 verifier.add_command(config)
 verifier.add_command(doctor)
+verifier.add_command(ledger)
 verifier.add_command(record)
 verifier.add_command(replay)
+verifier.add_command(sidecar)
 verifier.add_command(trace)
 verifier.add_command(witness)
 

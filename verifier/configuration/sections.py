@@ -112,6 +112,8 @@ class AdaptersSection:
     live: tuple[str, ...] = key(NAMES, ("geth", "revm", "ethrex"), "adapters that count before the deadline (in m)")
     late: tuple[str, ...] = key(NAMES, ("ethereumjs", "eels", "pyevm"), "slow ones: only their INVALID counts, late")
     remotes: Path | None = key(optional(FILE), None, "TOML file of adapters on other machines (docs/remote.md)")
+    # Attestations are due a third of a slot after its start, and the payload has come in by then.
+    verdict_seconds: float = key(SECONDS, 4.0, "when the verdict on a block is overdue: it is held")
     # Later than any gate waits: a vote that comes then still decides, and a late INVALID still closes the gates.
     deadline_seconds: float = key(SECONDS, 60.0, "when an adapter's answer on a block is given up")
 

@@ -15,7 +15,6 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from verifier.demo.payload import payload_of
 from verifier.demo.private_chain import PrivateChain
 from verifier.domain.status import ExecutorStatus
 from verifier.errors import ExecutorError, TokenError, UnknownBlockError
@@ -23,7 +22,7 @@ from verifier.executors.jwt import check_token
 from verifier.executors.stateful.embedded.building import BlockPlan
 from verifier.executors.stateful.errors import UndecodableBlockError
 from witness.errors import WitnessError
-from witness.formats.engine_payload import decode_engine_payload
+from witness.formats.engine_payload import decode_engine_payload, engine_parameters
 from witness.formats.geth_rlp import encode_witness_rlp
 from witness.formats.json_field import as_list, as_object, as_octets, as_quantity
 from witness.formats.rpc_block import block_to_objects
@@ -204,7 +203,7 @@ class ExecutionClient:
         built = self._built.get(parameters[0]) if isinstance(parameters[0], str) else None
         if built is None:
             raise RpcError(UNKNOWN_PAYLOAD, "no payload of that id")
-        payload = payload_of(built[0])
+        payload: dict[str, Any] = engine_parameters(*built)[1][0]
         if number == 1:
             return payload
         answer: dict[str, Any] = {"executionPayload": payload, "blockValue": "0x0"}

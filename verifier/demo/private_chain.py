@@ -20,8 +20,6 @@ from witness.header import decode_header
 from witness.model import BlockWitness, Header
 from witness.store import Retention, WitnessStore
 
-from .payload import transactions_of
-
 WITNESSES = 1024  # kept, by number: more than a demonstration has blocks
 MOST_POOLED = 4096  # transactions; what comes then is refused
 FORK_CHOICE_FILE = "fork-choice.json"
@@ -81,8 +79,8 @@ class PrivateChain:
         if chosen != self._tags:
             self._tags = chosen
             self._write_fork_choice()
-        included = set(self.transactions(head))
-        self.pool = [each for each in self.pool if each not in included]
+        block = self.block(head)
+        self.pool = [each for each in self.pool if block is None or each not in block]
         return header
 
     def build(self, parent: bytes, plan: BlockPlan) -> tuple[bytes, tuple[bytes, ...]]:
@@ -151,11 +149,6 @@ class PrivateChain:
     def block(self, block_hash: bytes) -> bytes | None:
         """The RLP of a known valid block; None for the genesis block."""
         return self._read("blocks", block_hash)
-
-    def transactions(self, block_hash: bytes) -> list[bytes]:
-        """The transactions of a known block, none of the genesis block's."""
-        encoded = self.block(block_hash)
-        return [] if encoded is None else transactions_of(encoded)
 
     def witness(self, block_hash: bytes) -> BlockWitness | None:
         """The witness of an executed block, valid or not."""

@@ -27,7 +27,9 @@ class Capabilities:
     version: "name/version", "" if it does not say. methods: those that it names, None until it has answered.
     """
 
-    def __init__(self, client: ExecutionClient, observer: Observer) -> None:
+    def __init__(self, client: ExecutionClient, observer: Observer, *, witnesses: bool = True) -> None:
+        """witnesses: whether the client's answers are to bring them where it can."""
+        self._witnesses = witnesses
         self.version = ""
         self.methods: frozenset[str] | None = None
         self._client = client
@@ -55,7 +57,7 @@ class Capabilities:
     def witness_method(self, version: int) -> str | None:
         """The method that executes a payload of newPayload's `version` and gives its witness, if there is one."""
         method = f"{PAYLOAD}{WITH_WITNESS}V{version}"
-        return method if self.methods is not None and method in self.methods else None
+        return method if self._witnesses and self.methods is not None and method in self.methods else None
 
     def heard(self, parameters: Any) -> None:
         """The consensus client has asked with these parameters, for whatever reason: perhaps ours are old too."""

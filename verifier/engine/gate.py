@@ -38,6 +38,7 @@ class EngineGate:
 
     client: the execution client; not closed here. chain_config: geth-genesis config JSON of its chain, for the
     witnesses that it gives. at_once: whether a block with this timestamp (seconds) is judged as soon as it comes.
+    witnesses: whether payloads are executed by newPayloadWithWitness where the client has it.
     """
 
     def __init__(
@@ -50,9 +51,10 @@ class EngineGate:
         policy: HoldPolicy,
         chain_config: bytes,
         at_once: Callable[[int], bool] = always,
+        witnesses: bool = True,
     ) -> None:
         self.client = client
-        self.capabilities = Capabilities(client, observer)
+        self.capabilities = Capabilities(client, observer, witnesses=witnesses)
         self.observer = observer
         self._hold = Hold(policy, chain, observer)
         self._payloads = NewPayloads(client, self.capabilities, judge, self._hold, observer, chain_config, at_once)

@@ -194,6 +194,25 @@ class SqliteLedger:
             self._lock = None
 
 
+def read_identity(path: Path) -> tuple[int, bytes]:
+    """Which chain a ledger is of: chain id, and the hash of block 0. Takes no lock. Raises LedgerError."""
+    if not path.is_file():
+        raise LedgerError(f"{path}: there is no ledger")
+    try:
+        connection = _connect(path, read_only=True)
+        try:
+            if _pragma(connection, "application_id") != APPLICATION_ID:
+                raise ForeignLedgerError(f"{path}: not a ledger of this program")
+            rows = connection.execute("SELECT chain_id, genesis FROM identity").fetchall()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise _translated(path, error) from error
+    if len(rows) != 1 or not isinstance(rows[0][0], int) or not isinstance(rows[0][1], bytes):
+        raise LedgerDamagedError(f"{path}: does not say of which chain it is")
+    return rows[0][0], rows[0][1]
+
+
 def _lock(path: Path) -> int:
     """The right to write, until the descriptor is closed. SQLite's own locks are held only while it writes."""
     lock = path.with_name(path.name + LOCK_SUFFIX)

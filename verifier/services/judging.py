@@ -11,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from verifier.domain.epoch import EpochSchedule
 from verifier.domain.event import Alarm, Observer, VoteCast, WitnessFailed
 from verifier.domain.gate import GateMode
 from verifier.domain.quorum import Decision, QuorumPolicy, Verdict
@@ -65,6 +64,13 @@ EXECUTION_PATIENCE = 10.0
 OPEN = (BlockStatus.RECEIVED, BlockStatus.EXECUTED, BlockStatus.AVAILABLE)
 
 
+class Schedule(Protocol):
+    """When epochs begin. `verifier.domain.epoch.EpochSchedule` is one."""
+
+    def starts_epoch(self, timestamp: int) -> bool:
+        """Whether a block of this timestamp (seconds) is in an epoch's first slot, as far as that is known."""
+
+
 @dataclass(frozen=True)
 class JudgingOptions:
     """How blocks are judged.
@@ -78,7 +84,7 @@ class JudgingOptions:
     chain_config: bytes
     executor: str = ""
     mode: Mode = Mode.PROOF
-    schedule: EpochSchedule | None = None
+    schedule: Schedule | None = None
     deadline: float = DEADLINE
     patience: float = PATIENCE
     window: int = WINDOW

@@ -1,0 +1,78 @@
+"""What an operator says of a block: kept with its reason, found by any clear name, and never over an INVALID."""
+
+from pathlib import Path
+
+import pytest
+
+from verifier.domain.block import BlockReference
+from verifier.domain.status import BlockStatus, TrackedBlock
+from verifier.errors import UsageError
+from verifier.ledger.errors import ForeignLedgerError, LedgerError, LedgerInUseError
+from verifier.ledger.sqlite import SqliteLedger, read_identity
+from verifier.services.operator_word import find_block, trust
+
+GENESIS = bytes([7]) * 32
+AT = 1_800_000_000.5
+
+
+def tracked(number: int, byte: int, status: BlockStatus = BlockStatus.AVAILABLE) -> TrackedBlock:
+    block = BlockReference(5, number, bytes([byte]) * 32)
+    return TrackedBlock(block, bytes(32), bytes(32), number, status, "seen")
+
+
+def test_a_trusted_block_is_an_anchor_and_why_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with SqliteLedger(path, 5, GENESIS) as ledger:
+        ledger.put(tracked(1, 0xAA), tracked(2, 0xBB))
+        trusted = trust(ledger, "0xaaaaaaaa", "compared it\nwith two explorers", AT)
+    assert (trusted.status, trusted.anchor) == (BlockStatus.VERIFIED, True)
+    with SqliteLedger(path, *read_identity(path), read_only=True) as ledger:
+        assert find_block(ledger, "1") == trusted
+        assert ledger.words() == [(AT, bytes([0xAA]) * 32, "trust: compared it with two explorers")]
+        assert "two explorers" in trusted.why
+
+
+def test_no_word_makes_an_invalid_block_good(tmp_path: Path) -> None:
+    with SqliteLedger(tmp_path / "ledger.sqlite", 5, GENESIS) as ledger:
+        ledger.put(tracked(1, 0xAA, BlockStatus.INVALID))
+        with pytest.raises(UsageError, match=r"is INVALID .* which is final"):
+            trust(ledger, "1", "I know better", AT)
+        assert not ledger.words()
+
+
+def test_blocks_are_named_clearly_or_not_at_all(tmp_path: Path) -> None:
+    with SqliteLedger(tmp_path / "ledger.sqlite", 5, GENESIS) as ledger:
+        ledger.put(tracked(1, 0xAA), tracked(1, 0xBB))
+        assert find_block(ledger, "bbbbbbbbbb").block.hash == bytes([0xBB]) * 32
+        for name, reason in (
+            ("1", "several blocks"),
+            ("9", "no such block in the ledger"),
+            ("0xaa", "at least 8 digits"),
+            ("cccccccc", "checkpoint"),
+        ):
+            with pytest.raises(UsageError, match=reason):
+                find_block(ledger, name)
+        with pytest.raises(UsageError, match="say why"):
+            trust(ledger, "bbbbbbbb", "  ", AT)
+
+
+def test_a_ledger_in_use_is_left_alone_and_can_be_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with SqliteLedger(path, 5, GENESIS) as ledger:
+        ledger.put(tracked(1, 0xAA))
+        assert read_identity(path) == (5, GENESIS)
+        with pytest.raises(LedgerInUseError):
+            SqliteLedger(path, 5, GENESIS)
+        with SqliteLedger(path, 5, GENESIS, read_only=True) as reading:
+            assert find_block(reading, "1").block.number == 1
+
+
+def test_what_is_no_ledger_has_no_identity(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="there is no ledger"):
+        read_identity(tmp_path / "absent")
+    (tmp_path / "empty").touch()
+    with pytest.raises(ForeignLedgerError, match="not a ledger"):
+        read_identity(tmp_path / "empty")
+    (tmp_path / "text").write_bytes(b"no database" * 100)
+    with pytest.raises(LedgerError):
+        read_identity(tmp_path / "text")

@@ -1,0 +1,55 @@
+"""An operator's word on a block: trusted without having been judged here, for a reason that is kept."""
+
+from typing import Protocol
+
+from verifier.domain.status import Anchored, BlockStatus, TrackedBlock, advance
+from verifier.errors import UsageError
+from verifier.ledger.base import Ledger
+
+SHORTEST_NAME = 8  # hexadecimal digits of a hash by which a block is named; fewer are too easily another's
+
+
+class WordLedger(Ledger, Protocol):
+    """A ledger that keeps what persons say."""
+
+    def add_word(self, block_hash: bytes, text: str, at: float) -> None:
+        """Keeps it for ever. at: seconds since the epoch."""
+
+
+def find_block(ledger: Ledger, name: str) -> TrackedBlock:
+    """The block of a hash, or of its first digits, or of a number where there is only one. Raises UsageError."""
+    blocks = list(ledger.blocks())
+    text = name.lower().removeprefix("0x")
+    if name.isascii() and name.isdigit() and len(name) < SHORTEST_NAME:
+        found = [each for each in blocks if each.block.number == int(name)]
+    elif len(text) >= SHORTEST_NAME:
+        found = [each for each in blocks if each.block.hash.hex().startswith(text)]
+    else:
+        raise UsageError(f"{name}: a block is named by its number, or at least {SHORTEST_NAME} digits of its hash")
+    if not found:
+        raise UsageError(
+            f"{name}: no such block in the ledger; a block that was never seen is trusted by [chain] checkpoint"
+        )
+    if len(found) > 1:
+        raise UsageError(f"{name}: several blocks: {', '.join(f'0x{each.block.hash.hex()}' for each in found)}")
+    return found[0]
+
+
+def trust(ledger: WordLedger, name: str, why: str, at: float) -> TrackedBlock:
+    """Makes a block an anchor and keeps why, first the word and then what it does. Raises UsageError, LedgerError.
+
+    An INVALID block stays INVALID: that is final. at: seconds since the epoch.
+    """
+    reason = " ".join(why.split())
+    if not reason:
+        raise UsageError("--why: say why it is trusted; whoever finds this later has nothing else")
+    tracked = find_block(ledger, name)
+    if tracked.status is BlockStatus.INVALID:
+        raise UsageError(
+            f"block {tracked.block} is INVALID ({tracked.why}), which is final; if that is wrong, keep this ledger"
+            " aside and start a new one with [chain] checkpoint"
+        )
+    trusted = advance(tracked, Anchored(f"an operator trusts it: {reason}"))
+    ledger.add_word(tracked.block.hash, f"trust: {reason}", at)
+    ledger.put(trusted)
+    return trusted
