@@ -6,7 +6,7 @@ that stand beside the payload are those of its transactions: no field of the hea
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -191,12 +191,13 @@ def _octets_of(value: object, name: str, length: int | None = None) -> list[byte
 
 
 def engine_parameters(
-    block: Octets, requests: Sequence[Octets] = (), block_access_list: Octets | None = None
+    block: Octets, requests: Sequence[Octets] | None = (), block_access_list: Octets | None = None
 ) -> tuple[int, list[Any]]:
     """The version of newPayload that a block of Paris or later needs, and its parameters.
 
-    requests: from Prague on, which the block itself does not hold; block_access_list: from Amsterdam on. Raises
-    WitnessFormatError, also if these are not those of the header.
+    requests: from Prague on, which the block itself does not hold; None where they are not known, then there are none
+    among the parameters and the hash is another one. block_access_list: from Amsterdam on. Raises WitnessFormatError,
+    also if these are not those of the header.
     """
     try:
         header = decode_block_header(block)
@@ -244,13 +245,16 @@ def engine_parameters(
         parameters += [hashes, hex_octets(header.parent_beacon_block_root)]
     if header.requests_hash is not None:
         version = PRAGUE
-        parameters.append([hex_octets(each) for each in requests])
+        parameters.append([hex_octets(each) for each in requests or ()])
     if header.block_access_list_hash is not None:
         version = AMSTERDAM
         payload["blockAccessList"] = hex_octets(block_access_list or b"")
         if header.slot_number is not None:
             payload[SLOT_NUMBER] = hex_quantity(header.slot_number)
-    if decode_engine_payload(version, parameters).misfit:
+    decoded = decode_engine_payload(version, parameters).header
+    if requests is None:
+        decoded = replace(decoded, hash=header.hash, requests_hash=header.requests_hash)
+    if decoded != header:
         raise WitnessFormatError("requests, block access list or uncles: not those that the header is of")
     return version, parameters
 

@@ -19,7 +19,7 @@ from witness.formats.engine_payload import (
     requests_hash,
 )
 from witness.header import FIELDS, decode_block_header, keccak256
-from witness.rlp_encoding import Item, encode_integer, encode_item
+from witness.rlp_encoding import Item, encode_integer, encode_item, encode_list
 from witness.rlp_item import list_items
 
 CHAIN = Path(__file__).parents[3] / "fixtures" / "chain" / "chain.rlp"
@@ -80,6 +80,18 @@ def test_bundled_blocks_there_and_back() -> None:
         versions.append(version)
     assert set(versions) == {2, 3, 4}  # Shanghai to BPO1
     assert len(versions) > len(BLOCKS) // 2
+
+
+def test_requests_that_are_not_known_are_left_out_and_all_else_is_checked() -> None:
+    payload = decode_engine_payload(4, parameters_of(4))
+    version, parameters = engine_parameters(payload.block, requests=None)
+    assert (version, parameters[3]) == (4, [])
+    assert parameters[:3] == parameters_of(4)[:3]
+    (_, header_at, _, header_end), *_ = list_items(payload.block)
+    body = encode_item([]) * 2 + encode_item([])  # no transactions, uncles, withdrawals
+    other = payload.block[header_at:header_end] + body
+    with pytest.raises(WitnessFormatError, match="not those that the header is of"):
+        engine_parameters(encode_list(other), requests=None)
 
 
 @pytest.mark.parametrize("version", range(1, 6))
