@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 REAL_BLOCKS := $(wildcard ../shared/data/mainnet)
+GETH := $(wildcard tests/peers/geth-node/bin/geth)
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto verifier/rpc/v1/executor.proto
 # Runs a command only where its toolchain is; in CI everything has to be there.
 IF_THERE = sh -c 'if command -v "$$0" >/dev/null || [ -n "$$CI" ]; then exec "$$@"; else echo "skipped: $$0 is not on PATH"; fi'
@@ -25,12 +26,14 @@ peers:
 	$(IF_THERE) go $(MAKE) -C tests/peers/geth-node bin/geth
 	$(IF_THERE) node $(MAKE) -C tests/peers/lodestar-node node_modules/.installed
 
-# Records a chain of our own, and replays it and the real blocks through all adapters that are here.
+# Records a chain of our own, replays it and the real blocks through all adapters that are here; then, for two minutes, the
+# sidecar at work between an execution client (geth, where `make peers` built it or PATH has it) and a validator.
 run: setup
 	$(BIN)/verifier adapters list
 	$(BIN)/verifier record --genesis fixtures/chain/genesis.json --blocks fixtures/chain/chain.rlp --out out/chain
 	$(BIN)/verifier replay --available out/chain
 	$(if $(REAL_BLOCKS),$(BIN)/verifier replay --available --accept-claims $(REAL_BLOCKS))
+	$(BIN)/verifier demo $(if $(GETH),--geth $(GETH)) --out out/demo
 
 # All tests: ours, and each adapter's own in its language. Two at a time; end to end, each worker has all adapters running.
 test: setup peers

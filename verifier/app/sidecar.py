@@ -5,6 +5,7 @@ What is started last is stopped first: the gates take nothing more before anythi
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,13 +14,14 @@ from verifier.beacon.server import serve_beacon_gate
 from verifier.beacon.upstream import BeaconNode
 from verifier.configuration.reading import EffectiveConfiguration
 from verifier.configuration.sections import StorageSection, WitnessSource
-from verifier.domain.event import Alarm
+from verifier.domain.event import Alarm, Observer
 from verifier.domain.gate import GateMode
 from verifier.domain.result import Mode
 from verifier.engine.gate import EngineGate, always
 from verifier.engine.hold import HoldPolicy
 from verifier.engine.proxy import EngineProxy
 from verifier.executors.jwt import read_secret
+from verifier.executors.stateless.base import StatelessExecutor
 from verifier.executors.stateless.pool import AdapterPool
 from verifier.ledger.sqlite import SqliteLedger
 from verifier.services.anchoring import CheckpointError, establish_anchor
@@ -56,15 +58,25 @@ class Addresses:
 class Sidecar:
     """An async context: everything runs while it lasts. One per process.
 
+    decorate: what is put before each adapter, and observers: who hears of every event besides; both for demonstrations.
     Entering it waits for the execution client. Raises ConfigurationError and every VerifierError of a part that cannot
     start: an address in use, a secret or ledger that cannot be read, a client that refuses our token.
     """
 
-    def __init__(self, effective: EffectiveConfiguration) -> None:
+    def __init__(
+        self,
+        effective: EffectiveConfiguration,
+        *,
+        decorate: Callable[[StatelessExecutor], StatelessExecutor] = lambda adapter: adapter,
+        observers: Sequence[Observer] = (),
+    ) -> None:
         self._effective = effective
         self._values = effective.values
         self._voters = find_voters(effective)
         self._watching = Watching(self._values, self._voters)
+        for each in observers:
+            self._watching.observers.add(each)
+        self._decorate = decorate
         self._readiness = SidecarReadiness(self._voters.policy, self._values.execution.name)
         self._slots = Slots(self._values.chain)
         self._stack = AsyncExitStack()
@@ -131,9 +143,10 @@ class Sidecar:
     ) -> Judge:
         values = self._values
         live = {each.name for each in self._voters.live}
+        executors = [self._decorate(each) for each in pool.executors]
         jury = Jury(
-            live=[each for each in pool.executors if each.name in live],
-            late=[each for each in pool.executors if each.name not in live],
+            live=[each for each in executors if each.name in live],
+            late=[each for each in executors if each.name not in live],
         )
         options = JudgingOptions(
             self._voters.policy,

@@ -9,6 +9,7 @@ import click
 from verifier.cli.adapters import adapters
 from verifier.cli.bench import bench
 from verifier.cli.config import config
+from verifier.cli.demo import demo
 from verifier.cli.doctor import doctor
 from verifier.cli.ledger import ledger
 from verifier.cli.record import record
@@ -35,6 +36,7 @@ def verifier(verbose: int) -> None:
 verifier.add_command(adapters)
 verifier.add_command(bench)
 verifier.add_command(config)
+verifier.add_command(demo)
 verifier.add_command(doctor)
 verifier.add_command(ledger)
 verifier.add_command(record)

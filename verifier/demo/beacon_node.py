@@ -60,6 +60,15 @@ class BeaconNode:
             queue.put_nowait(f"event: head\ndata: {json.dumps(event)}\n\n".encode())
         return block
 
+    def drop_head(self) -> None:
+        """The head is no longer of the chain, as after a re-org; its root can still be asked about."""
+        assert len(self._chain) > 1, "the genesis block stays"
+        self._chain.pop()
+
+    def block(self, root: bytes) -> BeaconBlock | None:
+        """Any block that was ever added, by its root."""
+        return self._by_root.get(root)
+
     def target(self, slot: int) -> BeaconBlock:
         """The checkpoint block of the slot's epoch: the one of its first slot, or the last before (phase0)."""
         start = slot - slot % self.slots_per_epoch

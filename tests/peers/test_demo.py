@@ -1,0 +1,10 @@
+"""`verifier demo` with a real geth node as the execution client."""
+
+from pathlib import Path
+
+from tests.end_to_end.test_demo import run_demo
+from tests.peers.installation import require_geth
+
+
+def test_with_geth(tmp_path: Path) -> None:
+    run_demo(tmp_path, "--geth", str(require_geth()))

@@ -1,0 +1,79 @@
+"""`verifier demo`: the sidecar at work between clients of this machine, by itself."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from verifier.cli.output import COLOURS, standard_output
+from verifier.cli.replay import until_signalled
+from verifier.demo.program import Act, Shown
+from verifier.demo.report import MARKS
+from verifier.demo.run import Options, Watcher, run
+from verifier.domain.quorum import Verdict
+from verifier.domain.vote import VoteKind
+
+EXIT_AS_IT_SHOULD_BE, EXIT_NOT = 0, 1
+SECONDS = 120.0
+OUT = Path("out/demo")
+
+
+@click.command()
+@click.option("--geth", type=click.Path(path_type=Path), help="The geth to run; default: that on PATH, else none.")
+@click.option("--embedded", is_flag=True, help="Run the embedded execution client, also where geth is.")
+@click.option("--seconds", type=click.FloatRange(min=1), default=SECONDS, help="From start to end.", show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("out/demo"), help="For the report.", show_default=True
+)
+def demo(geth: Path | None, embedded: bool, seconds: float, out: Path) -> int:
+    """Show the sidecar between a consensus client, a validator client and an execution client, all on this machine.
+
+    A private chain grows, its blocks are judged by the clients that are here, and a validator attests to them. Then one
+    client is made to lie about a block, later the majority is. OUT gets report.md and report.json.
+
+    Exit status: 0 everything was as it should be, 1 it was not, 2 it could not run.
+    """
+    return asyncio.run(until_signalled(_show(_geth(geth, embedded=embedded), seconds, out)))
+
+
+def _geth(given: Path | None, *, embedded: bool) -> Path | None:
+    if embedded:
+        return None
+    if given is not None:
+        return given
+    found = shutil.which("geth")
+    return None if found is None else Path(found)
+
+
+async def _show(geth: Path | None, seconds: float, out: Path) -> int:
+    console = standard_output()
+
+    def begun(status_url: str, who: str) -> None:
+        console.print(f"status page {status_url}", markup=False)
+        console.print(f"who counts: {who}", markup=False)
+
+    report = await run(Options(out, geth, seconds), Watcher(begun, lambda shown: _print(console, shown)))
+    page, _ = report.write(out)
+    for each in report.expectations:
+        console.print("[green]as it should be[/]" if each.held else "[bold red]NOT SO[/]         ", end=" ")
+        console.print(each.what if each.held else f"{each.what}: {each.detail}", markup=False)
+    console.print(f"{page}", markup=False)
+    return EXIT_AS_IT_SHOULD_BE if report.as_it_should_be else EXIT_NOT
+
+
+def _print(console: Console, shown: Shown) -> None:
+    """One line a slot; where somebody lied, one more that says who."""
+    scene = shown.scene
+    if scene.act is not Act.HONEST:
+        console.print(f"{'':10}[bold]{scene.act}[/]: {', '.join(scene.liars)}")
+    verdict = f"[{COLOURS[Verdict(shown.verdict)]}]{shown.verdict:<6}[/]" if shown.verdict else f"{'-':<6}"
+    votes = " ".join(f"[{COLOURS[VoteKind(kind)]}]{name} {MARKS[kind]}[/]" for name, kind in shown.votes.items())
+    attestation = "attested" if shown.counted else "not attested"
+    console.print(
+        f"slot {scene.slot:>3}  block {shown.number:>3} {shown.block_hash[:10]}  {verdict}  {votes}  "
+        f"engine {shown.engine} {shown.engine_ms:.0f} ms  {attestation}"
+    )
+    if shown.counted == 0:
+        console.print(f"{'':10}attestation gate: {shown.attestation}", markup=False)
