@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from verifier.configuration.reading import OTHER_VARIABLES, read_configuration
+from verifier.configuration.sections import KEYS
+
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "packaging" / "docker"
 DOCKERFILE = (DOCKER / "Dockerfile").read_text()
@@ -93,3 +96,32 @@ def test_every_name_that_is_used_is_declared() -> None:
         assert {each["source"] for each in service.get("secrets", ())} <= set(COMPOSE["secrets"])
         assert {each.split(":")[0] for each in service.get("volumes", ())} <= set(COMPOSE["volumes"])
         assert set(service.get("depends_on", ())) <= set(SERVICES)
+
+
+def test_the_sidecar_understands_its_environment() -> None:
+    given = SERVICES["sidecar"]["environment"]
+    values = read_configuration(
+        environment={
+            name: value.partition(":-")[2].rstrip("}") or value if value.startswith("${") else value
+            for name, value in given.items()
+        }
+    ).values
+    assert (values.engine.listen.port, values.beacon.listen.port) == (9551, 9552)
+    assert values.telemetry.listen is not None
+    assert values.telemetry.listen.port == 9553
+    assert values.beacon.url.endswith(":5052")
+    # What it keeps lies where it may write.
+    writable = [each.split(":")[0] for each in SERVICES["sidecar"]["tmpfs"]] + ["/var/lib/execution-verifier"]
+    for path in (values.storage.ledger, values.storage.witnesses, values.storage.embedded):
+        assert any(path.is_relative_to(directory) for directory in writable), path
+    assert (
+        int(SERVICES["sidecar"]["tmpfs"][0].partition("size=")[2].partition("m")[0]) * 10**6
+        > values.storage.witnesses_bytes
+    )
+
+
+def test_the_image_sets_what_the_verifier_knows() -> None:
+    known = {key.variable for key in KEYS} | OTHER_VARIABLES
+    named = set(re.findall(r"VERIFIER_[A-Z_]+", DOCKERFILE))
+    assert named
+    assert named <= known

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from verifier.configuration.sections import KEYS, MEMORY_DIRECTORY, STATE_DIRECTORY
+
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "packaging" / "systemd" / "verifier.service"
 MOST_EXPOSED = 20  # tenths, of 100: what `systemd-analyze security` calls OK
@@ -43,3 +45,13 @@ def test_no_secret_and_no_privilege_is_in_it() -> None:
     secrets = [line for line in lines if "JWT" in line]
     assert len(secrets) == 2
     assert all("=%d/" in line for line in secrets)  # systemd's credentials: files that only the service sees
+
+
+def test_the_sidecar_understands_its_environment_and_may_write_where_it_does() -> None:
+    lines = UNIT.read_text().splitlines()
+    variables = [line.split("=")[1] for line in lines if line.startswith("Environment=VERIFIER_")]
+    assert len(variables) == 2
+    assert set(variables) <= {key.variable for key in KEYS}
+    assert f"StateDirectory={STATE_DIRECTORY.name}" in lines
+    assert f"RuntimeDirectory={MEMORY_DIRECTORY.name}" in lines
+    assert (STATE_DIRECTORY.parent, MEMORY_DIRECTORY.parent) == (Path("/var/lib"), Path("/run"))
