@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use adapter_host::rpc::missing::Kind;
 use adapter_host::rpc::{AbstentionReason, Computed, PostAccount, PostSlot, Rule};
 use adapter_host::testing::prestate::Accounts;
+use adapter_host::testing::scene::Scene as _;
 use ethrex_common::{Address, U256};
 use ethrex_vm::system_contracts::BEACON_ROOTS_ADDRESS;
 use support::{

@@ -8,6 +8,7 @@ use adapter_host::rpc::execute_request::Witness;
 use adapter_host::rpc::{ExecuteRequest, Mode};
 use adapter_host::testing::listener_contract;
 use adapter_host::testing::process_contract::{self, Subject};
+use adapter_host::testing::scene::Scene as _;
 use ethrex_adapter::description::DESCRIPTION;
 use ethrex_adapter::execution::Ethrex;
 use ethrex_common::Address;

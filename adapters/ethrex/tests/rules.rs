@@ -3,6 +3,7 @@
 mod support;
 
 use adapter_host::rpc::Rule;
+use adapter_host::testing::scene::Scene as _;
 use ethrex_common::types::{BlockHeader, EIP4844Transaction, PrivilegedL2Transaction, Transaction, Withdrawal};
 use ethrex_common::{Address, H256, U256};
 use support::{Account, BASE_FEE, GAS_LIMIT, Scene, transaction};

@@ -9,6 +9,7 @@ use adapter_host::client::Spent;
 use adapter_host::outcome::Stop;
 use adapter_host::rpc::trace_event::Event;
 use adapter_host::rpc::{AbstentionReason, Rule, Step, TransactionEnd};
+use adapter_host::testing::scene::Scene as _;
 use adapter_host::trace::{self, Wanted};
 use adapter_host::witness_file::WitnessFile;
 use ethrex_adapter::execution;

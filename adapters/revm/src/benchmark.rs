@@ -24,7 +24,7 @@ use crate::chain::Chain;
 use crate::description::DESCRIPTION;
 use crate::environment::Environment;
 use crate::execution::keccak;
-use crate::run::{self, Opened};
+use crate::run;
 use crate::state_before::StateBefore;
 use crate::witness_database::WitnessDatabase;
 use crate::{post_state, receipts};
@@ -50,12 +50,13 @@ pub fn shortest_way(path: &Path) -> Result<(), Box<dyn Error>> {
     let block = Block::decode(&mut file.block())?;
 
     let root = B256::from(root.0);
-    let Opened { mut state, senders } = run::open(&block, || {
+    let database = || {
         let never = Arc::new(AtomicBool::new(false));
         let environment = Environment::new(Arc::clone(&file), ancestry, chain.fork, never);
         StateBefore::Proven(WitnessDatabase::new(Arc::clone(&file), root, environment))
-    });
-    let senders = senders.map_err(|index| format!("transaction {index} has no sender"))?;
+    };
+    let (mut state, senders) = run::open(database, || run::recover_senders(&block.body.transactions));
+    let senders = senders.map_err(|broken| broken.detail)?;
     let executed = run::execute(&block, &senders, &chain, &mut state, None).map_err(|ended| format!("{ended:?}"))?;
     let changes = run::take_changes(&mut state);
     let StateBefore::Proven(database) = &mut state.database else { return Err("the state is not proven".into()) };

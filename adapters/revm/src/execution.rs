@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use adapter_host::ancestry::Ancestry;
-use adapter_host::binding;
+use adapter_host::binding::{self, Bound};
 use adapter_host::client::{Client, Question, Spent};
 use adapter_host::hash::Hash;
-use adapter_host::outcome::{Stop, broken, refuse};
+use adapter_host::outcome::{Stop, refuse};
 use adapter_host::prestate::Prestate;
 use adapter_host::rpc::{Computed, DescribeResponse, Mode, Rule};
 use adapter_host::trace::Trace;
@@ -26,7 +26,7 @@ use crate::description::DESCRIPTION;
 use crate::environment::Environment;
 use crate::fork::Fork;
 use crate::prestate_database::PrestateDatabase;
-use crate::run::{self, Executed, Opened};
+use crate::run::{self, Executed};
 use crate::state_before::StateBefore;
 use crate::witness_database::WitnessDatabase;
 use crate::{header_rules, post_state, receipts, uncle_rules, warm_up};
@@ -70,20 +70,25 @@ impl Client for Revm {
     }
 }
 
-/// A block whose every check before execution is passed.
-struct Prepared {
+/// A block bound to file and request, and decoded.
+struct Prepared<'a> {
+    bound: Bound<'a>,
     block: Block,
     chain: Chain,
     ancestry: Ancestry,
+    parent: Option<Header>,
+}
+
+/// What the rules leave of a block that keeps them.
+struct Checked {
     commitment: Commitment,
     unchecked_rules: Vec<Rule>,
-    /// In prestate mode.
-    prestate: Option<Prestate>,
+    senders: Vec<Address>,
 }
 
 /// What an execution leaves behind: its tries and caches take time to drop.
 pub struct Leftover {
-    _prepared: Prepared,
+    _block: Block,
     _state: State<StateBefore>,
 }
 
@@ -95,47 +100,50 @@ pub fn execute(
     spent: &mut Spent,
     trace: Option<&mut Trace>,
 ) -> (Result<Computed, Stop>, Option<Leftover>) {
-    let mut prepared = match prepare(&file, question, spent) {
-        Ok(prepared) => prepared,
-        Err(stop) => return (Err(stop), None),
-    };
     let opening = Instant::now();
+    let opened = prepare(&file, question).and_then(|prepared| Ok((prepared, prestate_of(&file, question)?)));
+    let (prepared, prestate) = match opened {
+        Ok(opened) => opened,
+        Err(stop) => {
+            spent.decode = opening.elapsed();
+            return (Err(stop), None);
+        }
+    };
     let root = B256::from(question.pre_state_root.0);
-    let prestate = prepared.prestate.take();
-    let Opened { mut state, senders } = run::open(&prepared.block, || {
+    let database = || {
         let ancestry = prepared.ancestry.clone();
         let environment = Environment::new(Arc::clone(&file), ancestry, prepared.chain.fork, cancelled);
         match prestate {
-            None => StateBefore::Proven(WitnessDatabase::new(file, root, environment)),
+            None => StateBefore::Proven(WitnessDatabase::new(Arc::clone(&file), root, environment)),
             Some(prestate) => StateBefore::Listed(PrestateDatabase::new(prestate, environment)),
         }
-    });
-    spent.decode += opening.elapsed();
-    let result = match senders {
-        Ok(senders) => run_and_collect(&prepared, &senders, &mut state, spent, trace),
-        Err(index) => {
-            Err(broken(Rule::Transaction, format!("transaction {index}: its signature has no sender")).into())
-        }
     };
-    (result, Some(Leftover { _prepared: prepared, _state: state }))
+    let (mut state, checked) = run::open(database, || check(&prepared, &file));
+    spent.decode = opening.elapsed();
+    let result = checked.and_then(|checked| run_and_collect(&prepared, &checked, &mut state, spent, trace));
+    (result, Some(Leftover { _block: prepared.block, _state: state }))
 }
 
-fn prepare(file: &WitnessFile, question: &Question, spent: &mut Spent) -> Result<Prepared, Stop> {
-    let started = Instant::now();
+fn prepare<'a>(file: &'a WitnessFile, question: &Question) -> Result<Prepared<'a>, Stop> {
     let bound = binding::bind(file, question, keccak, DESCRIPTION.client_name, DESCRIPTION.forks)?;
     let chain = Chain::new(&bound.chain, bound.fork, bound.fields.number, bound.fields.timestamp)?;
     let block = block::decode(file.block(), &bound, chain.fork)?;
     let ancestry = Ancestry::new(file, &bound, question, keccak)?;
     let parent = decode_parent(file, &ancestry)?;
-    let prestate = if question.mode == Mode::Prestate { Some(Prestate::of(file)?) } else { None };
-    spent.decode = started.elapsed();
+    Ok(Prepared { bound, block, chain, ancestry, parent })
+}
 
-    let checking = Instant::now();
-    let mut unchecked_rules = header_rules::check(&block.header, parent.as_ref(), &chain)?;
-    unchecked_rules.extend(uncle_rules::check(&block, file, &ancestry, &bound.chain, chain.fork)?);
-    let commitment = body_rules::check(&block, file.block().len(), &chain)?;
-    spent.execute = checking.elapsed();
-    Ok(Prepared { block, chain, ancestry, commitment, unchecked_rules, prestate })
+fn prestate_of(file: &WitnessFile, question: &Question) -> Result<Option<Prestate>, Stop> {
+    (question.mode == Mode::Prestate).then(|| Prestate::of(file)).transpose()
+}
+
+/// The rules for header and body in their order, and the senders: whatever needs no state.
+fn check(prepared: &Prepared<'_>, file: &WitnessFile) -> Result<Checked, Stop> {
+    let Prepared { bound, block, chain, ancestry, parent } = prepared;
+    let mut unchecked_rules = header_rules::check(&block.header, parent.as_ref(), chain)?;
+    unchecked_rules.extend(uncle_rules::check(block, file, ancestry, &bound.chain, chain.fork)?);
+    let commitment = body_rules::check(block, file.block().len(), chain)?;
+    Ok(Checked { commitment, unchecked_rules, senders: run::recover_senders(&block.body.transactions)? })
 }
 
 fn decode_parent(file: &WitnessFile, ancestry: &Ancestry) -> Result<Option<Header>, Stop> {
@@ -144,25 +152,25 @@ fn decode_parent(file: &WitnessFile, ancestry: &Ancestry) -> Result<Option<Heade
 }
 
 fn run_and_collect(
-    prepared: &Prepared,
-    senders: &[Address],
+    prepared: &Prepared<'_>,
+    checked: &Checked,
     state: &mut State<StateBefore>,
     spent: &mut Spent,
     trace: Option<&mut Trace>,
 ) -> Result<Computed, Stop> {
     let executing = Instant::now();
-    let executed = run::execute(&prepared.block, senders, &prepared.chain, state, trace);
+    let executed = run::execute(&prepared.block, &checked.senders, &prepared.chain, state, trace);
     let executed = executed.map_err(|ended| run::explain(&ended, &state.database))?;
     // A miss counts even where the client went on without it.
     if let Some(failure) = state.database.first_failure() {
         return Err(failure.into());
     }
-    check_deposits(prepared, &executed)?;
-    spent.execute += executing.elapsed();
+    check_deposits(&prepared.chain, &executed)?;
+    spent.execute = executing.elapsed();
 
     let hashing = Instant::now();
     let changes = run::take_changes(state);
-    let computed = collect(prepared, &executed);
+    let computed = collect(&prepared.chain, checked, &executed);
     let computed = match &mut state.database {
         StateBefore::Proven(database) => {
             Computed { state_root: word(post_state::apply(&changes, database)?), ..computed }
@@ -176,8 +184,8 @@ fn run_and_collect(
 }
 
 /// Without the deposit contract's address nobody can tell which logs are deposits (EIP-6110).
-fn check_deposits(prepared: &Prepared, executed: &Executed) -> Result<(), Stop> {
-    if prepared.chain.fork < Fork::Prague || prepared.chain.deposit_contract.is_some() {
+fn check_deposits(chain: &Chain, executed: &Executed) -> Result<(), Stop> {
+    if chain.fork < Fork::Prague || chain.deposit_contract.is_some() {
         return Ok(());
     }
     let mut logs = executed.receipts.iter().flat_map(|receipt| receipt.logs());
@@ -188,8 +196,8 @@ fn check_deposits(prepared: &Prepared, executed: &Executed) -> Result<(), Stop> 
 }
 
 /// All but the state after the block.
-fn collect(prepared: &Prepared, executed: &Executed) -> Computed {
-    let Prepared { chain, commitment, unchecked_rules, .. } = prepared;
+fn collect(chain: &Chain, checked: &Checked, executed: &Executed) -> Computed {
+    let Checked { commitment, unchecked_rules, .. } = checked;
     Computed {
         receipts_root: word(calculate_receipt_root(&executed.receipts)),
         logs_bloom: Bytes::copy_from_slice(receipts::bloom(&executed.receipts).as_slice()),

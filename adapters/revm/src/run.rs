@@ -3,7 +3,7 @@
 use std::thread;
 
 use adapter_host::outcome::{Stop, abstain, broken};
-use adapter_host::rpc::{AbstentionReason, Rule};
+use adapter_host::rpc::{AbstentionReason, BrokenRule, Rule};
 use adapter_host::trace::{Over, Trace};
 use alloy_consensus::ReceiptEnvelope;
 use alloy_consensus::transaction::{Recovered, SignerRecoverable};
@@ -41,25 +41,25 @@ impl From<Over> for Ended {
     }
 }
 
-/// What a block is executed on.
-pub struct Opened {
-    pub state: State<StateBefore>,
-    /// Of the transactions; Err with the index of the first one whose signature is none (EIP-2 included).
-    pub senders: Result<Vec<Address>, usize>,
-}
-
-/// Opens the state before the block; the senders are recovered meanwhile.
-pub fn open(block: &Block, database: impl FnOnce() -> StateBefore) -> Opened {
+/// Opens the state before the block, which hashes all nodes; meanwhile another thread does what needs the block alone.
+pub fn open<T: Send>(
+    database: impl FnOnce() -> StateBefore,
+    meanwhile: impl FnOnce() -> T + Send,
+) -> (State<StateBefore>, T) {
     thread::scope(|scope| {
-        let recovering = scope.spawn(|| recover_senders(&block.body.transactions));
+        let other = scope.spawn(meanwhile);
         let state = State::builder().with_database(database()).with_bundle_update().build();
-        let senders = recovering.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        Opened { state, senders }
+        let done = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (state, done)
     })
 }
 
-fn recover_senders(transactions: &[Transaction]) -> Result<Vec<Address>, usize> {
-    let recover = |(index, transaction): (usize, &Transaction)| transaction.recover_signer().map_err(|_| index);
+/// Who sent the transactions. The error: the first one whose signature is none (EIP-2 included).
+pub fn recover_senders(transactions: &[Transaction]) -> Result<Vec<Address>, BrokenRule> {
+    let recover = |(index, transaction): (usize, &Transaction)| {
+        let no_sender = |_| broken(Rule::Transaction, format!("transaction {index}: its signature has no sender"));
+        transaction.recover_signer().map_err(no_sender)
+    };
     transactions.iter().enumerate().map(recover).collect()
 }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use adapter_host::client::Spent;
-use adapter_host::hash::Hash;
 use adapter_host::outcome::Stop;
 use adapter_host::rpc::AbstentionReason;
+use adapter_host::testing::scene::Scene as _;
 use adapter_host::witness_file::WitnessFile;
 use alloy_consensus::{Header, Signed, TxEip7702, TxLegacy};
 use alloy_eips::eip4895::Withdrawal;
@@ -218,39 +218,6 @@ fn each_fork_has_its_own_results() {
 }
 
 // ---- the bond between request, file and block ----------------------------------------------------------------------
-
-#[test]
-fn a_state_root_that_is_not_the_trusted_one_is_refused() {
-    let mut scene = transfer();
-    scene.pre_state_root = B256::repeat_byte(1);
-    assert!(scene.abstention(AbstentionReason::Refused).detail.contains("is not the trusted"));
-}
-
-#[test]
-fn the_witness_of_another_block_is_refused() {
-    let mut question = transfer().question();
-    question.block_hash = Hash([1; 32]);
-    let Err(Stop::Abstain(abstention)) = transfer().ask(&question) else { panic!("not refused") };
-    assert_eq!(abstention.reason(), AbstentionReason::Refused);
-
-    let mut scene = transfer();
-    scene.block = Some(contract_scene("cancun", &[0]).block_bytes());
-    assert!(scene.abstention(AbstentionReason::Refused).detail.contains("the file names"));
-    scene.block = Some(vec![0x80]);
-    scene.abstention(AbstentionReason::Refused);
-}
-
-#[test]
-fn the_requests_chain_config_counts_and_not_the_files() {
-    let mut scene = transfer();
-    let good = std::mem::replace(&mut scene.chain_config, "not JSON".to_owned());
-    scene.abstention(AbstentionReason::Refused);
-    let mut question = scene.question();
-    question.chain_config = good.into();
-    assert!(scene.ask(&question).is_ok());
-    question.chain_config = r#"{"chainId":2,"londonBlock":0}"#.into();
-    assert!(scene.ask(&question).is_err());
-}
 
 #[test]
 fn forks_that_revm_lacks_are_unsupported() {

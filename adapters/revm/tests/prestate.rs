@@ -8,6 +8,7 @@ use adapter_host::client::Question;
 use adapter_host::outcome::Stop;
 use adapter_host::rpc::missing::Kind;
 use adapter_host::rpc::{AbstentionReason, Computed, Missing, Mode, PostAccount};
+use adapter_host::testing::scene::Scene as _;
 use alloy_consensus::{Signed, TxEip1559, TxEip7702};
 use alloy_eips::eip2930::{AccessList, AccessListItem};
 use alloy_eips::eip4788::BEACON_ROOTS_ADDRESS;

@@ -8,6 +8,7 @@ use adapter_host::rpc::execute_request::Witness;
 use adapter_host::rpc::{ExecuteRequest, Mode};
 use adapter_host::testing::listener_contract;
 use adapter_host::testing::process_contract::{self, Subject};
+use adapter_host::testing::scene::Scene as _;
 use alloy_consensus::{Signed, TxEip1559};
 use alloy_primitives::Address;
 use revm_adapter::block::Transaction;

@@ -3,6 +3,7 @@
 mod support;
 
 use adapter_host::rpc::Rule;
+use adapter_host::testing::scene::Scene as _;
 use alloy_consensus::{Header, Signed, TxEip1559, TxEip2930, TxEip4844, TxEip7702};
 use alloy_eips::eip4844::DATA_GAS_PER_BLOB;
 use alloy_eips::eip4895::Withdrawal;

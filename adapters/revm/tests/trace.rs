@@ -10,6 +10,7 @@ use adapter_host::client::Spent;
 use adapter_host::outcome::Stop;
 use adapter_host::rpc::trace_event::Event;
 use adapter_host::rpc::{Computed, Step, TraceEvent, TransactionEnd};
+use adapter_host::testing::scene::Scene as _;
 use adapter_host::trace::{self, Wanted};
 use adapter_host::witness_file::WitnessFile;
 use alloy_primitives::{Address, U256};

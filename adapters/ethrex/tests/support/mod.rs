@@ -1,7 +1,8 @@
 //! Small blocks with complete witnesses, made of a list of accounts and a list of transactions.
-#![allow(dead_code, reason = "every test crate uses its own part of it")]
+#![allow(dead_code, unused_imports, reason = "every test crate uses its own part of it")]
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -9,7 +10,9 @@ use adapter_host::client::{Question, Spent};
 use adapter_host::hash::Hash;
 use adapter_host::outcome::Stop;
 use adapter_host::rpc::trace_event::Event;
-use adapter_host::rpc::{Abstention, AbstentionReason, BrokenRule, Computed, Missing, Mode, Step};
+use adapter_host::rpc::{Computed, Mode, Step};
+use adapter_host::testing::scene::{self, Call, Parts};
+pub use adapter_host::testing::scene::{Account, NUMBER, storing_block_hash};
 use adapter_host::testing::{file, prestate};
 use adapter_host::trace::{self, Wanted};
 use adapter_host::witness_file::WitnessFile;
@@ -19,7 +22,7 @@ use ethrex_common::types::{
     AccountState, Block, BlockBody, BlockHeader, EIP1559Transaction, Transaction, TxKind, compute_transactions_root,
     compute_withdrawals_root,
 };
-use ethrex_common::{Address, H256, U256};
+use ethrex_common::{Address, H160, H256, U256};
 use ethrex_crypto::NativeCrypto;
 use ethrex_crypto::keccak::keccak_hash;
 use ethrex_rlp::encode::RLPEncode;
@@ -30,7 +33,6 @@ pub const GAS_LIMIT: u64 = 30_000_000;
 pub const BASE_FEE: u64 = 7; // wei
 pub const RICH: u64 = 1_000_000_000_000_000_000; // wei
 pub const COINBASE: Address = Address::repeat_byte(0xcb);
-pub const NUMBER: u64 = 1000;
 const TIMESTAMP: u64 = 1_000_000;
 
 /// Every fork from genesis up to the named one.
@@ -50,34 +52,20 @@ pub fn chain_config(fork: &str) -> String {
     )
 }
 
-#[derive(Clone, Default)]
-pub struct Account {
-    pub balance: u64, // wei
-    pub nonce: u64,
-    pub code: Vec<u8>,
-    pub storage: BTreeMap<u64, u64>,
+fn storage_root_and_nodes(account: &Account) -> (H256, Vec<Vec<u8>>) {
+    let slots = account.storage.iter();
+    trie(slots.map(|(slot, value)| (hashed(H256::from_low_u64_be(*slot)), U256::from(*value).encode_to_vec())))
 }
 
-impl Account {
-    pub fn with_code(code: &[u8]) -> Self {
-        Self { code: code.to_vec(), ..Self::default() }
-    }
-
-    fn storage_root_and_nodes(&self) -> (H256, Vec<Vec<u8>>) {
-        let slots = self.storage.iter();
-        trie(slots.map(|(slot, value)| (hashed(H256::from_low_u64_be(*slot)), U256::from(*value).encode_to_vec())))
-    }
-
-    /// As a prestate section lists it, with all of its slots.
-    fn listed(&self) -> prestate::Account {
-        let slots = self.storage.iter();
-        prestate::Account {
-            nonce: self.nonce,
-            balance: U256::from(self.balance).to_big_endian(),
-            storage_root: self.storage_root_and_nodes().0.0,
-            code_hash: hashed(&self.code).0,
-            slots: slots.map(|(&slot, &value)| (word(slot), word(value))).collect(),
-        }
+/// As a prestate section lists it, with all of its slots.
+fn listed(account: &Account) -> prestate::Account {
+    let slots = account.storage.iter();
+    prestate::Account {
+        nonce: account.nonce,
+        balance: U256::from(account.balance).to_big_endian(),
+        storage_root: storage_root_and_nodes(account).0.0,
+        code_hash: hashed(&account.code).0,
+        slots: slots.map(|(&slot, &value)| (word(slot), word(value))).collect(),
     }
 }
 
@@ -107,7 +95,7 @@ pub fn hashed(bytes: impl AsRef<[u8]>) -> H256 {
 pub fn state(accounts: &BTreeMap<Address, Account>) -> (H256, Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let (mut nodes, mut codes, mut leaves) = (Vec::new(), Vec::new(), Vec::new());
     for (address, account) in accounts {
-        let (storage_root, storage_nodes) = account.storage_root_and_nodes();
+        let (storage_root, storage_nodes) = storage_root_and_nodes(account);
         let state = AccountState {
             nonce: account.nonce,
             balance: account.balance.into(),
@@ -151,15 +139,8 @@ pub struct Scene {
     pub parent: BlockHeader,
     /// Headers below the parent, ascending.
     pub ancestors: Vec<BlockHeader>,
-    pub nodes: Vec<Vec<u8>>,
-    pub codes: Vec<Vec<u8>>,
-    pub chain_config: String,
+    pub parts: Parts,
     pub pre_state_root: H256,
-    /// Instead of the headers of `ancestors` and `parent`.
-    pub headers: Option<Vec<Vec<u8>>>,
-    /// Instead of the encoding of `header` and `body`.
-    pub block: Option<Vec<u8>>,
-    pub parent_header_optional: bool,
     /// The state before the block, by which the prestate section can be written.
     pub accounts: BTreeMap<Address, Account>,
     /// The prestate section; with one, the block is executed in prestate mode.
@@ -217,13 +198,8 @@ impl Scene {
             body,
             parent,
             ancestors: Vec::new(),
-            nodes,
-            codes,
-            chain_config: chain_config(fork),
+            parts: Parts { nodes, codes, chain_config: chain_config(fork), ..Parts::default() },
             pre_state_root: root,
-            headers: None,
-            block: None,
-            parent_header_optional: false,
             accounts,
             prestate: None,
         }
@@ -261,13 +237,15 @@ impl Scene {
 
     /// What a prestate section has to list: every account with all of its slots, and those that are not there.
     pub fn listing(&self, absent: &[Address]) -> prestate::Accounts {
-        let listed = self.accounts.iter().map(|(address, account)| (address.0, Some(account.listed())));
+        let listed = self.accounts.iter().map(|(address, account)| (address.0, Some(listed(account))));
         listed.chain(absent.iter().map(|address| (address.0, None))).collect()
     }
 
     /// In prestate mode, on this section and without a single node.
     pub fn with_prestate(&self, listing: &prestate::Accounts) -> Self {
-        Self { nodes: Vec::new(), prestate: Some(prestate::encode(listing)), ..self.clone() }
+        let mut scene = Self { prestate: Some(prestate::encode(listing)), ..self.clone() };
+        scene.nodes.clear();
+        scene
     }
 
     pub fn question(&self) -> Question {
@@ -279,10 +257,6 @@ impl Scene {
             parent_header_optional: self.parent_header_optional,
             ancestor_hashes: Default::default(),
         }
-    }
-
-    pub fn execute(&self) -> Result<Computed, Stop> {
-        self.ask(&self.question())
     }
 
     pub fn ask(&self, question: &Question) -> Result<Computed, Stop> {
@@ -316,46 +290,96 @@ impl Scene {
         });
         steps.flatten().collect()
     }
+}
 
-    pub fn computed(&self) -> Computed {
-        self.execute().unwrap_or_else(|stop| panic!("not computed: {stop:?}"))
+impl Deref for Scene {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl DerefMut for Scene {
+    fn deref_mut(&mut self) -> &mut Parts {
+        &mut self.parts
+    }
+}
+
+impl scene::Scene for Scene {
+    fn made(fork: &str, accounts: &[(scene::Address, Account)], calls: &[Call]) -> Self {
+        let accounts: Vec<_> = accounts.iter().map(|(address, account)| (H160(*address), account.clone())).collect();
+        Self::new(fork, &accounts, calls.iter().map(|call| called(*call)).collect())
     }
 
-    pub fn broken_rule(&self) -> BrokenRule {
-        match self.execute() {
-            Err(Stop::Broken(rule)) => rule,
-            other => panic!("no broken rule: {other:?}"),
+    fn sender(call: Call) -> scene::Address {
+        sender(&called(call)).0
+    }
+
+    fn hashed(bytes: &[u8]) -> Hash {
+        Hash(hashed(bytes).0)
+    }
+
+    fn trie(entries: Vec<(Hash, Vec<u8>)>) -> (Hash, Vec<Vec<u8>>) {
+        let (root, nodes) = trie(entries.into_iter().map(|(key, value)| (H256(key.0), value)));
+        (Hash(root.0), nodes)
+    }
+
+    fn on_state(mut self, root: Hash) -> Self {
+        (self.pre_state_root, self.parent.state_root) = (H256(root.0), H256(root.0));
+        self.bound()
+    }
+
+    fn trusting(self, root: Hash) -> Self {
+        Self { pre_state_root: H256(root.0), ..self }
+    }
+
+    fn with_ancestors(mut self, count: u64) -> Self {
+        let mut parent_hash = H256::repeat_byte(0xaa);
+        for number in NUMBER - 1 - count..NUMBER - 1 {
+            let ancestor = BlockHeader { number, parent_hash, ..BlockHeader::default() };
+            parent_hash = hashed(ancestor.encode_to_vec());
+            self.ancestors.push(ancestor);
         }
+        self.parent.parent_hash = parent_hash;
+        self.bound()
     }
 
-    pub fn abstention(&self, reason: AbstentionReason) -> Abstention {
-        match self.execute() {
-            Err(Stop::Abstain(abstention)) if abstention.reason() == reason => abstention,
-            other => panic!("no abstention {reason:?}: {other:?}"),
-        }
+    fn with_extra_data(mut self, ancestor: Option<usize>, data: &[u8]) -> Self {
+        let header = ancestor.map_or(&mut self.header, |index| &mut self.ancestors[index]);
+        header.extra_data = data.to_vec().into();
+        self
     }
 
-    pub fn missing(&self) -> Missing {
-        let mut missing = self.abstention(AbstentionReason::WitnessInsufficient).missing;
-        assert_eq!(missing.len(), 1);
-        missing.remove(0)
+    fn parent_hash(&self) -> Hash {
+        Hash(self.header.parent_hash.0)
     }
+
+    fn block_bytes(&self) -> Vec<u8> {
+        self.block_bytes()
+    }
+
+    fn question(&self) -> Question {
+        self.question()
+    }
+
+    fn ask(&self, question: &Question) -> Result<Computed, Stop> {
+        self.ask(question)
+    }
+}
+
+fn called(Call(to, value, gas_limit): Call) -> EIP1559Transaction {
+    transaction(H160(to), value, gas_limit)
+}
+
+/// Enough other accounts that every path has branches.
+pub fn crowd() -> Vec<(Address, Account)> {
+    scene::crowd().into_iter().map(|(address, account)| (H160(address), account)).collect()
 }
 
 /// A contract's code that calls `target` with no value and stores whether that succeeded in slot 1.
 pub fn calling(target: Address) -> Vec<u8> {
-    let mut code = vec![0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x73]; // PUSH0 five times, PUSH20
-    code.extend(target.as_bytes());
-    code.extend([0x5a, 0xf1, 0x60, 1, 0x55]); // GAS CALL PUSH1 1 SSTORE
-    code
-}
-
-/// A contract's code that stores BLOCKHASH(number) in slot 1.
-pub fn storing_block_hash(number: u64) -> Vec<u8> {
-    let mut code = vec![0x67]; // PUSH8
-    code.extend(number.to_be_bytes());
-    code.extend([0x40, 0x60, 1, 0x55]); // BLOCKHASH PUSH1 1 SSTORE
-    code
+    scene::calling(target.0)
 }
 
 /// A contract's code that reads one slot after the other until its gas is used up:

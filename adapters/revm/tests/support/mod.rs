@@ -1,18 +1,21 @@
 //! Small blocks with complete witnesses, made of a list of accounts and a list of transactions.
 //!
 //! Their states are computed by alloy-trie, which the adapter does not use for them.
-#![allow(dead_code, reason = "every test crate uses its own part of it")]
+#![allow(dead_code, unused_imports, reason = "every test crate uses its own part of it")]
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use adapter_host::client::{Question, Spent};
 use adapter_host::hash::Hash;
 use adapter_host::outcome::Stop;
-use adapter_host::rpc::{Abstention, AbstentionReason, BrokenRule, Computed, Missing, Mode};
+use adapter_host::rpc::{Computed, Mode};
 use adapter_host::testing::file;
 use adapter_host::testing::prestate::{self, Accounts};
+use adapter_host::testing::scene::{self, Call, Parts};
+pub use adapter_host::testing::scene::{Account, NUMBER, TRANSFER_GAS, storing_block_hash};
 use adapter_host::witness_file::WitnessFile;
 use alloy_consensus::proofs::{calculate_ommers_root, calculate_transaction_root, calculate_withdrawals_root};
 use alloy_consensus::transaction::SignerRecoverable;
@@ -29,12 +32,10 @@ pub const GAS_LIMIT: u64 = 30_000_000;
 pub const BASE_FEE: u64 = 7; // wei
 pub const RICH: u64 = 1_000_000_000_000_000_000; // wei
 pub const COINBASE: Address = Address::repeat_byte(0xcb);
-pub const NUMBER: u64 = 1000;
 pub const DEPOSIT_CONTRACT: &str = "0x00000000219ab540356cbb839cbe05303d7705fa";
-pub const TRANSFER_GAS: u64 = 21_000;
-pub const RECIPIENT: Address = Address::repeat_byte(0x11);
-pub const CONTRACT: Address = Address::repeat_byte(0xc0);
-pub const TARGET: Address = Address::repeat_byte(0x77);
+pub const RECIPIENT: Address = Address::new(scene::RECIPIENT);
+pub const CONTRACT: Address = Address::new(scene::CONTRACT);
+pub const TARGET: Address = Address::new(scene::TARGET);
 const TIMESTAMP: u64 = 1_000_000;
 const DIFFICULTY: u64 = 2_048_000; // of the parent of a block with proof of work
 
@@ -71,36 +72,22 @@ pub fn chain_config(fork: &str) -> String {
     )
 }
 
-#[derive(Clone, Default)]
-pub struct Account {
-    pub balance: u64, // wei
-    pub nonce: u64,
-    pub code: Vec<u8>,
-    pub storage: BTreeMap<u64, u64>,
+fn slots(account: &Account) -> impl Iterator<Item = (B256, Vec<u8>)> {
+    let slot = |(slot, value): (&u64, &u64)| {
+        (keccak256(U256::from(*slot).to_be_bytes::<32>()), alloy_rlp::encode(U256::from(*value)))
+    };
+    account.storage.iter().map(slot)
 }
 
-impl Account {
-    pub fn with_code(code: &[u8]) -> Self {
-        Self { code: code.to_vec(), ..Self::default() }
-    }
-
-    fn slots(&self) -> impl Iterator<Item = (B256, Vec<u8>)> {
-        let slot = |(slot, value): (&u64, &u64)| {
-            (keccak256(U256::from(*slot).to_be_bytes::<32>()), alloy_rlp::encode(U256::from(*value)))
-        };
-        self.storage.iter().map(slot)
-    }
-
-    /// As the prestate section has it.
-    pub fn listed(&self) -> prestate::Account {
-        let word = |value: &u64| U256::from(*value).to_be_bytes::<32>();
-        prestate::Account {
-            nonce: self.nonce,
-            balance: word(&self.balance),
-            storage_root: trie(self.slots()).0.0,
-            code_hash: keccak256(&self.code).0,
-            slots: self.storage.iter().map(|(key, value)| (word(key), word(value))).collect(),
-        }
+/// As the prestate section has it.
+fn listed(account: &Account) -> prestate::Account {
+    let word = |value: &u64| U256::from(*value).to_be_bytes::<32>();
+    prestate::Account {
+        nonce: account.nonce,
+        balance: word(&account.balance),
+        storage_root: trie(slots(account)).0.0,
+        code_hash: keccak256(&account.code).0,
+        slots: account.storage.iter().map(|(key, value)| (word(key), word(value))).collect(),
     }
 }
 
@@ -124,7 +111,7 @@ pub fn trie(entries: impl IntoIterator<Item = (B256, Vec<u8>)>) -> (B256, Vec<Ve
 pub fn state(accounts: &BTreeMap<Address, Account>) -> (B256, Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let (mut nodes, mut codes, mut leaves) = (Vec::new(), Vec::new(), Vec::new());
     for (address, account) in accounts {
-        let (storage_root, storage_nodes) = trie(account.slots());
+        let (storage_root, storage_nodes) = trie(slots(account));
         let state = TrieAccount {
             nonce: account.nonce,
             balance: U256::from(account.balance),
@@ -196,16 +183,9 @@ pub struct Scene {
     pub parent: Header,
     /// Headers below the parent, ascending.
     pub ancestors: Vec<Header>,
-    pub nodes: Vec<Vec<u8>>,
-    pub codes: Vec<Vec<u8>>,
+    pub parts: Parts,
     pub chain_id: u64,
-    pub chain_config: String,
     pub pre_state_root: B256,
-    /// Instead of the headers of `ancestors` and `parent`.
-    pub headers: Option<Vec<Vec<u8>>>,
-    /// Instead of the encoding of `header` and `body`.
-    pub block: Option<Vec<u8>>,
-    pub parent_header_optional: bool,
     /// What the state is made of.
     pub accounts: BTreeMap<Address, Account>,
     /// What the prestate section lists; without it the file has none.
@@ -250,14 +230,9 @@ impl Scene {
             body: BlockBody { transactions, ommers: Vec::new(), withdrawals },
             parent,
             ancestors: Vec::new(),
-            nodes: Vec::new(),
-            codes: Vec::new(),
+            parts: Parts { chain_config: chain_config(fork), ..Parts::default() },
             chain_id: 1,
-            chain_config: chain_config(fork),
             pre_state_root: EMPTY_ROOT_HASH,
-            headers: None,
-            block: None,
-            parent_header_optional: false,
             accounts: BTreeMap::new(),
             listed: None,
         }
@@ -275,9 +250,9 @@ impl Scene {
 
     /// With a prestate section that lists every account and slot, and these addresses as absent.
     pub fn listing(mut self, absent: &[Address]) -> Self {
-        let mut listed: Accounts = absent.iter().map(|address| (address.into_array(), None)).collect();
-        listed.extend(self.accounts.iter().map(|(address, account)| (address.into_array(), Some(account.listed()))));
-        self.listed = Some(listed);
+        let mut accounts: Accounts = absent.iter().map(|address| (address.into_array(), None)).collect();
+        accounts.extend(self.accounts.iter().map(|(address, account)| (address.into_array(), Some(listed(account)))));
+        self.listed = Some(accounts);
         self
     }
 
@@ -323,72 +298,109 @@ impl Scene {
         }
     }
 
-    pub fn execute(&self) -> Result<Computed, Stop> {
-        self.ask(&self.question())
-    }
-
     pub fn ask(&self, question: &Question) -> Result<Computed, Stop> {
         let file = Arc::new(WitnessFile::from_bytes(self.file().into()).unwrap());
         execution::execute(file, question, Arc::new(AtomicBool::new(false)), &mut Spent::default(), None).0
     }
+}
 
-    pub fn computed(&self) -> Computed {
-        self.execute().unwrap_or_else(|stop| panic!("not computed: {stop:?}"))
+impl Deref for Scene {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl DerefMut for Scene {
+    fn deref_mut(&mut self) -> &mut Parts {
+        &mut self.parts
+    }
+}
+
+impl scene::Scene for Scene {
+    fn made(fork: &str, accounts: &[(scene::Address, Account)], calls: &[Call]) -> Self {
+        let accounts: Vec<_> =
+            accounts.iter().map(|(address, account)| (Address::new(*address), account.clone())).collect();
+        Self::new(fork, &accounts, calls.iter().map(|call| called(*call)).collect())
     }
 
-    pub fn broken_rule(&self) -> BrokenRule {
-        match self.execute() {
-            Err(Stop::Broken(rule)) => rule,
-            other => panic!("no broken rule: {other:?}"),
+    fn sender(call: Call) -> scene::Address {
+        sender(&called(call)).into_array()
+    }
+
+    fn hashed(bytes: &[u8]) -> Hash {
+        Hash(keccak256(bytes).0)
+    }
+
+    fn trie(entries: Vec<(Hash, Vec<u8>)>) -> (Hash, Vec<Vec<u8>>) {
+        let (root, nodes) = trie(entries.into_iter().map(|(key, value)| (B256::from(key.0), value)));
+        (Hash(root.0), nodes)
+    }
+
+    fn on_state(mut self, root: Hash) -> Self {
+        (self.pre_state_root, self.parent.state_root) = (B256::from(root.0), B256::from(root.0));
+        self.bound()
+    }
+
+    fn trusting(self, root: Hash) -> Self {
+        Self { pre_state_root: B256::from(root.0), ..self }
+    }
+
+    fn with_ancestors(mut self, count: u64) -> Self {
+        let mut parent_hash = B256::repeat_byte(0xaa);
+        for number in NUMBER - 1 - count..NUMBER - 1 {
+            let ancestor = Header { number, parent_hash, ..Header::default() };
+            parent_hash = ancestor.hash_slow();
+            self.ancestors.push(ancestor);
         }
+        self.parent.parent_hash = parent_hash;
+        self.bound()
     }
 
-    pub fn abstention(&self, reason: AbstentionReason) -> Abstention {
-        match self.execute() {
-            Err(Stop::Abstain(abstention)) if abstention.reason() == reason => abstention,
-            other => panic!("no abstention {reason:?}: {other:?}"),
-        }
+    fn with_extra_data(mut self, ancestor: Option<usize>, data: &[u8]) -> Self {
+        let header = ancestor.map_or(&mut self.header, |index| &mut self.ancestors[index]);
+        header.extra_data = data.to_vec().into();
+        self
     }
 
-    pub fn missing(&self) -> Missing {
-        let mut missing = self.abstention(AbstentionReason::WitnessInsufficient).missing;
-        assert_eq!(missing.len(), 1);
-        missing.remove(0)
+    fn parent_hash(&self) -> Hash {
+        Hash(self.header.parent_hash.0)
     }
+
+    fn block_bytes(&self) -> Vec<u8> {
+        self.block_bytes()
+    }
+
+    fn question(&self) -> Question {
+        self.question()
+    }
+
+    fn ask(&self, question: &Question) -> Result<Computed, Stop> {
+        self.ask(question)
+    }
+}
+
+fn called(Call(to, value, gas_limit): Call) -> Transaction {
+    transaction(Address::new(to), value, gas_limit)
 }
 
 /// Enough other accounts that every path has branches.
 pub fn crowd() -> Vec<(Address, Account)> {
-    let account = |index: u64| Account { balance: index + 1, ..Account::default() };
-    (0..40).map(|index| (Address::from_word(B256::from(U256::from(index + 0x1000))), account(index))).collect()
+    scene::crowd().into_iter().map(|(address, account)| (Address::new(address), account)).collect()
 }
 
 pub fn transfer() -> Scene {
-    Scene::new("cancun", &crowd(), vec![transaction(RECIPIENT, 5, TRANSFER_GAS)])
+    scene::Scene::transfer()
 }
 
 pub fn contract_scene(fork: &str, code: &[u8]) -> Scene {
-    let mut accounts = crowd();
-    let storage = BTreeMap::from([(2, 22), (3, 33), (4, 44)]);
-    accounts.push((CONTRACT, Account { storage, ..Account::with_code(code) }));
-    Scene::new(fork, &accounts, vec![transaction(CONTRACT, 0, 200_000)])
+    scene::Scene::of_contract(fork, code)
 }
 
 /// A contract's code that calls `target` with no value and stores whether that succeeded in slot 1.
 pub fn calling(target: Address) -> Vec<u8> {
-    let mut code = [0x60, 0].repeat(5); // PUSH1 0 five times, which every fork has
-    code.push(0x73); // PUSH20
-    code.extend(target);
-    code.extend([0x5a, 0xf1, 0x60, 1, 0x55]); // GAS CALL PUSH1 1 SSTORE
-    code
-}
-
-/// A contract's code that stores BLOCKHASH(number) in slot 1.
-pub fn storing_block_hash(number: u64) -> Vec<u8> {
-    let mut code = vec![0x67]; // PUSH8
-    code.extend(number.to_be_bytes());
-    code.extend([0x40, 0x60, 1, 0x55]); // BLOCKHASH PUSH1 1 SSTORE
-    code
+    scene::calling(target.into_array())
 }
 
 /// A contract's code that reads one slot after the other until its gas is used up:

@@ -1,4 +1,5 @@
-//! For the tests of adapters: witness files written independently of their reader, and adapters as processes, and the contract for them.
+//! For the tests of adapters: witness files written independently of their reader, adapters as processes, and what all
+//! of them owe.
 
 pub mod certificates;
 pub mod file;
@@ -7,3 +8,5 @@ pub mod prestate;
 pub mod process;
 pub mod process_contract;
 pub mod rlp;
+pub mod scene;
+pub mod witness_contract;
