@@ -397,6 +397,23 @@ def test_a_slow_live_adapter_can_turn_the_verdict(tmp_path: Path) -> None:
     run(scenario, tmp_path, executors, policy=policy_of(executors, required=2, rejecting=2))
 
 
+def test_a_quorum_that_a_second_adapter_of_a_lineage_takes_back_stands_no_more(tmp_path: Path) -> None:
+    slow = Gated("geth", "geth", lying)  # of the execution client's own lineage
+    executors = [FakeExecutor("revm", "revm", honest), slow, FakeExecutor("ethrex", "ethrex", silent)]
+
+    async def scenario(setting: Setting) -> None:
+        setting.payload(1)
+        setting.payload(2)
+        assert await setting.wait(2) is Standing.VERIFIED
+        slow.opened.set()
+        disputed = await setting.until(1, BlockStatus.DISPUTED)
+        assert "INVALID by geth" in disputed.why
+        assert setting.verdicts(1)[:2] == [Verdict.ATTEST, Verdict.HOLD]
+        assert setting.standing(2) is Standing.UNDECIDED
+
+    run(scenario, tmp_path, executors, policy=policy_of(executors, required=2, rejecting=2))
+
+
 def test_the_executors_invalid_is_final_and_covers_what_comes_after(tmp_path: Path) -> None:
     executors = live(honest, honest)
 
