@@ -110,9 +110,7 @@ def test_verified_takes_a_quorum_and_the_executors_word_is_none(events: list[Blo
         assert any(isinstance(event, Judged) and event.verdict is Verdict.ATTEST for event in events)
         assert not any(isinstance(event, Judged) and event.late_invalid for event in events)
         assert not any(isinstance(event, Judged) and event.verdict is Verdict.REJECT for event in events)
-        assert not any(
-            isinstance(event, Judged) and event.turned and event.verdict is Verdict.HOLD for event in events
-        )
+        assert not any(isinstance(event, Judged) and event.turned and event.verdict is Verdict.HOLD for event in events)
 
 
 @given(st.lists(EVENTS), EVENTS)
