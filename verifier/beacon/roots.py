@@ -148,8 +148,8 @@ def read_block(body: bytes) -> Executed:
     raise UnreadableMessageError("a block body of an unknown fork")
 
 
-# `BeaconBlockBody` of phase0; altair's has a sync_aggregate too. All of it must be there: an answer that lacks parts may
-# lack its payload, and a block without one needs no verdict.
+# `BeaconBlockBody` of phase0; altair's has a sync_aggregate too. All of it must be there: an answer that lacks parts
+# may lack its payload, and a block without one needs no verdict.
 BODY_OF_PHASE0 = {
     "randao_reveal", "eth1_data", "graffiti", "proposer_slashings", "attester_slashings", "attestations", "deposits",
     "voluntary_exits",

@@ -186,7 +186,7 @@ def test_a_body_that_is_not_the_headers(content: BlockWitness, part: int) -> Non
     assert block[part]
     block[part] = block[part][:-1]
     raw = f"0x{rlp.encode(block).hex()}"
-    with pytest.raises(ExecutionClientError, match="debug_getRawBlock: the (transactions|withdrawals) do not have"):
+    with pytest.raises(ExecutionClientError, match=r"debug_getRawBlock: the (transactions|withdrawals) do not have"):
         against({"debug_getRawBlock": raw}, lambda client: client.block(content.hash))
 
 
