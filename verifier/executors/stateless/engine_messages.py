@@ -13,7 +13,7 @@ from verifier.domain.result import Abstention, AbstentionReason, BrokenRule, Com
 from witness.chain_config import parse_chain_config
 from witness.errors import WitnessError
 from witness.file import check_binding, map_witness_file
-from witness.formats.engine_payload_json import payload_parameters
+from witness.formats.engine_payload import engine_parameters
 from witness.formats.geth_rlp import encode_witness_rlp
 from witness.header import decode_header, keccak256
 from witness.model import BlockWitness, Header
@@ -64,14 +64,14 @@ def encode_call(request: ExecutionRequest) -> StatelessCall:
     except WitnessError as error:
         raise NotAskedError(AbstentionReason.REFUSED, one_line(str(error))) from None
     try:
-        parameters = payload_parameters(content.block)
+        version, (payload, *further) = engine_parameters(content.block, requests=None)
     except WitnessError as error:
         raise NotAskedError(AbstentionReason.UNSUPPORTED_FORK, one_line(str(error))) from None
     # The client has to compute them: it is not told what is expected, so that it cannot repeat it.
-    payload = parameters.payload | {"stateRoot": ZERO_ROOT, "receiptsRoot": ZERO_ROOT}
-    method = f"{METHOD}{parameters.version}"
+    payload |= {"stateRoot": ZERO_ROOT, "receiptsRoot": ZERO_ROOT}
+    method = f"{METHOD}{version}"
     opening = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method}, separators=(",", ":"))
-    listed = json.dumps([payload, *parameters.further], separators=(",", ":"))
+    listed = json.dumps([payload, *further], separators=(",", ":"))
     # A witness has megabytes: its digits go in as they are, without the JSON encoder looking at each.
     digits = binascii.hexlify(encode_witness_rlp(content.witness))
     body = b"".join((opening[:-1].encode(), b',"params":', listed[:-1].encode(), b',"0x', digits, b'"]}'))
