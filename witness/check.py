@@ -28,7 +28,7 @@ def check_witness(content: BlockWitness) -> list[Finding]:
         header = check_binding(content)
     except WitnessFileError as error:
         return [Finding(Severity.ERROR, "block", str(error))]
-    findings = [*_check_body(content.block, header), *_check_chain_config(content, header)]
+    findings = [*check_body(content.block, header), *_check_chain_config(content, header)]
     claimed_root = _claimed_root(content)
     findings += _check_headers(content.witness.headers, header, claimed_root is not None)
     findings += [*_check_order("state", content.witness.state), *_check_order("codes", content.witness.codes)]
@@ -56,7 +56,7 @@ def _note(subject: str, text: str) -> Finding:
     return Finding(Severity.NOTE, subject, text)
 
 
-def _check_body(block: Octets, header: Header) -> Iterator[Finding]:
+def check_body(block: Octets, header: Header) -> Iterator[Finding]:
     """A body that is not the one the header names is not bound by the block hash: no verdict on it is the block's."""
     try:
         parts = list_items(block)

@@ -6,6 +6,7 @@ limit, and then a document of brackets alone overflows the C stack. So the nesti
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from .model import Octets
@@ -16,12 +17,15 @@ NOT_BRACKETS = bytes(octet for octet in range(256) if octet not in b"[]{}")
 OPENING, CLOSING = b"[{", b"]}"
 
 
-def load_json(encoded: Octets) -> Any:
-    """The JSON value that `encoded` (UTF-8) is. Raises ValueError, also if it nests deeper than MAX_DEPTH."""
+def load_json(encoded: Octets, members: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """The JSON value that `encoded` (UTF-8) is. Raises ValueError, also if it nests deeper than MAX_DEPTH.
+
+    members: makes an object of its names and values, in the order in which they stand there; dict if not given.
+    """
     document = bytes(encoded)
     if document.count(b"[") + document.count(b"{") > MAX_DEPTH and nesting(document) > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
-    return json.loads(document)
+    return json.loads(document, object_pairs_hook=members)
 
 
 def nesting(document: bytes) -> int:

@@ -11,7 +11,9 @@ from urllib.parse import parse_qs, unquote
 
 from .messages import MessageKind
 
-EVENTS = re.compile(r"/eth/v\d+/events")
+VERSION = r"\d[\w.-]*"  # a number, or what some servers have beside the standard, such as 1alpha1
+EVENTS = re.compile(rf"/eth/v{VERSION}/events")
+DECODINGS = 4  # times that a path is decoded at most: a server before the beacon node may decode it once more
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Duty:
 
 
 def _duty(name: str, kind: MessageKind, *versions: int) -> Duty:
-    path = name.partition(" ")[2].replace("{version}", r"(\d+)").replace("{slot}", "[^/]+")
+    path = name.partition(" ")[2].replace("{version}", f"({VERSION})").replace("{slot}", "[^/]+")
     return Duty(name, kind, versions, re.compile(path))
 
 
@@ -75,7 +77,8 @@ def gated_request(method: str, target: str) -> GatedRequest | None:
     plain = _plain(path)
     for duty in DUTIES:
         if duty.method == method.upper() and (match := duty.pattern.fullmatch(plain)):
-            return GatedRequest(duty, int(match[1][-9:]), parse_qs(query, keep_blank_values=True))
+            version = int(match[1][-9:]) if match[1].isdecimal() else 0
+            return GatedRequest(duty, version, parse_qs(query, keep_blank_values=True))
     return None
 
 
@@ -87,7 +90,10 @@ def is_event_stream(method: str, target: str) -> bool:
 def _plain(path: str) -> str:
     """The path without percent-encoding, empty and dot segments, in lower case, without what only some servers heed."""
     segments: list[str] = []
-    for segment in unquote(path.partition("#")[0]).replace("\\", "/").split("/"):
+    path = path.partition("#")[0]
+    for _ in range(DECODINGS):
+        path = unquote(path)
+    for segment in re.split("[?#]", path)[0].replace("\\", "/").split("/"):
         name = segment.partition(";")[0].strip().lower()
         if name == "..":
             del segments[-1:]

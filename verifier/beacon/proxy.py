@@ -4,7 +4,7 @@ docs/decisions/0014-attestation-gate.md says what is answered when, and why.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import aclosing
 
 import aiohttp
@@ -31,7 +31,13 @@ MAX_VOTES = 256  # different votes in one request; of one slot there are as many
 # Gated requests under way, and the bytes of their bodies: beyond that they are refused at once, so that validator
 # clients that ask ever again cannot fill the memory while everything is held.
 MAX_HELD, MAX_HELD_BYTES = 4096, 256 << 20
-BAD_REQUEST, TOO_LARGE, UNSUPPORTED_MEDIA, UNAVAILABLE = 400, 413, 415, 503  # HTTP status
+BODY_SECONDS = 12.0  # seconds in which a request's body must have come: a slot, after which its votes are of no use
+BAD_REQUEST, TOO_SLOW, TOO_LARGE, UNSUPPORTED_MEDIA, UNAVAILABLE = 400, 408, 413, 415, 503  # HTTP status
+TOO_MANY = "too many requests are held"
+
+
+class NoRoomError(Exception):
+    """The bodies of held requests have as many bytes as may be kept."""
 
 
 class BeaconProxy:
@@ -90,7 +96,7 @@ class BeaconProxy:
         if not gated.known:
             return self._refuse(gated, since, f"version {gated.version} of this request is not known to the verifier")
         if self._held >= MAX_HELD or self._held_bytes >= MAX_HELD_BYTES:
-            return self._refuse(gated, since, "too many requests are held")
+            return self._refuse(gated, since, TOO_MANY)
         self._held += 1
         try:
             if gated.duty.method == "GET":
@@ -126,24 +132,37 @@ class BeaconProxy:
     # Votes in the validator client's request
 
     async def _gate_messages(self, request: web.BaseRequest, gated: GatedRequest, since: float) -> web.StreamResponse:
-        body = await read_request(request, MAX_BODY)
-        if body is None:
-            return self._refuse(gated, since, f"the request is longer than {MAX_BODY} bytes", status=TOO_LARGE)
-        self._held_bytes += len(body)
+        held = 0
+        headers = forwarded(request.headers)
+
+        def count(size: int) -> None:
+            nonlocal held
+            if self._held_bytes + size > MAX_HELD_BYTES:
+                raise NoRoomError
+            held += size
+            self._held_bytes += size
+
         try:
-            messages = _read_messages(gated, request, body)
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await read_request(request, MAX_BODY, count)
+            if body is None:
+                return self._refuse(gated, since, f"the request is longer than {MAX_BODY} bytes", status=TOO_LARGE)
+            messages = _read_messages(gated, headers, body)
             rulings = await self._rule(messages.voted, since)
+        except TimeoutError:
+            return self._refuse(gated, since, f"the request took more than {BODY_SECONDS:g} s", status=TOO_SLOW)
+        except NoRoomError:
+            return self._refuse(gated, since, TOO_MANY)
         except UnsupportedMessageError as error:
             return self._refuse(gated, since, str(error), status=UNSUPPORTED_MEDIA)
         except UnreadableMessageError as error:
             return self._refuse(gated, since, f"the request is unreadable: {error}", status=BAD_REQUEST)
         finally:
-            self._held_bytes -= len(body)
+            self._held_bytes -= held
         allowed = [place for place, voted in enumerate(messages.voted) if rulings[voted].permission.allowed]
         refused = [each for each in rulings.values() if not each.permission.allowed]
         if refused and not allowed:
             return self._refuse(gated, since, refused[0].permission.reason, refused)
-        headers = forwarded(request.headers)
         if not refused:
             self._notify(gated, "passed", since, rulings.values())
             async with self._node.request("POST", request.raw_path, headers, body) as answer:
@@ -187,7 +206,7 @@ class BeaconProxy:
                 if gated.duty.method == "GET":
                     voted = _read_answer(gated, answer, answered.body())
                 else:
-                    voted = _read_messages(gated, request, asked.body()).voted
+                    voted = _read_messages(gated, headers, asked.body()).voted
             except UnreadableMessageError as error:
                 voted = f"would refuse: unreadable: {error}"
             task = asyncio.create_task(self._judge(gated, since, voted))
@@ -212,8 +231,9 @@ class BeaconProxy:
         left = self._gate.hold - (asyncio.get_running_loop().time() - since)
         if len(different) == 1:
             return {different[0]: await self._gate.rule(different[0], left)}
-        rulings = await asyncio.gather(*(self._gate.rule(each, left) for each in different))
-        return dict(zip(different, rulings, strict=True))
+        await asyncio.gather(*(self._gate.rule(each, left) for each in different))
+        # Once more, all in one moment: what could go may be disputed since, while another vote was held.
+        return {each: await self._gate.rule(each, 0) for each in different}
 
     def _refuse(
         self,
@@ -262,9 +282,12 @@ def _read_answer(gated: GatedRequest, answer: aiohttp.ClientResponse, content: b
     return voted
 
 
-def _read_messages(gated: GatedRequest, request: web.BaseRequest, body: bytes) -> MessageList:
-    """The votes in a request. Raises UnreadableMessageError, UnsupportedMessageError."""
-    if media_type(request.headers) == JSON:
-        check_fork(consensus_version(request.headers))
+def _read_messages(gated: GatedRequest, headers: Mapping[str, str], body: bytes) -> MessageList:
+    """The votes in a request. headers: those that go on with it, so that it is read as the beacon node will.
+
+    Raises UnreadableMessageError, UnsupportedMessageError.
+    """
+    if media_type(headers) == JSON:
+        check_fork(consensus_version(headers))
         return json_message.read_list(gated.duty.kind, body)
-    return ssz_message.read_list(gated.duty.kind, body, consensus_version(request.headers))
+    return ssz_message.read_list(gated.duty.kind, body, consensus_version(headers))

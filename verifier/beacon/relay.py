@@ -1,6 +1,6 @@
 """Requests on their way to the beacon node and answers on their way back: bodies stream, nothing is kept or changed."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 
 import aiohttp
 from aiohttp import web
@@ -43,13 +43,14 @@ async def request_body(request: web.BaseRequest) -> AsyncIterator[bytes] | None:
     return request.content.iter_any()
 
 
-async def read_request(request: web.BaseRequest, limit: int) -> bytes | None:
-    """The whole body; None if it is longer than `limit` bytes."""
+async def read_request(request: web.BaseRequest, limit: int, count: Callable[[int], None]) -> bytes | None:
+    """The whole body; None if it is longer than `limit` bytes. count: told of every piece's bytes; may raise."""
     if (request.content_length or 0) > limit:
         return None
     body = bytearray()
     await _let_it_come(request)
     async for chunk in request.content.iter_any():
+        count(len(chunk))
         body += chunk
         if len(body) > limit:
             return None

@@ -143,15 +143,16 @@ def read_block(body: bytes) -> Executed:
     if "signed_execution_payload_bid" in content:
         bid = _object(_object(content, "signed_execution_payload_bid"), "message")
         return Executed(_hash(bid, "block_hash"), _hash(bid, "parent_block_hash"))
-    if content.keys() <= BODY_BEFORE_MERGE:
+    if content.keys() - {"sync_aggregate"} == BODY_OF_PHASE0:
         return Executed(ZERO_HASH)
     raise UnreadableMessageError("a block body of an unknown fork")
 
 
-# phase0 and altair, `BeaconBlockBody`
-BODY_BEFORE_MERGE = {
+# `BeaconBlockBody` of phase0; altair's has a sync_aggregate too. All of it must be there: an answer that lacks parts
+# may lack its payload, and a block without one needs no verdict.
+BODY_OF_PHASE0 = {
     "randao_reveal", "eth1_data", "graffiti", "proposer_slashings", "attester_slashings", "attestations", "deposits",
-    "voluntary_exits", "sync_aggregate",
+    "voluntary_exits",
 }  # fmt: skip
 
 

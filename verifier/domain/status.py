@@ -65,11 +65,15 @@ class WitnessStored:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The votes so far amount to this verdict. late_invalid: who said INVALID after it was settled, "" if nobody."""
+    """The votes so far amount to this verdict. late_invalid: who said INVALID after it was settled, "" if nobody.
+
+    turned: it was ATTEST before, and slower votes took that back.
+    """
 
     verdict: Verdict
     summary: str
     late_invalid: str = ""
+    turned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +119,13 @@ def advance(tracked: TrackedBlock, event: BlockEvent) -> TrackedBlock:
             return tracked
         case WitnessStored():
             return _forward(tracked, BlockStatus.AVAILABLE, "its witness is stored")
-        case Judged(verdict, summary, late_invalid):
+        case Judged(verdict, summary, late_invalid, turned):
             if late_invalid:
                 return replace(
                     tracked, status=BlockStatus.DISPUTED, why=f"{late_invalid} says INVALID, late: {summary}"
                 )
+            if turned and verdict is Verdict.HOLD:
+                return replace(tracked, status=BlockStatus.DISPUTED, why=f"was attested, and is no more: {summary}")
             if verdict is Verdict.REJECT:
                 return replace(tracked, status=BlockStatus.DISPUTED, why=summary)
             if verdict is Verdict.ATTEST and status is not BlockStatus.DISPUTED:

@@ -14,9 +14,11 @@ from witness.json_document import load_json
 
 PAYLOAD, FORKCHOICE = "engine_newPayload", "engine_forkchoiceUpdated"  # also of versions that are not known yet
 CAPABILITIES = "engine_exchangeCapabilities"
-VERSION = re.compile(r"V([0-9]{1,4})$")
+VERSION = re.compile(r"V([0-9]{1,4})$", re.IGNORECASE)
 WITH_WITNESS = "WithWitness"
 WHITE_SPACE = b" \t\n\r"
+MAX_BATCH = 1000  # calls, where any of them is judged; geth's own limit
+MEMBERS = frozenset(("jsonrpc", "id", "method", "params"))  # of a call (JSON-RPC 2.0, section 4)
 # JSON-RPC 2.0, section 5.1, and Engine API common.md, "Errors".
 PARSE_ERROR, INTERNAL_ERROR, METHOD_NOT_FOUND = -32700, -32603, -32601
 SERVER_ERROR, INVALID_FORKCHOICE_STATE = -32000, -38002
@@ -49,12 +51,12 @@ class Call:
     @property
     def is_payload(self) -> bool:
         """Whether it is a newPayload; else it is a forkchoiceUpdated."""
-        return self.method.startswith(PAYLOAD)
+        return _begins(self.method, PAYLOAD)
 
     @property
     def wants_witness(self) -> bool:
         """Whether the caller itself asks for the witness."""
-        return WITH_WITNESS in self.method
+        return WITH_WITNESS.lower() in self.method.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +80,19 @@ def parse_request(body: bytes) -> Request:
     """A body taken apart. Raises MalformedRequestError; what is JSON but no JSON-RPC is for the client behind us."""
     if not body.strip(WHITE_SPACE):
         return Request((body,), batch=False)
-    value = _parse(body)
+    value = _parse(body, _members)
     elements = value if isinstance(value, list) else [value]
+    if any(isinstance(each, _Ambiguous) for each in elements):
+        raise MalformedRequestError(
+            "a call can be read in more than one way: its names repeat, or differ in their case"
+        )
     asked = next((each["params"] for each in elements if _method(each) == CAPABILITIES and "params" in each), None)
     if not any(_is_gated(each) for each in elements):
         return Request((body,), batch=isinstance(value, list), capabilities=asked)
     if not isinstance(value, list):
         return Request((_call(value, body),), batch=False)
+    if len(value) > MAX_BATCH:
+        raise MalformedRequestError(f"more than {MAX_BATCH} calls in a batch")
     parts = (_call(each, raw) if _is_gated(each) else raw for each, raw in _elements(body))
     return Request(tuple(parts), batch=True, capabilities=asked)
 
@@ -162,9 +170,20 @@ def _encode(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _parse(body: bytes) -> Any:
+class _Ambiguous(dict[str, Any]):
+    """An object in which two parsers can find different calls."""
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Of equal names the last counts for some parsers, the first for others; Go's takes names in any case.
+    members = dict(pairs)
+    doubtful = len(members) != len(pairs) or any(name not in MEMBERS and name.casefold() in MEMBERS for name in members)
+    return _Ambiguous(members) if doubtful else members
+
+
+def _parse(body: bytes, members: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
     try:
-        return load_json(body)
+        return load_json(body, members)
     except (ValueError, RecursionError) as error:
         raise MalformedRequestError(f"not JSON: {error}") from None
 
@@ -175,7 +194,13 @@ def _method(value: Any) -> str:
 
 
 def _is_gated(value: Any) -> bool:
-    return _method(value).startswith((PAYLOAD, FORKCHOICE))
+    method = _method(value)
+    return _begins(method, PAYLOAD) or _begins(method, FORKCHOICE)
+
+
+def _begins(method: str, name: str) -> bool:
+    """Whether it is a method of this name, whatever follows: some clients look methods up in any case."""
+    return method.lower().startswith(name.lower())
 
 
 def _call(value: Any, raw: bytes) -> Call:

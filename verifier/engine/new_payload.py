@@ -13,6 +13,7 @@ from verifier.domain.event import Alarm, Observer, PayloadExecuted, PayloadRecei
 from verifier.domain.gate import EngineAnswer, PayloadStatus
 from verifier.domain.standing import Standing
 from verifier.domain.status import BlockStatus, ExecutorStatus
+from verifier.executors.stateless.messages import one_line
 from verifier.services.chain_view import PayloadJudge
 from witness.chain_config import parse_chain_config
 from witness.errors import WitnessError
@@ -44,6 +45,7 @@ from .payload_status import hash_field, parse_payload_status, payload_status_obj
 EARLIER_TIMEOUT = 2.0
 FAILED = "the verifier failed: see its log"
 NO_ANSWER = "the execution client's answer is no payload status"
+OTHER_BLOCK = "the execution client says VALID, with another latestValidHash than the payload's own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,10 @@ class NewPayloads:
             if isinstance(found, EnginePayload) and not unknown:
                 self._receive(found)
             heard, witness = await asking
+            if heard.status is not None and not unknown:
+                refused = self._of_another(call, heard.status, stated)
+                if refused is not None:
+                    return refused
             if heard.status is None or isinstance(found, str) or unknown:
                 return Heard(heard.status, heard.result, heard.refusal, heard.reason, unknown)
             seconds = asyncio.get_running_loop().time() - started
@@ -196,6 +202,13 @@ class NewPayloads:
         witness = result.get("witness") if call.wants_witness else result.pop("witness", None)
         return Heard(status, result), witness
 
+    def _of_another(self, call: Call, status: PayloadStatus, stated: bytes | None) -> Heard | None:
+        """What to answer to VALID that is said of another block (paris.md: `latestValidHash` is the payload's own)."""
+        if status.status is not ExecutorStatus.VALID or status.latest_valid_hash in (None, stated):
+            return None
+        self._alarm("execution_client_garbage", f"{call.method}: {OTHER_BLOCK}")
+        return Heard(refusal=encode_error(call, SERVER_ERROR, OTHER_BLOCK), reason=OTHER_BLOCK)
+
     async def _executed(
         self, payload: EnginePayload, status: PayloadStatus, witness: Any, seconds: float
     ) -> ExecutorStatus | None:
@@ -204,7 +217,7 @@ class NewPayloads:
         self._observer.notify(PayloadExecuted(self._reference(header), word, seconds, with_witness=found is not None))
         if word not in (ExecutorStatus.VALID, ExecutorStatus.INVALID):
             return None
-        detail = status.validation_error or ""
+        detail = one_line(status.validation_error or "")  # it is kept with the block and all its descendants
         if word is ExecutorStatus.INVALID and self._hold.standing(header.hash).own is BlockStatus.VERIFIED:
             text = f"the execution client says INVALID of block {self._reference(header)}, which others attested"
             self._alarm("execution_client_contradicts", f"{text}: {detail}")

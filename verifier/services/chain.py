@@ -9,6 +9,7 @@ open.
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from verifier.domain.event import Alarm, Observer, StatusChanged
 from verifier.domain.gate import GateMode, stands, worth_waiting
@@ -19,6 +20,7 @@ from verifier.domain.status import (
     BlockEvent,
     BlockStatus,
     Concluded,
+    ExecutorStatus,
     TrackedBlock,
     advance,
 )
@@ -60,7 +62,7 @@ class Chain:
         self._observer = observer
         self._clock = clock
         self._retry_interval = retry_interval
-        self._seen = Standings(ledger.blocks())
+        self._seen = Standings(map(_as_found, ledger.blocks()))
         self._unstored: dict[bytes, TrackedBlock] = {}
         self._unrecorded: dict[bytes, tuple[Decision, tuple[Vote, ...], float]] = {}
         self._waiters: dict[bytes, set[asyncio.Future[None]]] = {}
@@ -287,6 +289,17 @@ class Chain:
             return
         self._seen.remove(hashes)
         self._wake(set(self._waiters))
+
+
+def _as_found(tracked: TrackedBlock) -> TrackedBlock:
+    """A block as it counts after a restart: another execution client may run now, of another lineage.
+
+    Whoever accepted an undecided block before gives no vote for it; INVALID stays, whoever said it.
+    """
+    undecided = tracked.status not in (BlockStatus.VERIFIED, *CLOSING)
+    if undecided and tracked.executor is ExecutorStatus.VALID:
+        return replace(tracked, executor=None)
+    return tracked
 
 
 def _invalid_ancestor(ancestor: TrackedBlock) -> Concluded:

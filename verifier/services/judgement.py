@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from verifier.domain.block import BlockReference
 from verifier.domain.event import Event, VerdictReached, VoteCast
-from verifier.domain.quorum import Decision
+from verifier.domain.quorum import Decision, Verdict
 from verifier.domain.result import Result
 from verifier.domain.status import Judged
 from verifier.domain.vote import Vote, VoteKind
@@ -63,6 +63,7 @@ class Judgement:
         self._clock = clock
         self._late_names = {each.name for each in jury.late}
         self._disputing = ""
+        self._attested = False
 
     @property
     def votes(self) -> tuple[Vote, ...]:
@@ -114,9 +115,12 @@ class Judgement:
 
     def _tell(self, decision: Decision, *, final: bool = False, expired: bool = False) -> None:
         self.outcome = decision
+        # A second adapter of a lineage, or in prestate mode a better comparison, can take back what made the quorum.
+        turned = self._attested and decision.verdict is not Verdict.ATTEST
+        self._attested = self._attested or decision.verdict is Verdict.ATTEST
         votes = self.votes
         summary = summarize(self._ballot.policy, decision, votes)
-        self._report(Judged(decision.verdict, summary, self._disputing), decision, votes)
+        self._report(Judged(decision.verdict, summary, self._disputing, turned), decision, votes)
         seconds = self._clock() - self._received
         self._notify(VerdictReached(self.block, decision, votes, seconds, final=final, expired=expired))
         if not self._released.is_set():

@@ -317,7 +317,11 @@ class Judge:
         Raises VerifierError, WitnessError: nobody can judge it now.
         """
         block, options = waiting.block, self._options
-        supplied = await self._supply.obtain(block, waiting.given, waiting.encoded, fresh=waiting.fresh)
+        known = self._chain.tracked(block.hash)
+        # Without its acceptance the execution client is asked although a witness is stored: giving one is its vote.
+        accepted = known is not None and known.executor is ExecutorStatus.VALID
+        fresh = waiting.fresh or not accepted
+        supplied = await self._supply.obtain(block, waiting.given, waiting.encoded, fresh=fresh)
         if supplied.executed:
             self._chain.apply(block.hash, ExecutorAnswered(ExecutorStatus.VALID))
         tracked = self._chain.apply(block.hash, WitnessStored())

@@ -195,14 +195,15 @@ def engine_parameters(
 ) -> tuple[int, list[Any]]:
     """The version of newPayload that a block of Paris or later needs, and its parameters.
 
-    requests: from Prague on, which the block itself does not hold; None where they are not known, then there are none
-    among the parameters and the hash is another one. block_access_list: from Amsterdam on. Raises WitnessFormatError,
-    also if these are not those of the header.
+    requests: from Prague on, which the block itself does not hold; None where they are not known, then none are given,
+    and the payload is not one that newPayload accepts. block_access_list: from Amsterdam on, which the block does not
+    hold either. Raises WitnessFormatError, also if any of these or the body are not those of the header.
     """
     try:
         header = decode_block_header(block)
         parts = [block[at:stop] for _, at, _, stop in list_items(block)]
         listed = [parts[1][start if not nested else at : stop] for nested, at, start, stop in list_items(parts[1])]
+        uncles = parts[2]
         withdrawals = [_fields(parts[3], each) for each in list_items(parts[3])] if len(parts) > 3 else None
     except (EncodingError, IndexError, ValueError) as error:
         raise WitnessFormatError(f"block: {error}") from None
@@ -248,14 +249,16 @@ def engine_parameters(
         parameters.append([hex_octets(each) for each in requests or ()])
     if header.block_access_list_hash is not None:
         version = AMSTERDAM
-        payload["blockAccessList"] = hex_octets(block_access_list or b"")
+        if block_access_list is None:
+            raise WitnessFormatError("a payload of Amsterdam needs the block access list, which a block does not hold")
+        payload["blockAccessList"] = hex_octets(block_access_list)
         if header.slot_number is not None:
             payload[SLOT_NUMBER] = hex_quantity(header.slot_number)
-    decoded = decode_engine_payload(version, parameters).header
+    meant = decode_engine_payload(version, parameters).header
     if requests is None:
-        decoded = replace(decoded, hash=header.hash, requests_hash=header.requests_hash)
-    if decoded != header:
-        raise WitnessFormatError("requests, block access list or uncles: not those that the header is of")
+        meant = replace(meant, hash=header.hash, requests_hash=header.requests_hash)
+    if meant != header or uncles != encode_list(b""):
+        raise WitnessFormatError("requests, block access list or body: not those that the header is of")
     return version, parameters
 
 

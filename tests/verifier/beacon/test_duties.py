@@ -56,6 +56,9 @@ def test_everything_else_passes(method: str, target: str) -> None:
         "//eth//v1/beacon/pool/attestations",
         "/eth/v1/beacon/%70ool/attestations",
         "/eth/v1/beacon%2Fpool/attestations",
+        "/eth/v1/beacon%2fpool/attestations",
+        "/eth/v1/beacon%25252fpool/%2561ttestations",
+        "/eth/v1/beacon/pool/attestations%3Fslot=1",
         "/eth/v1/node/../beacon/./pool/attestations",
         "/ETH/v1/Beacon/pool/attestations",
         "/eth/v1/beacon/pool/attestations;a=b",
@@ -71,6 +74,10 @@ def test_versions_to_come_are_gated_and_not_known() -> None:
     gated = gated_request("POST", "/eth/v3/beacon/pool/attestations")
     assert gated is not None
     assert not gated.known
+    for odd in ("v1alpha1", "v1.1", "v1-rc"):
+        gated = gated_request("GET", f"/eth/{odd}/validator/attestation_data")
+        assert gated is not None
+        assert not gated.known
     assert gated_request("GET", f"/eth/v{'9' * 5000}/validator/attestation_data") is not None
 
 

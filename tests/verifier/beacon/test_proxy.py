@@ -434,6 +434,36 @@ def test_requests_that_cannot_be_read_are_refused(body: bytes, headers: dict[str
     run(scenario())
 
 
+def test_what_the_connection_drops_says_nothing_of_the_body() -> None:
+    """A header that `Connection` names does not go on: the node would read the body as something else than we did."""
+
+    async def scenario() -> None:
+        beacon = node()
+        headers = {"Content-Type": "application/json", "Connection": "keep-alive, content-type"}
+        async with gateway(beacon, chain()) as gate:
+            assert (await gate.ask("POST", POOL, b"[]", headers))[0] == 415
+            assert beacon.asked == []
+
+    run(scenario())
+
+
+def test_a_block_disputed_while_another_vote_is_held() -> None:
+    async def scenario() -> None:
+        beacon, view = node(), chain()
+        beacon.answers[POOL] = web.Response()
+        body = json.dumps([single_json(root(1), root(1)), single_json(root(2), root(2))]).encode()
+        async with gateway(beacon, view) as gate:
+            asking = asyncio.create_task(gate.post_json(POOL, body))
+            await view.waiting.wait()  # for the second: the first could go
+            view.decide(root(101), undecided(root(101)))
+            view.decide(root(102), verified(root(102)))
+            status, answer = await asking
+            assert (status, [each["index"] for each in json.loads(answer)["failures"]]) == (400, [0])
+            assert [json.loads(each) for each in beacon.bodies(POOL)] == [[single_json(root(2), root(2))]]
+
+    run(scenario())
+
+
 # The stream of events
 
 
@@ -521,6 +551,45 @@ def test_beyond_what_may_be_held_requests_are_refused_at_once(monkeypatch: pytes
             view.decide(root(102), verified(root(102)))
             assert [status for status, _ in await asyncio.gather(*held)] == [200, 200]
             assert (await gate.ask("GET", DATA))[0] == 200
+
+    run(scenario())
+
+
+def test_bodies_count_as_held_while_they_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verifier.beacon.proxy.MAX_HELD_BYTES", 1000)
+
+    async def scenario() -> None:
+        beacon, never = node(), asyncio.Event()
+        beacon.answers[POOL] = web.Response()
+        body = json.dumps([single_json(root(1), root(1))]).encode()
+
+        async def endless() -> AsyncIterator[bytes]:
+            yield body.ljust(1001)
+            await never.wait()
+
+        async with gateway(beacon, chain()) as gate:
+            status, answer = await gate.post_json(POOL, endless())
+            assert (status, "too many" in json.loads(answer)["message"]) == (503, True)
+            for _ in range(2):  # what was counted is given back
+                assert await gate.post_json(POOL, body.ljust(900)) == (200, b"")
+
+    run(scenario())
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verifier.beacon.proxy.BODY_SECONDS", 0.01)
+
+    async def scenario() -> None:
+        beacon, never = node(), asyncio.Event()
+
+        async def stuck() -> AsyncIterator[bytes]:
+            yield b"["
+            await never.wait()
+
+        async with gateway(beacon, chain()) as gate:
+            status, body = await gate.post_json(POOL, stuck())
+            assert (status, json.loads(body)["code"]) == (408, 408)
+            assert beacon.asked == []
 
     run(scenario())
 

@@ -18,6 +18,16 @@ def block_json(body: dict[str, Any]) -> bytes:
     return json.dumps({"version": "x", "data": {"message": {"slot": "1", "body": body}, "signature": "0x"}}).encode()
 
 
+PHASE0: dict[str, Any] = {
+    "randao_reveal": "0x",
+    "eth1_data": {},
+    "graffiti": "0x",
+    "proposer_slashings": [],
+    "attester_slashings": [],
+    "attestations": [],
+    "deposits": [],
+    "voluntary_exits": [],
+}
 HEADER = {"execution_payload_header": {"block_hash": hexadecimal(root(9))}}
 PAYLOAD = {"execution_payload": {"block_hash": hexadecimal(root(9)), "transactions": []}}
 BID = {
@@ -54,11 +64,20 @@ def test_blocks_of_every_fork() -> None:
     assert read_block(block_json({"graffiti": "0x"} | HEADER)) == Executed(root(9))
     assert read_block(block_json({"graffiti": "0x"} | PAYLOAD)) == Executed(root(9))
     assert read_block(block_json({"graffiti": "0x"} | BID)) == Executed(root(9), root(8))
-    assert read_block(block_json({"graffiti": "0x", "sync_aggregate": {}})) == Executed(ZERO_HASH)
+    assert read_block(block_json(PHASE0)) == Executed(ZERO_HASH)
+    assert read_block(block_json(PHASE0 | {"sync_aggregate": {}})) == Executed(ZERO_HASH)
 
 
 @pytest.mark.parametrize(
-    "body", [{"something_new": {}}, {"execution_payload": {}}, {"execution_payload_header": {"block_hash": "0x12"}}]
+    "body",
+    [
+        {},
+        {"graffiti": "0x", "sync_aggregate": {}},  # parts of a body, perhaps without its payload
+        PHASE0 | {"something_new": {}},
+        {"something_new": {}},
+        {"execution_payload": {}},
+        {"execution_payload_header": {"block_hash": "0x12"}},
+    ],
 )
 def test_a_block_of_an_unknown_shape_says_nothing(body: dict[str, Any]) -> None:
     with pytest.raises(UnreadableMessageError):

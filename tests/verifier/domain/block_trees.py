@@ -23,7 +23,9 @@ WHY = st.sampled_from(["", "because"])
 OWN_EVENTS: st.SearchStrategy[BlockEvent] = st.one_of(
     st.builds(ExecutorAnswered, st.sampled_from(ExecutorStatus), WHY),
     st.just(WitnessStored()),
-    st.builds(Judged, st.sampled_from(Verdict), st.just("2 of 3"), st.sampled_from(["", "", "", "eels"])),
+    st.builds(
+        Judged, st.sampled_from(Verdict), st.just("2 of 3"), st.sampled_from(["", "", "", "eels"]), st.booleans()
+    ),
 )
 CONCLUSIONS: st.SearchStrategy[BlockEvent] = st.one_of(
     st.builds(Concluded, st.booleans(), st.just("a dispute said so")), st.builds(Anchored, st.just("an operator"))

@@ -59,6 +59,12 @@ def test_a_late_invalid_disputes_what_was_attested() -> None:
     assert "eels says INVALID" in disputed.why
 
 
+def test_a_quorum_that_was_taken_back_disputes_what_it_attested() -> None:
+    disputed = after(ATTEST, Judged(Verdict.HOLD, "1 of 3; INVALID by geth", turned=True))
+    assert disputed.status is BlockStatus.DISPUTED
+    assert disputed.why == "was attested, and is no more: 1 of 3; INVALID by geth"
+
+
 def test_the_executors_invalid() -> None:
     assert after(VALID, INVALID).status is BlockStatus.INVALID
     assert after(REJECT, INVALID).status is BlockStatus.INVALID
@@ -103,7 +109,8 @@ def test_verified_takes_a_quorum_and_the_executors_word_is_none(events: list[Blo
     if after(*events).status is BlockStatus.VERIFIED:
         assert any(isinstance(event, Judged) and event.verdict is Verdict.ATTEST for event in events)
         assert not any(isinstance(event, Judged) and event.late_invalid for event in events)
-        assert Judged(Verdict.REJECT, "2 of 3") not in events
+        assert not any(isinstance(event, Judged) and event.verdict is Verdict.REJECT for event in events)
+        assert not any(isinstance(event, Judged) and event.turned and event.verdict is Verdict.HOLD for event in events)
 
 
 @given(st.lists(EVENTS), EVENTS)

@@ -331,6 +331,30 @@ def test_wrong_blob_hashes_beside_a_payload_say_nothing_about_its_block() -> Non
     asyncio.run(scenario())
 
 
+def test_valid_of_another_block_is_no_word_on_this_one() -> None:
+    async def scenario() -> None:
+        async with harness(results={NEW_PAYLOAD: status("VALID", HEADER.parent_hash)}) as built:
+            judged_verified(built)
+            answer = await built.ask(new_payload())
+            assert "error" in answer
+            assert [each.name for each in built.heard.of(Alarm)] == ["execution_client_garbage"]
+            assert built.judge.executions == []
+
+    asyncio.run(scenario())
+
+
+def test_what_a_client_says_of_an_invalid_block_is_kept_short() -> None:
+    async def scenario() -> None:
+        said = status("INVALID", HEADER.parent_hash, "bad\n" * 100_000)
+        async with harness(results={NEW_PAYLOAD: said}) as built:
+            built.chain.latest_valid[HASH] = HEADER.parent_hash
+            assert payload_status(await built.ask(new_payload())) == said
+            ((_, _, valid, detail),) = built.judge.executions
+            assert (valid, detail[:8], len(detail) < 1000) == (False, "bad bad ", True)
+
+    asyncio.run(scenario())
+
+
 def test_a_chain_or_judge_that_fails_lets_nothing_out() -> None:
     async def scenario() -> None:
         async with harness(results=BOTH) as built:

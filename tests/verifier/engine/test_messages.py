@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verifier.engine.messages import (
+    MAX_BATCH,
     Call,
     MalformedRequestError,
     batch_elements,
@@ -91,10 +92,37 @@ def test_not_json(body: bytes) -> None:
         parse_request(body)
 
 
-def test_escaped_and_repeated_methods_are_found() -> None:
-    """JSON has many ways to write a name; of a name that stands there twice the last one counts, as with clients."""
+def test_methods_are_found_however_they_are_written() -> None:
+    """JSON has many ways to write a name, and some clients look methods up in any case."""
     assert parse_request(b'{"\\u006dethod":"engine_newPayload\\u00564"}').gated
-    assert parse_request(b'{"method":"eth_call","method":"engine_forkchoiceUpdatedV3"}').gated
+    (call,) = parse_request(b'{"method":"ENGINE_NEWpayloadv4"}').parts
+    assert isinstance(call, Call)
+    assert (call.is_payload, call.version) == (True, 4)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        b'"method":"eth_call","method":"engine_newPayloadV4"',
+        b'"method":"engine_newPayloadV4","method":"eth_call"',
+        b'"method":"eth_call","Method":"engine_newPayloadV4"',  # Go takes names in any case
+        b'"METHOD":"engine_newPayloadV4"',
+        b'"method":"engine_newPayloadV4","params":[],"param\xc5\xbf":[]',  # the long s folds to s
+        b'"method":"engine_newPayloadV4","id":1,"id":2',
+    ],
+)
+def test_what_another_parser_could_read_otherwise_is_refused(names: bytes) -> None:
+    for body in (b"{" + names + b"}", b'[{"method":"eth_call"},{' + names + b"}]"):
+        with pytest.raises(MalformedRequestError, match="more than one way"):
+            parse_request(body)
+    assert parse_request(b'{"method":"eth_call","params":[{"id":1,"ID":2}]}').parts  # not ours to judge
+
+
+def test_a_batch_has_an_end() -> None:
+    batch = [{"method": "engine_newPayloadV4"}] * (MAX_BATCH + 1)
+    with pytest.raises(MalformedRequestError, match="calls in a batch"):
+        parse_request(json.dumps(batch).encode())
+    assert len(parse_request(json.dumps(batch[1:]).encode()).parts) == MAX_BATCH
 
 
 @given(value=calls, by=st.text(max_size=10))

@@ -397,6 +397,23 @@ def test_a_slow_live_adapter_can_turn_the_verdict(tmp_path: Path) -> None:
     run(scenario, tmp_path, executors, policy=policy_of(executors, required=2, rejecting=2))
 
 
+def test_a_quorum_that_a_second_adapter_of_a_lineage_takes_back_stands_no_more(tmp_path: Path) -> None:
+    slow = Gated("geth", "geth", lying)  # of the execution client's own lineage
+    executors = [FakeExecutor("revm", "revm", honest), slow, FakeExecutor("ethrex", "ethrex", silent)]
+
+    async def scenario(setting: Setting) -> None:
+        setting.payload(1)
+        setting.payload(2)
+        assert await setting.wait(2) is Standing.VERIFIED
+        slow.opened.set()
+        disputed = await setting.until(1, BlockStatus.DISPUTED)
+        assert "INVALID by geth" in disputed.why
+        assert setting.verdicts(1)[:2] == [Verdict.ATTEST, Verdict.HOLD]
+        assert setting.standing(2) is Standing.UNDECIDED
+
+    run(scenario, tmp_path, executors, policy=policy_of(executors, required=2, rejecting=2))
+
+
 def test_the_executors_invalid_is_final_and_covers_what_comes_after(tmp_path: Path) -> None:
     executors = live(honest, honest)
 
@@ -564,6 +581,45 @@ def test_after_a_restart_in_the_middle_of_a_slot_it_goes_on(tmp_path: Path) -> N
 
     run(before, tmp_path, hung, ledger=kept)
     run(after, tmp_path, live(honest, honest), ledger=kept)
+
+
+def test_what_an_earlier_execution_client_accepted_is_no_vote_of_the_one_that_runs_now(tmp_path: Path) -> None:
+    kept = FakeLedger()
+    hung = [Gated(name, name, honest) for name in NAMES[1:3]]
+
+    async def before(setting: Setting) -> None:
+        setting.payload(1, given=True)
+        await asyncio.gather(*(each.asked.wait() for each in hung))
+
+    async def after(setting: Setting) -> None:  # started again before another client, which cannot execute the block
+        setting.source.absent.add(setting.blocks.hash(1))
+        waiting = asyncio.create_task(setting.wait(1))
+        verdict = await setting.final(1)
+        assert (verdict.decision.verdict, verdict.decision.valid) == (Verdict.HOLD, frozenset({"revm"}))
+        assert [vote.adapter for vote in verdict.votes] == ["revm", "ethrex"]
+        assert setting.standing(1) is Standing.UNDECIDED
+        waiting.cancel()
+
+    run(before, tmp_path, hung, ledger=kept)
+    assert [each.executor for each in kept.stored.values() if not each.anchor] == [ExecutorStatus.VALID]
+    run(after, tmp_path, live(honest, silent), ledger=kept)
+
+
+def test_after_a_restart_the_execution_client_is_asked_for_its_word_again(tmp_path: Path) -> None:
+    kept = FakeLedger()
+    hung = [Gated(name, name, honest) for name in NAMES[1:3]]
+
+    async def before(setting: Setting) -> None:
+        setting.payload(1, given=True)
+        await asyncio.gather(*(each.asked.wait() for each in hung))
+
+    async def after(setting: Setting) -> None:
+        assert await setting.wait(1) is Standing.VERIFIED
+        assert setting.source.asked == [setting.blocks.hash(1)]
+        assert setting.chain.blocks[setting.blocks.hash(1)].executor is ExecutorStatus.VALID
+
+    run(before, tmp_path, hung, ledger=kept)
+    run(after, tmp_path, live(honest, silent), ledger=kept)
 
 
 def test_a_block_that_nobody_has_stays_unknown(tmp_path: Path) -> None:

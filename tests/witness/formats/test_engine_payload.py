@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rlp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.witness.formats.strategies import blocks
 from verifier.services.conformance.loaders.rlp_chain import load_blocks
 from witness.errors import WitnessFormatError
 from witness.formats.engine_payload import (
@@ -196,12 +198,43 @@ def test_number_of_parameters(version: int) -> None:
 
 
 def test_blocks_that_cannot_be_written() -> None:
-    for block in (b"", b"\xc0", b"\x80", BLOCKS[0][:-1], BLOCKS[0] + b"\x00"):
+    header, transactions, *_ = rlp.decode(BLOCKS[0])
+    short = rlp.encode([header, transactions])
+    for block in (b"", b"\xc0", b"\x80", BLOCKS[0][:-1], BLOCKS[0] + b"\x00", short):
         with pytest.raises(WitnessFormatError):
             engine_parameters(block)
     prague = decode_engine_payload(4, parameters_of(4)).block
     with pytest.raises(WitnessFormatError, match="requests"):
         engine_parameters(prague)
+
+
+def test_requests_that_are_not_known() -> None:
+    parameters = parameters_of(4)
+    prague = decode_engine_payload(4, parameters).block
+    assert engine_parameters(prague, requests=None) == (4, [*parameters[:3], []])
+    body = prague.replace(encode_item([b"\x01", b"\x02"]), encode_item([b"\x01", b"\x03"]))
+    assert body != prague
+    with pytest.raises(WitnessFormatError, match="not those that the header is of"):
+        engine_parameters(body, requests=None)
+
+
+def test_amsterdam_needs_its_access_list() -> None:
+    block = decode_engine_payload(5, parameters_of(5)).block
+    with pytest.raises(WitnessFormatError, match="needs the block access list"):
+        engine_parameters(block, [REQUEST])
+    with pytest.raises(WitnessFormatError, match="not those that the header is of"):
+        engine_parameters(block, [REQUEST], b"\xc1\x01")
+
+
+@given(blocks())
+def test_a_block_before_paris_has_none(block: bytes) -> None:
+    header = decode_block_header(block)
+    if header.difficulty or header.base_fee is None:
+        with pytest.raises(WitnessFormatError, match="before Paris"):
+            engine_parameters(block)
+    elif header.uncles_hash != keccak256(b"\xc0") or any(header.nonce):
+        with pytest.raises(WitnessFormatError, match="not those that the header is of"):
+            engine_parameters(block)
 
 
 def test_hashes_of_blobs() -> None:

@@ -14,6 +14,7 @@ import aiohttp
 
 from verifier.errors import InputError
 from witness.chain_config import encode_chain_config, known_chain_config, parse_chain_config
+from witness.check import check_body
 from witness.errors import ChainConfigError, EncodingError, WitnessError
 from witness.file import parent_state_root
 from witness.formats.assembly import Parts, assemble
@@ -186,6 +187,8 @@ class ExecutionClient:
         header = _read(method, lambda: decode_block_header(encoded))
         if header.hash != block_hash:
             raise ExecutionClientError(f"{method}: asked for 0x{block_hash.hex()}, got 0x{header.hash.hex()}")
+        for finding in await asyncio.to_thread(lambda: list(check_body(encoded, header))):
+            raise ExecutionClientError(f"{method}: {finding.text}")
         return encoded
 
 
@@ -227,7 +230,7 @@ class ExecutionClientSource:
 
     async def _ask(self, header: Header) -> Any:
         """The answer of whichever of the clients' methods this one has."""
-        # By number only last: it is another block's where this one is not canonical. (Its parent then shows it.)
+        # By number only last: it is another block's where this one is not canonical.
         ways = [(FORMAT, False), ("debug_executionWitnessByBlockHash", False), (FORMAT, True)]
         if self._served is not None:
             ways.remove(self._served)
@@ -244,9 +247,18 @@ class ExecutionClientSource:
                 raise NoWitnessError(str(error)) from None
             if result is None:
                 raise NoWitnessError(f"{method}: the execution client has no witness of block {header.number}")
+            if by_number:
+                await self._check_canonical(header)
             self._served = (method, by_number)
             return result
         raise NoWitnessError(f"the execution client serves no witnesses: {why}")
+
+    async def _check_canonical(self, header: Header) -> None:
+        """Raises NoWitnessError: what was asked for by number is of another block, perhaps of the same parent."""
+        canonical = await self._client.header_at(header.number)
+        if canonical is None or canonical.hash != header.hash:
+            named = "none" if canonical is None else f"0x{canonical.hash.hex()[:8]}…"
+            raise NoWitnessError(f"{FORMAT}: another block is canonical at number {header.number}: {named}")
 
 
 async def find_chain_config(client: ExecutionClient, configured: bytes | None = None) -> bytes:

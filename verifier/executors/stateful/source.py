@@ -21,7 +21,7 @@ class BlockSource(Protocol):
         """The header with this hash (32 bytes), None if it does not have it. Its hash is checked."""
 
     async def block(self, block_hash: bytes) -> bytes | None:
-        """RLP of the block with this hash, None if it does not have it. Its header's hash is checked, not its body."""
+        """RLP of the block with this hash, None if it does not have it. Its hash binds all of it, body too."""
 
     async def witness(self, block: bytes) -> BlockWitness:
         """What executing this block (RLP) reads. That it can be had means that the client executes the block as valid.

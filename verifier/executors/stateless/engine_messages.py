@@ -64,11 +64,11 @@ def encode_call(request: ExecutionRequest) -> StatelessCall:
     except WitnessError as error:
         raise NotAskedError(AbstentionReason.REFUSED, one_line(str(error))) from None
     try:
-        version, (given, *further) = engine_parameters(content.block, requests=None)
+        version, (payload, *further) = engine_parameters(content.block, requests=None)
     except WitnessError as error:
         raise NotAskedError(AbstentionReason.UNSUPPORTED_FORK, one_line(str(error))) from None
     # The client has to compute them: it is not told what is expected, so that it cannot repeat it.
-    payload = given | {"stateRoot": ZERO_ROOT, "receiptsRoot": ZERO_ROOT}
+    payload |= {"stateRoot": ZERO_ROOT, "receiptsRoot": ZERO_ROOT}
     method = f"{METHOD}{version}"
     opening = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method}, separators=(",", ":"))
     listed = json.dumps([payload, *further], separators=(",", ":"))

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 import pytest
+import rlp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from hypothesis import given, settings
@@ -110,7 +111,7 @@ def test_clients_that_want_a_number_or_another_method(content: BlockWitness) -> 
         asked.append(named)
         return document
 
-    answers: Answers = {"debug_executionWitness": by_number}
+    answers: Answers = {"debug_executionWitness": by_number, "eth_getBlockByNumber": rpc_block(content)}
     assert against(answers, lambda client: witness_of(client, content)).hash == content.hash
     answers["debug_executionWitnessByBlockHash"] = by_hash
     assert against(answers, lambda client: witness_of(client, content)).hash == content.hash
@@ -163,6 +164,30 @@ def test_the_witness_of_another_block_at_that_number(
     document = document_of(other)["witness"]
     with pytest.raises(NoWitnessError, match="header of the parent"):
         against({"debug_executionWitness": document}, lambda client: witness_of(client, content))
+
+
+def test_the_witness_of_a_sibling_at_that_number(content: BlockWitness) -> None:
+    """It has the same parent, so that nothing in it tells; to take it for an acceptance would make up a vote."""
+    sibling = {**rpc_block(content), "extraData": "0x66", "hash": None}
+    document = document_of(content)["witness"]
+
+    def by_number(named: str) -> Any:
+        return document if named == hex(content.number) else Fault({"code": -32602, "message": "invalid block number"})
+
+    answers: Answers = {"debug_executionWitness": by_number, "eth_getBlockByNumber": sibling}
+    with pytest.raises(NoWitnessError, match="another block is canonical"):
+        against(answers, lambda client: witness_of(client, content))
+
+
+@pytest.mark.parametrize("part", [1, 3])
+def test_a_body_that_is_not_the_headers(content: BlockWitness, part: int) -> None:
+    """Clients would call it a broken rule, and so a good block INVALID for what was lost on the way."""
+    block = rlp.decode(bytes(content.block))
+    assert block[part]
+    block[part] = block[part][:-1]
+    raw = f"0x{rlp.encode(block).hex()}"
+    with pytest.raises(ExecutionClientError, match=r"debug_getRawBlock: the (transactions|withdrawals) do not have"):
+        against({"debug_getRawBlock": raw}, lambda client: client.block(content.hash))
 
 
 def test_blocks_and_headers(content: BlockWitness) -> None:
