@@ -45,6 +45,7 @@ from .payload_status import hash_field, parse_payload_status, payload_status_obj
 EARLIER_TIMEOUT = 2.0
 FAILED = "the verifier failed: see its log"
 NO_ANSWER = "the execution client's answer is no payload status"
+OWN_DAMAGE = "missing trie node"  # geth, trie.MissingNodeError, also in clients that began as geth
 OTHER_BLOCK = "the execution client says VALID, with another latestValidHash than the payload's own"
 
 
@@ -158,9 +159,9 @@ class NewPayloads:
                 self._receive(found)
             heard, witness = await asking
             if heard.status is not None and not unknown:
-                refused = self._of_another(call, heard.status, stated)
+                refused = self._no_word(call, heard.status, stated)
                 if refused is not None:
-                    return refused
+                    return refused if self._hold.gates else heard
             if heard.status is None or isinstance(found, str) or unknown:
                 return Heard(heard.status, heard.result, heard.refusal, heard.reason, unknown)
             seconds = asyncio.get_running_loop().time() - started
@@ -202,12 +203,22 @@ class NewPayloads:
         witness = result.get("witness") if call.wants_witness else result.pop("witness", None)
         return Heard(status, result), witness
 
-    def _of_another(self, call: Call, status: PayloadStatus, stated: bytes | None) -> Heard | None:
-        """What to answer to VALID that is said of another block (paris.md: `latestValidHash` is the payload's own)."""
-        if status.status is not ExecutorStatus.VALID or status.latest_valid_hash in (None, stated):
+    def _no_word(self, call: Call, status: PayloadStatus, stated: bytes | None) -> Heard | None:
+        """What to answer where the client's answer says nothing about the block, None where it does.
+
+        VALID names the payload's own hash (paris.md, `latestValidHash`). INVALID that comes of the client's own damage
+        would be kept for good, for the block and all above it.
+        """
+        said = status.validation_error or ""
+        if status.status is ExecutorStatus.VALID and status.latest_valid_hash not in (None, stated):
+            reason = OTHER_BLOCK
+            self._alarm("execution_client_garbage", f"{call.method}: {reason}")
+        elif status.status is ExecutorStatus.INVALID and OWN_DAMAGE in said:
+            reason = f"the execution client lacks data: {one_line(said)}"
+            self._alarm("execution_client_damaged", f"{call.method}: {reason}")
+        else:
             return None
-        self._alarm("execution_client_garbage", f"{call.method}: {OTHER_BLOCK}")
-        return Heard(refusal=encode_error(call, SERVER_ERROR, OTHER_BLOCK), reason=OTHER_BLOCK)
+        return Heard(refusal=encode_error(call, SERVER_ERROR, reason), reason=reason)
 
     async def _executed(
         self, payload: EnginePayload, status: PayloadStatus, witness: Any, seconds: float

@@ -343,6 +343,25 @@ def test_valid_of_another_block_is_no_word_on_this_one() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("mode", [GateMode.EVERY_BLOCK, GateMode.MONITOR])
+def test_invalid_for_what_the_client_itself_lacks_is_no_word_on_the_block(mode: GateMode) -> None:
+    """INVALID is kept for good. geth says it of a good block, too, when a node of its own state is gone."""
+
+    async def scenario() -> None:
+        said = status("INVALID", HEADER.parent_hash, f"missing trie node {'ab' * 32} (path 0c) state 0x12 is absent")
+        async with harness(HoldPolicy(mode), results={NEW_PAYLOAD: said}) as built:
+            built.chain.latest_valid[HASH] = HEADER.parent_hash
+            answer = await built.ask(new_payload())
+            if mode is GateMode.MONITOR:
+                assert payload_status(answer) == said
+            else:
+                assert "missing trie node" in answer["error"]["message"]
+            assert "execution_client_damaged" in [each.name for each in built.heard.of(Alarm)]
+            assert built.judge.executions == []
+
+    asyncio.run(scenario())
+
+
 def test_what_a_client_says_of_an_invalid_block_is_kept_short() -> None:
     async def scenario() -> None:
         said = status("INVALID", HEADER.parent_hash, "bad\n" * 100_000)
