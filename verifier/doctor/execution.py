@@ -8,24 +8,13 @@ import aiohttp
 from verifier.configuration.sections import Configuration, WitnessSource
 from verifier.errors import JwtSecretError
 from verifier.executors.jwt import read_secret
+from verifier.executors.stateful.lineage import lineage_of
 
 from .clock import check_clock
 from .finding import Finding, fail, ok, warn
 from .peer import MethodError, Peer, PeerError, one_line
 
 SUBJECT = "execution client"
-# Two-letter codes of execution-apis `engine/identification.md`, and whose EVM it is.
-LINEAGES = {
-    "BU": "besu",
-    "EG": "geth",  # Erigon's EVM began as geth's
-    "EJ": "ethereumjs",
-    "EX": "ethrex",
-    "GE": "geth",
-    "NM": "nethermind",
-    "NE": "nimbus",
-    "PE": "pyevm",
-    "RH": "revm",
-}
 WITNESS_CALL = "engine_newPayloadWithWitnessV"
 DEBUG_CALL = "debug_executionWitness"
 
@@ -90,7 +79,7 @@ async def _kind(engine: Peer, configured: str | None) -> AsyncIterator[Finding]:
             code, name = str(first.get("code", "")), one_line(f"{first.get('name')} {first.get('version')}")
     except PeerError:
         name = one_line(await _value(engine, "web3_clientVersion") or "")
-    lineage = LINEAGES.get(code)
+    lineage = lineage_of(code)
     if lineage is None:
         text = f"{name or 'it does not say what it is'}: of no lineage that this verifier knows"
         yield warn(SUBJECT, text, f"see that [execution] lineage = {configured!r} is the EVM inside it")

@@ -6,9 +6,11 @@ consensus client said last is said again, and nothing before it has said somethi
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 from verifier.domain.event import Alarm, Observer
+from verifier.executors.stateful.lineage import lineage_of
 
 from .errors import ExecutionClientError
 from .execution_client import ExecutionClient
@@ -27,9 +29,19 @@ class Capabilities:
     version: "name/version", "" if it does not say. methods: those that it names, None until it has answered.
     """
 
-    def __init__(self, client: ExecutionClient, observer: Observer, *, witnesses: bool = True) -> None:
-        """witnesses: whether the client's answers are to bring them where it can."""
+    def __init__(
+        self,
+        client: ExecutionClient,
+        observer: Observer,
+        *,
+        witnesses: bool = True,
+        identified: Callable[[str | None], None] = lambda _: None,
+    ) -> None:
+        """witnesses: whether the client's answers are to bring them where it can. identified: told the engine lineage
+        that it says it is of, None if it does not say, each time that it has been asked.
+        """
         self._witnesses = witnesses
+        self._identified = identified
         self.version = ""
         self.methods: frozenset[str] | None = None
         self._client = client
@@ -91,6 +103,7 @@ class Capabilities:
             listed = methods if isinstance(methods, list) else []
             self.methods = frozenset(each for each in listed if isinstance(each, str))
             self.version = _name_and_version(version)
+            self._identified(_lineage(version))
             self._away = False
             return
 
@@ -100,6 +113,11 @@ class Capabilities:
         if answer is None:
             raise ExecutionClientError(f"the execution client answers no JSON-RPC to {method}")
         return answer
+
+
+def _lineage(versions: Any) -> str | None:
+    first = versions[0] if isinstance(versions, list) and versions else None
+    return lineage_of(first.get("code")) if isinstance(first, dict) else None
 
 
 def _name_and_version(versions: Any) -> str:

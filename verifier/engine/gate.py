@@ -54,7 +54,7 @@ class EngineGate:
         witnesses: bool = True,
     ) -> None:
         self.client = client
-        self.capabilities = Capabilities(client, observer, witnesses=witnesses)
+        self.capabilities = Capabilities(client, observer, witnesses=witnesses, identified=judge.identified)
         self.observer = observer
         self._hold = Hold(policy, chain, observer)
         self._payloads = NewPayloads(client, self.capabilities, judge, self._hold, observer, chain_config, at_once)

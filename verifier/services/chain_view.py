@@ -36,6 +36,9 @@ class PayloadJudge(Protocol):
     def executed(self, header: Header, witness: BlockWitness | None, *, valid: bool, detail: str = "") -> None:
         """The execution client answered VALID or INVALID. witness: if its answer brought it; else it is fetched."""
 
+    def identified(self, lineage: str | None) -> None:
+        """The execution client says of which engine lineage it is; None if it does not say, or nobody knows."""
+
     def finalized(self, block_hash: bytes) -> None:
         """The consensus client names this block final: what is below it is pruned, where it is verified."""
 
@@ -90,6 +93,7 @@ class FakePayloadJudge:
     blocks: dict[bytes, bytes] = field(default_factory=dict)
     executions: list[tuple[bytes, BlockWitness | None, bool, str]] = field(default_factory=list)
     final: list[bytes] = field(default_factory=list)
+    lineages: list[str | None] = field(default_factory=list)
     fail_with: Exception | None = None
     on_executed: Callable[[Header], None] | None = None
 
@@ -105,6 +109,10 @@ class FakePayloadJudge:
         self.executions.append((header.hash, witness, valid, detail))
         if self.on_executed is not None:
             self.on_executed(header)
+
+    def identified(self, lineage: str | None) -> None:
+        """As PayloadJudge.identified."""
+        self.lineages.append(lineage)
 
     def finalized(self, block_hash: bytes) -> None:
         """As PayloadJudge.finalized."""

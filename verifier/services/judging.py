@@ -126,6 +126,7 @@ class Judge:
         self._backlog = Backlog()
         self._retries = Retries()
         self._demanded: dict[bytes, float] = {}
+        self._mistaken = False  # the execution client is of another lineage than is configured
         self._reaching: asyncio.Task[None] | None = None
         self._tasks: dict[bytes, asyncio.Task[None]] = {}  # in the order in which they were begun
         self._unreleased: set[bytes] = set()
@@ -169,6 +170,15 @@ class Judge:
         if self._chain.mode is GateMode.EPOCH_TARGET and not self._starts_epoch(header.timestamp):
             return  # judged if it is demanded as a target
         self._add(tracked, encoded, witness, received)
+
+    def identified(self, lineage: str | None) -> None:
+        """As PayloadJudge.identified. The word of a client of another lineage than is configured is no vote."""
+        configured = self._options.policy.adapters.get(self._options.executor)
+        mistaken = lineage is not None and lineage != configured
+        if mistaken and not self._mistaken:
+            text = f"the execution client is of lineage {lineage}, {configured} is configured: it has no vote"
+            self._observer.notify(Alarm("execution_client_lineage", text))
+        self._mistaken = mistaken
 
     def finalized(self, block_hash: bytes) -> None:
         """As PayloadJudge.finalized."""
@@ -384,7 +394,7 @@ class Judge:
 
     def _own_vote(self, header: Header) -> Vote | None:
         lineage = self._options.policy.adapters.get(self._options.executor)
-        if lineage is None:
+        if lineage is None or self._mistaken:
             return None
         result = acceptance(header, self._options.executor, lineage)
         vote = cast_vote(header, result)

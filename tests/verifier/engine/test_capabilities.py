@@ -34,6 +34,15 @@ def test_known_from_the_start() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(("code", "lineage"), [("GE", "geth"), ("RH", "revm"), ("FK", None), (7, None)])
+def test_the_lineage_is_told_to_whoever_counts_its_vote(code: Any, lineage: str | None) -> None:
+    async def scenario() -> None:
+        async with harness(results={"engine_getClientVersionV1": [{"code": code}]}) as built:
+            assert built.judge.lineages == [lineage]
+
+    asyncio.run(scenario())
+
+
 def test_the_consensus_clients_list_is_passed_on_and_said_again() -> None:
     async def scenario() -> None:
         async with harness(capabilities=["a"]) as built:

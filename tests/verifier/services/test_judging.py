@@ -271,6 +271,24 @@ def test_the_executors_acceptance_is_one_vote_and_no_quorum(tmp_path: Path) -> N
     run(scenario, tmp_path, live(silent, silent))
 
 
+def test_a_client_of_another_lineage_than_is_configured_has_no_vote(tmp_path: Path) -> None:
+    """Else a lineage that an adapter has, too, counts as two."""
+
+    async def scenario(setting: Setting) -> None:
+        setting.judge.identified("revm")
+        setting.judge.identified("revm")
+        setting.payload(1)
+        verdict = await setting.final(1)
+        assert (verdict.decision.verdict, verdict.decision.valid) == (Verdict.HOLD, frozenset({"revm"}))
+        assert setting.recorder.alarms().count("execution_client_lineage") == 1
+        for lineage in ("geth", None):  # the configured one, and one that does not say
+            setting.judge.identified(lineage)
+            setting.payload(2 if lineage else 3)
+            assert (await setting.final(2 if lineage else 3)).decision.verdict is Verdict.ATTEST
+
+    run(scenario, tmp_path, live(honest, silent))
+
+
 def test_an_adapter_of_the_executors_lineage_adds_no_vote(tmp_path: Path) -> None:
     executors = [FakeExecutor("geth", "geth", honest), FakeExecutor("revm", "revm", silent)]
 

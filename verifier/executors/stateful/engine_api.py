@@ -38,21 +38,6 @@ METHOD_NOT_FOUND, INVALID_PARAMS = -32601, -32602  # JSON-RPC 2.0, section 5.1
 UNKNOWN_BLOCK = -39001  # execution-apis, eth_getBlockByNumber
 FORMAT = "debug_executionWitness"
 
-# First word of web3_clientVersion → engine lineage: whose EVM and state code it is, whatever its name.
-LINEAGES = {
-    "geth": "geth",
-    "bor": "geth",
-    "coregeth": "geth",
-    "erigon": "geth",  # began as a fork of geth, and has its EVM
-    "reth": "revm",
-    "ethrex": "ethrex",
-    "nethermind": "nethermind",
-    "besu": "besu",
-    "nimbus": "nimbus",
-    "nimbus-eth1": "nimbus",
-    "ethereumjs": "ethereumjs",
-}
-
 
 class RpcError(ExecutionClientError):
     """The client answered with an error. code: of JSON-RPC, 0 where it has none."""
@@ -60,11 +45,6 @@ class RpcError(ExecutionClientError):
     def __init__(self, text: str, code: int = 0) -> None:
         super().__init__(text)
         self.code = code
-
-
-def guess_lineage(version: str) -> str | None:
-    """The engine lineage of a client by its web3_clientVersion ("Geth/v1.17.8-stable/linux-amd64/go1.26"), if known."""
-    return LINEAGES.get(version.split("/")[0].strip().lower())
 
 
 class ExecutionClient:

@@ -24,7 +24,6 @@ from verifier.executors.stateful.engine_api import (
     ExecutionClientSource,
     RpcError,
     find_chain_config,
-    guess_lineage,
 )
 from verifier.executors.stateful.errors import ExecutionClientError, NoWitnessError
 from witness.file import encode_witness
@@ -329,14 +328,6 @@ def test_the_chain_config_where_they_do_not() -> None:
         against({"eth_chainId": "0x539"}, lambda client: find_chain_config(client, b"{"))
     with pytest.raises(ExecutionClientError, match="chainId"):
         against({"eth_chainId": "0x539", "debug_chainConfig": {"chainId": []}}, find_chain_config)
-
-
-def test_lineages() -> None:
-    assert guess_lineage("Geth/v1.17.8-stable-abcdef/linux-amd64/go1.26.1") == "geth"
-    assert guess_lineage("reth/v1.9.0/x86_64-unknown-linux-gnu") == "revm"
-    assert guess_lineage("erigon/3.0.4/linux-amd64/go1.25") == "geth"
-    assert guess_lineage("Nethermind/v1.35.0+abc/linux-x64/dotnet10") == "nethermind"
-    assert guess_lineage("somebody's own") is None
 
 
 json_values = st.recursive(
