@@ -22,7 +22,10 @@ class Ledger(Protocol):
         """Stores the blocks' new statuses, all of them or none."""
 
     def record(self, block_hash: bytes, decision: Decision, votes: Sequence[Vote], at: float) -> None:
-        """Stores the votes on a block and what they amount to. at: seconds since the epoch. Later ones are added."""
+        """Stores the votes on a block and what they amount to. at: seconds since the epoch. Later ones are added.
+
+        Of one block only some of the last ones need be kept.
+        """
 
     def remove(self, block_hashes: Iterable[bytes]) -> None:
         """Forgets blocks that finality has left behind, with their votes."""

@@ -41,6 +41,12 @@ BLOCKS = "SELECT hash, number, parent_hash, state_root, timestamp, status, why, 
 PUT_DECISION = """
 INSERT INTO decisions (block_hash, at, verdict, settled, disagreement, lineages, votes) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
+# The oldest go: a held block is judged every few minutes until it is decided, in an outage for days.
+KEPT_DECISIONS = 32  # of one block; a judgement has a few
+DROP_OLD_DECISIONS = """
+DELETE FROM decisions WHERE block_hash = :block AND id <= (
+  SELECT id FROM decisions WHERE block_hash = :block ORDER BY id DESC LIMIT 1 OFFSET :kept)
+"""
 DECISIONS = "SELECT at, verdict, settled, disagreement, lineages, votes FROM decisions WHERE block_hash = ? ORDER BY id"
 
 # SQLite's integers are 64 bits with a sign; a header may claim any number (witness.header).

@@ -30,6 +30,8 @@ from .schema import (
     APPLICATION_ID,
     BLOCKS,
     DECISIONS,
+    DROP_OLD_DECISIONS,
+    KEPT_DECISIONS,
     PUT_BLOCK,
     PUT_DECISION,
     VERSION,
@@ -118,7 +120,12 @@ class SqliteLedger:
     def record(self, block_hash: bytes, decision: Decision, votes: Sequence[Vote], at: float) -> None:
         """As Ledger.record."""
         row = decision_row(block_hash, decision, votes, at)
-        self._write(lambda: self._connection.execute(PUT_DECISION, row))
+
+        def change() -> None:
+            self._connection.execute(PUT_DECISION, row)
+            self._connection.execute(DROP_OLD_DECISIONS, {"block": block_hash, "kept": KEPT_DECISIONS})
+
+        self._write(change)
 
     def remove(self, block_hashes: Iterable[bytes]) -> None:
         """As Ledger.remove. A person's words stay."""

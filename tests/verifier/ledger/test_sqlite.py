@@ -28,7 +28,7 @@ from verifier.ledger.errors import (
     LedgerInUseError,
     LedgerVersionError,
 )
-from verifier.ledger.schema import VERSION
+from verifier.ledger.schema import KEPT_DECISIONS, VERSION
 from verifier.ledger.sqlite import SqliteLedger
 
 ROUNDS = 6  # of a process that is killed while it writes
@@ -113,6 +113,18 @@ def test_later_statuses_and_decisions(path: Path) -> None:
         ledger.record(first.block.hash, DECISION, (), 1.0)
         ledger.record(first.block.hash, DECISION, VOTES, 2.0)
         assert [at for _, _, at in ledger.decisions(first.block.hash)] == [1.0, 2.0]
+
+
+def test_of_a_block_that_is_judged_again_and_again_the_last_decisions_are_kept(path: Path) -> None:
+    """Without finality held blocks are tried every few minutes, for as long as it takes."""
+    often, once = block(1, 1).block.hash, block(1, 2).block.hash
+    with opened(path) as ledger:
+        ledger.record(once, DECISION, VOTES, 0.0)
+        for at in range(3 * KEPT_DECISIONS):
+            ledger.record(often, DECISION, VOTES, float(at))
+        kept = [at for _, _, at in ledger.decisions(often)]
+        assert kept == [float(at) for at in range(2 * KEPT_DECISIONS, 3 * KEPT_DECISIONS)]
+        assert len(ledger.decisions(once)) == 1
 
 
 def test_what_is_removed_takes_its_votes_along_and_no_persons_word(path: Path) -> None:
