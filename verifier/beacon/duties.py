@@ -94,7 +94,7 @@ def _plain(path: str) -> str:
     for _ in range(DECODINGS):
         path = unquote(path)
     for segment in re.split("[?#]", path)[0].replace("\\", "/").split("/"):
-        name = segment.partition(";")[0].strip().lower()
+        name = re.split("[;\0]", segment)[0].strip().lower()
         if name == "..":
             del segments[-1:]
         elif name not in ("", "."):

@@ -1,11 +1,9 @@
 """forkchoiceUpdated: never forwarded to an invalid head; its answer says of the head what newPayload's would."""
 
-import asyncio
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from verifier.domain.event import Alarm, Observer
-from verifier.domain.gate import EngineAnswer, PayloadStatus
+from verifier.domain.gate import EngineAnswer
 from verifier.domain.standing import Standing
 from verifier.domain.status import ExecutorStatus
 from verifier.services.chain_view import PayloadJudge
@@ -13,6 +11,7 @@ from verifier.services.chain_view import PayloadJudge
 from .capabilities import Capabilities
 from .errors import ExecutionClientError
 from .execution_client import ExecutionClient
+from .forwarding import Forwarding, Heard
 from .hold import Asked, Hold
 from .messages import (
     INVALID_FORKCHOICE_STATE,
@@ -32,17 +31,6 @@ NO_BLOCK = bytes(32)  # the finalized or safe block before there is one
 NO_ANSWER = "the execution client's answer is no fork-choice answer"
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """The execution client's answer. status: None if it is none, then `refusal` is what to answer instead, and
-    `reason` why."""
-
-    status: PayloadStatus | None = None
-    result: Any = None
-    refusal: bytes = b""
-    reason: str = ""
-
-
 class ForkchoiceUpdates:
     """Takes every forkchoiceUpdated."""
 
@@ -54,7 +42,7 @@ class ForkchoiceUpdates:
         self._judge = judge
         self._hold = hold
         self._observer = observer
-        self._running: set[asyncio.Task[Heard]] = set()
+        self._forwarding = Forwarding(hold)
 
     async def begin(self, call: Call, arrival: float) -> Finish:
         """Forwards the call, with its payload attributes; returns once the client has answered, or at the deadline."""
@@ -65,30 +53,11 @@ class ForkchoiceUpdates:
         refused = self._refused(call, asked, head, safe, finalized)
         if refused is not None:
             return ready(refused)
-        update = asyncio.create_task(self._update(call, finalized))
-        self._running.add(update)
-        update.add_done_callback(self._running.discard)
-        remaining = max(0.0, asked.deadline - asyncio.get_running_loop().time())
-        await asyncio.wait({update}, timeout=remaining)
-
-        async def finish() -> bytes:
-            if not update.done():
-                answer = self._hold.silent(asked)
-                if answer is not None:
-                    return _encode(call, answer, None)
-            heard = await asyncio.shield(update)
-            if heard.status is None:
-                self._hold.refused(asked, heard.reason)
-                return heard.refusal
-            return _encode(call, await self._hold.settle(asked, heard.status), heard)
-
-        return finish
+        return await self._forwarding.begin(asked, self._update(call, finalized), partial(_encode, call))
 
     async def close(self) -> None:
         """Ends what is under way."""
-        for each in self._running:
-            each.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._forwarding.close()
 
     def _refused(
         self, call: Call, asked: Asked, head: bytes | None, safe: bytes | None, finalized: bytes | None

@@ -5,7 +5,7 @@ The execution goes on whatever becomes of the caller: its answer reaches the jud
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from verifier.domain.block import BlockReference
@@ -24,6 +24,7 @@ from .block_witness import block_witness
 from .capabilities import Capabilities
 from .errors import ExecutionClientError
 from .execution_client import ExecutionClient
+from .forwarding import Forwarding, Heard
 from .hold import Asked, Hold
 from .messages import (
     METHOD_NOT_FOUND,
@@ -47,21 +48,6 @@ FAILED = "the verifier failed: see its log"
 NO_ANSWER = "the execution client's answer is no payload status"
 OWN_DAMAGE = "missing trie node"  # geth, trie.MissingNodeError, also in clients that began as geth
 OTHER_BLOCK = "the execution client says VALID, with another latestValidHash than the payload's own"
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """The execution client's answer. status: None if it is none, then `refusal` is what to answer instead, and
-    `reason` why.
-
-    result: its JSON without the witness. unknown: why it is no statement about a block that can be judged, or "".
-    """
-
-    status: PayloadStatus | None = None
-    result: Any = None
-    refusal: bytes = b""
-    reason: str = ""
-    unknown: str = ""
 
 
 class NewPayloads:
@@ -89,7 +75,7 @@ class NewPayloads:
         self._chain_config = chain_config
         self._chain_id = parse_chain_config(chain_config).chain_id
         self._at_once = at_once
-        self._running: set[asyncio.Task[Heard]] = set()
+        self._forwarding = Forwarding(hold)
         self._told: dict[bytes, asyncio.Future[ExecutorStatus | None]] = {}
 
     async def begin(self, call: Call, arrival: float) -> Finish:
@@ -100,30 +86,11 @@ class NewPayloads:
         invalid = await self._sticky(call, asked, stated, parent)
         if invalid is not None:
             return ready(_encode(call, invalid, None))
-        execution = asyncio.create_task(self._execute(call, stated))
-        self._running.add(execution)
-        execution.add_done_callback(self._running.discard)
-        remaining = max(0.0, asked.deadline - asyncio.get_running_loop().time())
-        await asyncio.wait({execution}, timeout=remaining)
-
-        async def finish() -> bytes:
-            if not execution.done():
-                answer = self._hold.silent(asked)
-                if answer is not None:
-                    return _encode(call, answer, None)
-            heard = await asyncio.shield(execution)
-            if heard.status is None:
-                self._hold.refused(asked, heard.reason)
-                return heard.refusal
-            return _encode(call, await self._hold.settle(asked, heard.status, heard.unknown), heard)
-
-        return finish
+        return await self._forwarding.begin(asked, self._execute(call, stated), partial(_encode, call))
 
     async def close(self) -> None:
         """Ends what is under way."""
-        for each in self._running:
-            each.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._forwarding.close()
 
     async def _sticky(
         self, call: Call, asked: Asked, stated: bytes | None, parent: bytes | None

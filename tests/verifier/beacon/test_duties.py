@@ -62,6 +62,7 @@ def test_everything_else_passes(method: str, target: str) -> None:
         "/eth/v1/node/../beacon/./pool/attestations",
         "/ETH/v1/Beacon/pool/attestations",
         "/eth/v1/beacon/pool/attestations;a=b",
+        "/eth/v1/beacon/pool/attestations%00.json",
         "/eth/v1/beacon/pool/attestations#x",
         "/eth/v1\\beacon/pool/attestations%20",
     ],
