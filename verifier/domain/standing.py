@@ -120,15 +120,3 @@ def latest_valid_ancestor(
     if lowest is None or not stands(lowest.parent_hash):
         return None
     return lowest.parent_hash
-
-
-def trusted_state_root(blocks: Mapping[bytes, TrackedBlock], parent_hash: bytes) -> bytes | None:
-    """The state root that a child of this block starts from, if this verifier trusts it; else None.
-
-    A root is trusted of a block that is verified, and so of one that is an anchor. That its ancestors are undecided
-    does not matter here: a verified block stood on the root that it was judged on, and the gates look at all of them.
-    """
-    parent = blocks.get(parent_hash)
-    if parent is None or parent.status is not BlockStatus.VERIFIED:
-        return None
-    return parent.state_root

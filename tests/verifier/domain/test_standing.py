@@ -1,11 +1,10 @@
 """Where blocks stand: nothing stands on what is invalid or undecided, in whatever order things happened."""
 
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tests.verifier.domain.block_trees import OWN_EVENTS, Tree, histories, name, tracked
 from verifier.domain.quorum import Verdict
-from verifier.domain.standing import Standing, latest_valid_ancestor, standing, trusted_state_root
+from verifier.domain.standing import Standing, latest_valid_ancestor, standing
 from verifier.domain.status import (
     Anchored,
     BlockEvent,
@@ -14,7 +13,6 @@ from verifier.domain.status import (
     ExecutorAnswered,
     ExecutorStatus,
     Judged,
-    TrackedBlock,
     advance,
 )
 
@@ -169,13 +167,3 @@ def test_latest_valid_hash_where_only_the_executor_says_invalid() -> None:
     tree.apply(name(3), ExecutorAnswered(ExecutorStatus.INVALID))
     assert tree.blocks[name(3)].status is BlockStatus.DISPUTED
     assert latest_valid(tree, name(3)) == name(2)
-
-
-@given(st.lists(OWN_EVENTS))
-def test_a_root_is_trusted_only_of_a_verified_block(events: list[BlockEvent]) -> None:
-    block: TrackedBlock = tracked(2, 1, 8)
-    for event in events:
-        block = advance(block, event)
-    root = trusted_state_root({name(2): block}, name(2))
-    assert root == (block.state_root if block.status is BlockStatus.VERIFIED else None)
-    assert trusted_state_root({}, name(2)) is None
