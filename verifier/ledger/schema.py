@@ -67,7 +67,7 @@ def block_row(tracked: TrackedBlock) -> tuple[Any, ...]:
         tracked.state_root,
         min(tracked.timestamp, LARGEST_INTEGER),
         tracked.status.value,
-        _storable(tracked.why),
+        storable(tracked.why),
         None if tracked.executor is None else tracked.executor.value,
         int(tracked.anchor),
     )
@@ -149,6 +149,6 @@ def create(connection: sqlite3.Connection, chain_id: int, genesis: bytes) -> Non
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Text that UTF-8 can hold: what clients say may have half a surrogate pair in it."""
     return text.encode(errors="replace").decode()

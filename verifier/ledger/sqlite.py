@@ -41,6 +41,7 @@ from .schema import (
     identity_row,
     read_block,
     read_decision,
+    storable,
 )
 
 T = TypeVar("T")
@@ -145,7 +146,8 @@ class SqliteLedger:
     def add_word(self, block_hash: bytes, text: str, at: float) -> None:
         """Keeps what a person said of a block, and when (seconds since the epoch). Never removed."""
         self._write(
-            lambda: self._connection.execute("INSERT INTO words VALUES (?, ?, ?)", (at, block_hash, text)), sync=True
+            lambda: self._connection.execute("INSERT INTO words VALUES (?, ?, ?)", (at, block_hash, storable(text))),
+            sync=True,
         )
 
     def words(self) -> list[tuple[float, bytes, str]]:

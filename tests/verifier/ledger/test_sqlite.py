@@ -97,6 +97,12 @@ def test_what_clients_say_may_be_no_text(path: Path) -> None:
         assert ledger.decisions(bytes(32)) == [(DECISION, cast, 0.0)]
 
 
+def test_what_a_person_types_may_be_no_text(path: Path) -> None:
+    with opened(path) as ledger:
+        ledger.add_word(block(1, 1).block.hash, "d\udce9j\u00e0 vu", 7.0)  # Latin-1 on a command line in UTF-8
+        assert ledger.words() == [(7.0, block(1, 1).block.hash, "d?j\u00e0 vu")]
+
+
 def test_numbers_that_fit_no_column(path: Path) -> None:
     huge = TrackedBlock(BlockReference(1, 1 << 255, b"\x01" * 32), bytes(32), bytes(32), 1 << 255)
     with opened(path) as ledger:
