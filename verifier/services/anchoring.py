@@ -25,7 +25,7 @@ class HeaderSource(Protocol):
 
 
 class CheckpointError(UsageError):
-    """A checkpoint that cannot be started from: unknown, of another state root, or known to be invalid."""
+    """A checkpoint that cannot be started from: unknown, of another state root, invalid, or disputed since."""
 
 
 async def establish_anchor(
@@ -82,6 +82,11 @@ async def _trust_checkpoint(
         )
     if known.status is BlockStatus.INVALID:
         raise CheckpointError(f"checkpoint 0x{checkpoint.hex()} is invalid: {known.why}")
+    if known.anchor and known.status is BlockStatus.DISPUTED:
+        raise CheckpointError(
+            f"checkpoint 0x{checkpoint.hex()} was trusted, and is {known.status}: {known.why}; configure another one,"
+            " or say that it is right after all: verifier ledger trust"
+        )
     why = "the configured checkpoint"
     if not known.anchor or known.status is not BlockStatus.VERIFIED:
         chain.trust(known, why)

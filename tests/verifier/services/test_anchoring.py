@@ -83,6 +83,14 @@ def test_a_disputed_anchor_is_not_left_silently() -> None:
         start(ledger, Client(OTHER))
 
 
+def test_a_restart_does_not_end_the_dispute_of_a_checkpoint() -> None:
+    ledger = FakeLedger()
+    chain, _, _ = start(ledger, Client(), checkpoint=FINAL.hash)
+    chain.apply(FINAL.hash, ExecutorAnswered(ExecutorStatus.INVALID, "bad root"))
+    with pytest.raises(CheckpointError, match="was trusted, and is disputed"):
+        start(ledger, Client(), checkpoint=FINAL.hash)
+
+
 def test_a_ledger_that_cannot_be_written() -> None:
     with pytest.raises(LedgerError, match="full"):
         start(FakeLedger(fail_with=LedgerFullError("ledger.db: full")), Client(FINAL))
