@@ -6,6 +6,7 @@ Nothing of the verifier's own decisions is taken: the votes are counted here onc
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ class Audit:
             raise EscapedError(f"{what}: a bad block 0x{block_hash.hex()}")
         path = []
         at = block_hash
-        with sqlite3.connect(f"{self.ledger.as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT) as connection:
+        with self._opened() as connection:
             while at not in self.vouched and at not in self.trusted:
                 row = connection.execute(BLOCK, (at,)).fetchone()
                 if row is None:
@@ -73,8 +74,23 @@ class Audit:
                     raise EscapedError(f"{what}: block 0x{at.hex()} is {status} ({len(path)} below): {why}")
                 path.append(at)
                 at = parent
-        connection.close()
         self.vouched.update(path)
+
+    def votes(self, block_hash: bytes) -> dict[str, str]:
+        """Adapter → vote, with the reason of one that abstains, as recorded with the last decision on a block."""
+        with self._opened() as connection:
+            rows = connection.execute(DECISIONS, (block_hash,)).fetchall()
+        _, votes, _ = read_decision(rows[-1]) if rows else (None, (), 0)
+        return {vote.adapter: f"{vote.kind} {vote.reason or ''}".strip() for vote in votes}
+
+    def status(self, block_hash: bytes) -> str | None:
+        """A block's status in the ledger, None if it is not there."""
+        with self._opened() as connection:
+            row = connection.execute(BLOCK, (block_hash,)).fetchone()
+        return None if row is None else str(row[1])
+
+    def _opened(self) -> "closing[sqlite3.Connection]":
+        return closing(sqlite3.connect(f"{self.ledger.as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT))
 
     def _unproven(self, connection: sqlite3.Connection, block_hash: bytes) -> str:
         """Why the recorded votes are no quorum, "" if they are."""

@@ -14,11 +14,13 @@ from typing import Any
 import aiohttp
 from aiohttp.test_utils import TestServer
 
+from tests.end_to_end.sidecar.adapter_folders import AdapterFolders
 from tests.end_to_end.sidecar.audit import Audit
 from tests.end_to_end.sidecar.faulty_execution import FaultyExecution, spoil
 from tests.end_to_end.sidecar.sidecar_process import SidecarProcess
 from tests.peers.geth_node import GethNode
 from tests.peers.installation import require_geth
+from verifier.app.adapters import ADAPTERS_VARIABLE
 from verifier.demo.beacon_node import BeaconBlock, BeaconNode
 from verifier.demo.driver import SECONDS_PER_SLOT, Built, ConsensusDriver
 from verifier.demo.errors import CallError
@@ -41,7 +43,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "execution": {"lineage": "geth", "name": EXECUTOR},
     "engine": {"hold_seconds": 1.0},
     "beacon": {"hold_seconds": 0.5},
-    "adapters": {"live": list(LIVE), "late": [], "verdict_seconds": 2.0, "deadline_seconds": 20.0},
+    "adapters": {"live": list(LIVE), "late": [], "verdict_seconds": 2.0, "deadline_seconds": 6.0},
 }
 
 
@@ -70,6 +72,7 @@ class GuardedChain:
     geth: GethNode
     execution: FaultyExecution
     beacon: BeaconNode
+    adapters: AdapterFolders
     sidecar: SidecarProcess
     audit: Audit
     session: aiohttp.ClientSession
@@ -99,21 +102,18 @@ class GuardedChain:
         secret = secret or self.sidecar.secret("consensus.jwt")
         return AuditedCaller(JsonRpc(self.session, self.sidecar.engine_url, secret, clock), self.audit)
 
-    async def build(self) -> Built:
-        """The next block, with transactions in it, by the execution client."""
+    async def build(self, timestamp: int | None = None) -> Built:
+        """The next block, with transactions in it, by the execution client. timestamp: seconds, if not as usual."""
         self._height += 1
         for encoded in self._traffic.transactions(self._height):
             await self.direct.call("eth_sendRawTransaction", f"0x{encoded.hex()}")
-        return await self.driver.build()
+        return await self.driver.build(timestamp)
 
     async def advance(self) -> Built:
         """A slot in which nothing goes wrong: the block is VALID, adopted, and attested to."""
-        made = await self.driver.propose(await self.build())
-        assert made.payload_status["status"] == "VALID", made.payload_status
-        assert made.adopted, made.head_status
-        status, body = await self.attest(self.propose(made.block))
-        assert status == 200, body
-        return made.block
+        block = await self.build()
+        await self.settle(block)
+        return block
 
     def propose(self, block: Built) -> BeaconBlock:
         """The block comes to be the beacon node's head."""
@@ -168,6 +168,19 @@ class GuardedChain:
 
         await self.until(attested, f"block {block.number} attested")
 
+    async def withheld(self, block: Built) -> None:
+        """The block is submitted, and nothing is let out of it: neither VALID nor attestation data."""
+        status = await self.driver.submit(block)
+        assert status["status"] == "SYNCING", status
+        assert status["latestValidHash"] is None
+        async with self.proposed(block) as head:
+            code, body = await self.attest(head)
+        assert code == 503, body
+
+    def votes(self, block: Built) -> dict[str, str]:
+        """Adapter → what it voted, as recorded with the last decision on the block."""
+        return self.audit.votes(hash_of(block))
+
     def spoilt(self, block: Built, *, lie: bool) -> Built:
         """The block with another state root. lie: the execution client says that it is VALID, and gives its witness."""
         honest = [block.payload, *block.parameters]
@@ -185,8 +198,9 @@ class GuardedChain:
         return response.status, {each["name"]: each["detail"] for each in body["conditions"] if not each["met"]}
 
     async def ready(self) -> bool:
-        """Whether it says that it is."""
-        return (await self.conditions())[0] == 200
+        """Whether it says that it is, with every adapter, not just enough of them."""
+        async with self.session.get(f"{self.sidecar.status_url}readyz") as response:
+            return response.status == 200 and "not ready" not in await response.text()
 
     async def until(self, condition: Callable[[], Awaitable[bool]], what: str) -> None:
         """Waits until an awaited condition is true."""
@@ -212,7 +226,8 @@ async def guarded_chain(
     genesis = private_genesis(FORK, GENESIS_TIME)
     geth = GethNode(require_geth(), directory / "geth", genesis)
     beacon = BeaconNode(GENESIS_TIME, SECONDS_PER_SLOT)
-    sidecar = SidecarProcess(directory / "sidecar", SETTINGS)
+    adapters = AdapterFolders(directory / "adapters", live)
+    sidecar = SidecarProcess(directory / "sidecar", SETTINGS, {ADAPTERS_VARIABLE: str(adapters.directory)})
     sidecar.write_secret("execution.jwt", geth.secret)
     await asyncio.to_thread(geth.start)
     try:
@@ -232,7 +247,7 @@ async def guarded_chain(
             audit = Audit(sidecar.ledger, policy, {first, BEFORE_MERGE})
             direct = JsonRpc(session, geth.rpc_url)
             try:
-                yield GuardedChain(geth, execution, beacon, sidecar, audit, session, direct)
+                yield GuardedChain(geth, execution, beacon, adapters, sidecar, audit, session, direct)
             finally:
                 await asyncio.to_thread(sidecar.kill)
                 await execution.stop()

@@ -22,12 +22,18 @@ SECRETS = ("execution.jwt", "consensus.jwt")
 class SidecarProcess:
     """One sidecar on a directory that takes its configuration, secrets, ledger, witnesses and log.
 
-    settings: sections of the configuration, over those that every test has. After `kill` or `stop`, `start` goes on
+    settings: sections of the configuration, over those that every test has; environment: variables. After `kill` or `stop`, `start` goes on
     with the same ledger and ports.
     """
 
-    def __init__(self, directory: Path, settings: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: Mapping[str, Mapping[str, Any]],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.directory = directory
+        self._environment = environment
         self.engine_url = self.beacon_url = self.status_url = ""
         self.settings = {
             "execution": {"jwt_secret_file": SECRETS[0]},
@@ -89,7 +95,7 @@ class SidecarProcess:
             )
         )
         command = [sys.executable, "-m", "verifier.cli.main", "sidecar", "--config", str(path)]
-        self._process = PeerProcess("sidecar", command, self.directory / "sidecar.log")
+        self._process = PeerProcess("sidecar", command, self.directory / "sidecar.log", self._environment)
 
     def stop(self) -> None:
         """Ends it in order."""
