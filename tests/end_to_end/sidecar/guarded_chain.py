@@ -102,12 +102,18 @@ class GuardedChain:
         secret = secret or self.sidecar.secret("consensus.jwt")
         return AuditedCaller(JsonRpc(self.session, self.sidecar.engine_url, secret, clock), self.audit)
 
-    async def build(self, timestamp: int | None = None) -> Built:
-        """The next block, with transactions in it, by the execution client. timestamp: seconds, if not as usual."""
+    async def build(self) -> Built:
+        """The next block, with transactions in it, by the execution client."""
         self._height += 1
         for encoded in self._traffic.transactions(self._height):
             await self.direct.call("eth_sendRawTransaction", f"0x{encoded.hex()}")
-        return await self.driver.build(timestamp)
+        return await self.driver.build()
+
+    async def siblings(self, count: int) -> list[Built]:
+        """Different blocks on the head, with the same transactions."""
+        first = await self.build()
+        slot, timestamp = SECONDS_PER_SLOT, int(first.payload["timestamp"], 16)
+        return [first, *[await self.driver.build(timestamp + slot * number) for number in range(1, count)]]
 
     async def advance(self) -> Built:
         """A slot in which nothing goes wrong: the block is VALID, adopted, and attested to."""

@@ -10,18 +10,22 @@ import pytest
 from tests.end_to_end.sidecar.conftest import SharedChain
 from tests.end_to_end.sidecar.faulty_execution import Fault, Garbage, Lacking, Slow, Twisted
 from tests.end_to_end.sidecar.guarded_chain import GuardedChain
-from verifier.demo.driver import SECONDS_PER_SLOT, Built
 from verifier.demo.errors import CallError
 
 NEW_PAYLOAD = ("engine_newPayload",)
+CLIENT_VERSION = "engine_getClientVersionV1"
 WITNESSES = ("debug_executionWitness",)
 
 
-async def siblings(chain: GuardedChain, count: int) -> list[Built]:
-    """Different blocks on the head."""
-    head = await chain.direct.call("eth_getBlockByNumber", "latest", False)
-    timestamp = int(head["timestamp"], 16)
-    return [await chain.build(timestamp + SECONDS_PER_SLOT * (2 + number)) for number in range(count)]
+async def until_asked(chain: GuardedChain) -> None:
+    """The consensus client asks what can be done, and so the sidecar asks again what the execution client can do."""
+    before = chain.execution.methods[CLIENT_VERSION]
+    await chain.consensus().call("engine_exchangeCapabilities", [])
+
+    async def asked() -> bool:
+        return chain.execution.methods[CLIENT_VERSION] > before
+
+    await chain.until(asked, "asked")
 
 
 def test_one_that_is_killed_and_started_again(on_a_chain: SharedChain) -> None:
@@ -105,7 +109,7 @@ NO_ANSWERS = {
 def test_one_that_answers_garbage(on_a_chain: SharedChain) -> None:
     async def scenario(chain: GuardedChain) -> None:
         since = chain.sidecar.mark()
-        blocks = await siblings(chain, len(NO_ANSWERS))
+        blocks = await chain.siblings(len(NO_ANSWERS))
         for (name, body), block in zip(NO_ANSWERS.items(), blocks, strict=True):
             for status in (200, 500):
                 chain.execution.fault = Garbage(NEW_PAYLOAD, body, status)
@@ -128,7 +132,7 @@ def test_one_that_answers_garbage(on_a_chain: SharedChain) -> None:
 
 def test_one_that_says_valid_of_what_it_never_executed(on_a_chain: SharedChain) -> None:
     async def scenario(chain: GuardedChain) -> None:
-        (block,) = await siblings(chain, 1)
+        _, block = await chain.siblings(2)
         chain.execution.fault = Garbage(NEW_PAYLOAD, rpc({"status": "VALID", "latestValidHash": block.hash}))
         since = chain.sidecar.mark()
         await chain.withheld(block)
@@ -155,7 +159,7 @@ UNREADABLE: dict[str, Callable[[Any], Any]] = {
 def test_one_whose_witnesses_are_garbage(on_a_chain: SharedChain) -> None:
     async def scenario(chain: GuardedChain) -> None:
         since = chain.sidecar.mark()
-        blocks = await siblings(chain, len(UNREADABLE) + 1)
+        blocks = await chain.siblings(len(UNREADABLE) + 1)
         for twist, block in zip(UNREADABLE.values(), blocks, strict=False):
             chain.execution.fault = Twisted(("engine_newPayloadWithWitness",), twist)
             status = (await chain.driver.submit(block))["status"]
@@ -190,8 +194,11 @@ def test_one_whose_witnesses_are_garbage(on_a_chain: SharedChain) -> None:
 def test_one_that_gives_witnesses_in_one_way_only(fault: Fault, on_a_chain: SharedChain) -> None:
     async def scenario(chain: GuardedChain) -> None:
         chain.execution.fault = fault
+        await until_asked(chain)
         for _ in range(2):
             await chain.advance()
+        chain.execution.fault = None
+        await until_asked(chain)
 
     on_a_chain(scenario)
 
@@ -200,10 +207,11 @@ def test_one_that_gives_no_witnesses(on_a_chain: SharedChain) -> None:
     async def scenario(chain: GuardedChain) -> None:
         since = chain.sidecar.mark()
         chain.execution.fault = Lacking(("WithWitness", *WITNESSES))
-        (block,) = await siblings(chain, 1)
+        (block,) = await chain.siblings(1)
         await chain.withheld(block)
         chain.sidecar.wait_for_log("the execution client serves no witnesses", since)
         chain.execution.fault = None
+        await until_asked(chain)
         await chain.settle(block)  # once it is tried again, a slot later
 
     on_a_chain(scenario)
