@@ -61,7 +61,7 @@ class Audit:
         """A gate vouched for the block and so for its ancestors. Raises EscapedError."""
         if block_hash in self.bad:
             raise EscapedError(f"{what}: a bad block 0x{block_hash.hex()}")
-        path = []
+        path: list[bytes] = []
         at = block_hash
         with self._opened() as connection:
             while at not in self.vouched and at not in self.trusted:

@@ -198,9 +198,7 @@ class Lacking:
             return web.json_response({"jsonrpc": "2.0", "id": asked.document.get("id"), "error": fault})
         if asked.method == "engine_exchangeCapabilities":
             answer = json.loads(await asked.forward())
-            answer["result"] = [
-                name for name in answer["result"] if not any(word in name for word in self.words)
-            ]
+            answer["result"] = [name for name in answer["result"] if not any(word in name for word in self.words)]
             return web.json_response(answer)
         return None
 

@@ -22,8 +22,8 @@ SECRETS = ("execution.jwt", "consensus.jwt")
 class SidecarProcess:
     """One sidecar on a directory that takes its configuration, secrets, ledger, witnesses and log.
 
-    settings: sections of the configuration, over those that every test has; environment: variables. After `kill` or `stop`, `start` goes on
-    with the same ledger and ports.
+    settings: sections of the configuration, over those that every test has; environment: variables. After `kill` or
+    `stop`, `start` goes on with the same ledger and ports.
     """
 
     def __init__(

@@ -37,9 +37,9 @@ def test_one_that_is_killed_and_started_again(on_a_chain: SharedChain) -> None:
         await slow.waiting.wait()
         await chain.execution.stop()  # while it has the payload
         await asyncio.to_thread(chain.geth.kill)
-        with pytest.raises(CallError, match="-32000.*execution client"):
+        with pytest.raises(CallError, match=r"-32000.*execution client"):
             await asking
-        with pytest.raises(CallError, match="-32000.*execution client"):  # now nobody listens
+        with pytest.raises(CallError, match=r"-32000.*execution client"):  # now nobody listens
             await chain.driver.submit(block)
         chain.sidecar.wait_for_alarm("execution_client_unreachable", since)
         code, unmet = await chain.conditions()
@@ -189,7 +189,9 @@ def test_one_whose_witnesses_are_garbage(on_a_chain: SharedChain) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [Lacking(("WithWitness",)), Lacking(WITNESSES)], ids=["no newPayloadWithWitness", "no debug_executionWitness"]
+    "fault",
+    [Lacking(("WithWitness",)), Lacking(WITNESSES)],
+    ids=["no newPayloadWithWitness", "no debug_executionWitness"],
 )
 def test_one_that_gives_witnesses_in_one_way_only(fault: Fault, on_a_chain: SharedChain) -> None:
     async def scenario(chain: GuardedChain) -> None:

@@ -1,21 +1,25 @@
 """The sidecar is killed at random moments of a slot, again and again, while its clients go on.
 
-After every kill: what was invalid is invalid, what was verified is verified, at the first question; what was undecided is
-caught up with. And at no moment does a gate vouch for a block without a recorded quorum.
+After every kill: what was invalid is invalid, what was verified is verified, at the first question; what was undecided
+is caught up with. And at no moment does a gate vouch for a block without a recorded quorum.
 """
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 import pytest
 
-from tests.end_to_end.sidecar.guarded_chain import GuardedChain, guarded_chain, hash_of
+from tests.end_to_end.sidecar.guarded_chain import GuardedChain, guarded_chain
 from verifier.demo.driver import Built
 from verifier.demo.errors import CallError
 
+T = TypeVar("T")
 KILLS = 25  # each run; there are two
 SLOT = 0.4  # seconds: the kills come at moments within two of them, so in everything that a slot has
 AWAY = (CallError, aiohttp.ClientError, asyncio.TimeoutError)
@@ -44,7 +48,7 @@ class Clients:
             number += 1
             block = await self._persist(self.chain.build)
             if number % ROUND == 0:
-                await self._persist(lambda: self._lie(block))
+                await self._persist(partial(self._lie, block))
             await self._bring_in(block)
 
     async def _lie(self, block: Built) -> None:
@@ -67,7 +71,7 @@ class Clients:
             if (await ask(block))["status"] != "VALID":
                 return False
             self.verified.append(block)
-            return (await driver.adopt(block))["status"] == "VALID"
+            return bool((await driver.adopt(block))["status"] == "VALID")
 
         while not await self._persist(bring_in):
             pass
@@ -80,7 +84,7 @@ class Clients:
             pass
         self.slots += 1
 
-    async def _persist(self, action):  # type: ignore[no-untyped-def]
+    async def _persist(self, action: Callable[[], Awaitable[T]]) -> T:
         """The action's result, once the sidecar lives as long as it takes."""
         while True:
             await self.serving.wait()
