@@ -22,15 +22,16 @@ JSON = "application/json"
 RPC_PATH = "/rpc"  # below which the node's plain RPC is; its Engine API is at the root
 METHOD_NOT_FOUND = -32601
 Document = dict[str, Any]
-Forward = Callable[[], Awaitable[bytes]]
+Forward = Callable[[], Awaitable[web.Response]]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One call. forward: what the client itself answers to it."""
+    """One call. authenticated: it came to the Engine API's port. forward: what the client itself answers to it."""
 
     method: str
     document: Document
+    authenticated: bool
     authorization: str | None
     forward: Forward
 
@@ -90,45 +91,46 @@ class FaultyExecution:
         body = await request.read()
         document = json.loads(body)
         if not isinstance(document, dict):
-            return web.Response(body=await self._send(request, body), content_type=JSON)
+            return await self._send(request, body)
         method = document["method"]
         self.methods[method] += 1
 
-        async def forward() -> bytes:
+        async def forward() -> web.Response:
             return await self._forward(request, document)
 
         if method.startswith("engine_newPayload"):
             self.asked_about[document["params"][0].get("blockHash")] += 1
-        asked = Asked(method, document, request.headers.get("Authorization"), forward)
+        asked = Asked(method, document, request.path != RPC_PATH, request.headers.get("Authorization"), forward)
         try:
             answer = None if self.fault is None else await self.fault(asked)
-            return web.Response(body=await forward(), content_type=JSON) if answer is None else answer
+            return await forward() if answer is None else answer
         except (aiohttp.ClientError, OSError):
             assert request.transport is not None
             request.transport.abort()  # as a client whose process is gone
             raise
 
-    async def _forward(self, request: web.Request, document: Document) -> bytes:
+    async def _forward(self, request: web.Request, document: Document) -> web.Response:
         text = json.dumps(document)
         for bad, honest in self._lies.items():
             if bad in text:
                 return await self._forward_lie(request, document, bad, honest)
         return await self._send(request, text.encode())
 
-    async def _forward_lie(self, request: web.Request, document: Document, bad: str, honest: list[Any]) -> bytes:
+    async def _forward_lie(self, request: web.Request, document: Document, bad: str, honest: list[Any]) -> web.Response:
         truth = honest[0]["blockHash"]
         if document["method"].startswith("engine_newPayload") and document["params"][0]["blockHash"] == bad:
             document = {**document, "params": honest}
         asked = json.dumps(document).replace(bad, truth)
-        return (await self._send(request, asked.encode())).replace(truth.encode(), bad.encode())
+        answer = await self._send(request, asked.encode())
+        return web.Response(status=answer.status, text=str(answer.text).replace(truth, bad), content_type=JSON)
 
-    async def _send(self, request: web.Request, body: bytes) -> bytes:
+    async def _send(self, request: web.Request, body: bytes) -> web.Response:
         url = self._node.rpc_url if request.path == RPC_PATH else self._node.engine_url
         headers = {"Content-Type": JSON}
         if "Authorization" in request.headers:
             headers["Authorization"] = request.headers["Authorization"]
         async with self._session.post(url, data=body, headers=headers) as response:
-            return await response.read()
+            return web.Response(status=response.status, body=await response.read(), content_type=JSON)
 
 
 def spoil(parameters: Sequence[Any], version: int) -> list[Any]:
@@ -179,7 +181,7 @@ class Twisted:
         """As Fault."""
         if not asked.method.startswith(self.prefixes):
             return None
-        answer = json.loads(await asked.forward())
+        answer = json.loads(str((await asked.forward()).text))
         if "result" in answer:
             answer["result"] = self.twist(answer["result"])
         return web.json_response(answer)
@@ -197,7 +199,7 @@ class Lacking:
             fault = {"code": METHOD_NOT_FOUND, "message": f"the method {asked.method} does not exist/is not available"}
             return web.json_response({"jsonrpc": "2.0", "id": asked.document.get("id"), "error": fault})
         if asked.method == "engine_exchangeCapabilities":
-            answer = json.loads(await asked.forward())
+            answer = json.loads(str((await asked.forward()).text))
             answer["result"] = [name for name in answer["result"] if not any(word in name for word in self.words)]
             return web.json_response(answer)
         return None
@@ -211,8 +213,8 @@ class Guarding:
     ahead: float = 0.0
 
     async def __call__(self, asked: Asked) -> web.Response | None:
-        """As Fault; the Engine API alone wants tokens."""
-        if not asked.method.startswith("engine_"):
+        """As Fault; the Engine API's port alone wants tokens."""
+        if not asked.authenticated:
             return None
         try:
             check_token(self.secret, asked.authorization, time.time() + self.ahead)

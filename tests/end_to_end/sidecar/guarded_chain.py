@@ -36,6 +36,7 @@ GENESIS_TIME = 1_700_000_000
 BUILDING_TIME = 0.02  # seconds; what geth has not put into a block by then comes with the next one
 CONDITION_TIMEOUT = 60.0  # seconds for what is bound to happen, on two busy cores
 POLL = 0.05  # seconds between two looks at a condition
+CLIENT_VERSION = "engine_getClientVersionV1"
 EXECUTOR = "execution-client"
 LIVE = ("ethrex", "revm")  # with geth behind the gate: m = 3, n = 2
 # Seconds. Holding longer than that only makes tests longer: everybody answers in milliseconds or not at all.
@@ -167,12 +168,17 @@ class GuardedChain:
 
         await self.until(valid, f"block {block.number} VALID")
         await self.until(adopted, f"block {block.number} adopted")
-        head = self.propose(block)
+        if self.beacon.head.execution != hash_of(block):
+            self.propose(block)
+        await self.until_attested(self.beacon.head)
+
+    async def until_attested(self, head: BeaconBlock) -> None:
+        """Waits until attestation data for a block is let out."""
 
         async def attested() -> bool:
             return (await self.attest(head))[0] == 200
 
-        await self.until(attested, f"block {block.number} attested")
+        await self.until(attested, f"slot {head.slot} attested")
 
     async def withheld(self, block: Built) -> None:
         """The block is submitted, and nothing is let out of it: neither VALID nor attestation data."""
@@ -207,6 +213,19 @@ class GuardedChain:
         """Whether it says that it is, with every adapter, not just enough of them."""
         async with self.session.get(f"{self.sidecar.status_url}readyz") as response:
             return response.status == 200 and "not ready" not in await response.text()
+
+    async def until_asked(self) -> None:
+        """The consensus client asks what can be done, and so the sidecar asks again what the execution client can do.
+
+        It asks each second while that is away, too: two failures within one would be one to it.
+        """
+        before = self.execution.methods[CLIENT_VERSION]
+        await self.consensus().call("engine_exchangeCapabilities", [])
+
+        async def asked() -> bool:
+            return self.execution.methods[CLIENT_VERSION] > before
+
+        await self.until(asked, "asked what it can do")
 
     async def until(self, condition: Callable[[], Awaitable[bool]], what: str) -> None:
         """Waits until an awaited condition is true."""

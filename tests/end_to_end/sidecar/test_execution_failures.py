@@ -13,23 +13,12 @@ from tests.end_to_end.sidecar.guarded_chain import GuardedChain
 from verifier.demo.errors import CallError
 
 NEW_PAYLOAD = ("engine_newPayload",)
-CLIENT_VERSION = "engine_getClientVersionV1"
 WITNESSES = ("debug_executionWitness",)
-
-
-async def until_asked(chain: GuardedChain) -> None:
-    """The consensus client asks what can be done, and so the sidecar asks again what the execution client can do."""
-    before = chain.execution.methods[CLIENT_VERSION]
-    await chain.consensus().call("engine_exchangeCapabilities", [])
-
-    async def asked() -> bool:
-        return chain.execution.methods[CLIENT_VERSION] > before
-
-    await chain.until(asked, "asked")
 
 
 def test_one_that_is_killed_and_started_again(on_a_chain: SharedChain) -> None:
     async def scenario(chain: GuardedChain) -> None:
+        await chain.until_asked()
         since, head = chain.sidecar.mark(), chain.beacon.head
         block = await chain.build()
         slow = chain.execution.fault = Slow("engine_newPayload")
@@ -69,12 +58,7 @@ def test_one_that_is_slower_than_the_hold(on_a_chain: SharedChain) -> None:
         await chain.withheld(block)
         chain.sidecar.wait_for_log("the execution client has not answered yet", since)
         slow.go.set()
-        head = chain.propose(block)
-
-        async def attested() -> bool:
-            return (await chain.attest(head))[0] == 200
-
-        await chain.until(attested, "attested")  # its answer still comes, although nobody asks again
+        await chain.until_attested(chain.propose(block))  # its answer still comes, although nobody asks again
         assert (await chain.driver.submit(block))["status"] == "VALID"
         assert (await chain.driver.adopt(block))["status"] == "VALID"
 
@@ -196,11 +180,11 @@ def test_one_whose_witnesses_are_garbage(on_a_chain: SharedChain) -> None:
 def test_one_that_gives_witnesses_in_one_way_only(fault: Fault, on_a_chain: SharedChain) -> None:
     async def scenario(chain: GuardedChain) -> None:
         chain.execution.fault = fault
-        await until_asked(chain)
+        await chain.until_asked()
         for _ in range(2):
             await chain.advance()
         chain.execution.fault = None
-        await until_asked(chain)
+        await chain.until_asked()
 
     on_a_chain(scenario)
 
@@ -213,7 +197,7 @@ def test_one_that_gives_no_witnesses(on_a_chain: SharedChain) -> None:
         await chain.withheld(block)
         chain.sidecar.wait_for_log("the execution client serves no witnesses", since)
         chain.execution.fault = None
-        await until_asked(chain)
+        await chain.until_asked()
         await chain.settle(block)  # once it is tried again, a slot later
 
     on_a_chain(scenario)

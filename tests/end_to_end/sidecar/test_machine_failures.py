@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -26,7 +26,8 @@ def full_disk(chain: GuardedChain, room: int = 1) -> Iterator[None]:
     try:
         yield
     finally:
-        process.rlimit(psutil.RLIMIT_FSIZE, before)
+        with suppress(psutil.NoSuchProcess):
+            process.rlimit(psutil.RLIMIT_FSIZE, before)
 
 
 def test_a_disk_that_is_full(on_a_chain: SharedChain) -> None:
@@ -73,12 +74,7 @@ def test_no_room_for_the_ledger_alone(on_a_chain: SharedChain) -> None:
             assert "witness_store_failed" not in chain.sidecar.alarms(since)
             text = chain.sidecar.wait_for_alarm("ledger_failed", since)
             assert "cannot be written" in text
-        head = chain.propose(block)
-
-        async def attested() -> bool:
-            return (await chain.attest(head))[0] == 200
-
-        await chain.until(attested, "attested")  # by itself: the votes were not lost
+        await chain.until_attested(chain.propose(block))  # by itself: the votes were not lost
         await chain.settle(block)
 
     on_a_chain(scenario)
@@ -102,9 +98,9 @@ def test_a_consensus_client_with_another_clock(skew: float, on_a_chain: SharedCh
         block = await chain.build()
         before = sum(chain.execution.methods.values())
         elsewhen = chain.consensus(clock=lambda: time.time() + skew)
-        with pytest.raises(CallError, match="401.*do the clocks differ"):
+        with pytest.raises(CallError, match=r"401.*do the clocks differ"):
             await elsewhen.call("engine_newPayloadV4", block.payload, *block.parameters)
-        with pytest.raises(CallError, match="401.*do the clocks differ"):
+        with pytest.raises(CallError, match=r"401.*do the clocks differ"):
             await elsewhen.call("engine_forkchoiceUpdatedV3", {"headBlockHash": block.hash}, None)
         assert sum(chain.execution.methods.values()) == before  # nothing of it got behind the gate
 
@@ -115,7 +111,7 @@ def test_a_consensus_client_with_another_secret(on_a_chain: SharedChain) -> None
     async def scenario(chain: GuardedChain) -> None:
         before = sum(chain.execution.methods.values())
         for secret in (bytes(32), chain.geth.secret):  # also the one that it had before the sidecar came
-            with pytest.raises(CallError, match="401.*signed with another secret"):
+            with pytest.raises(CallError, match=r"401.*signed with another secret"):
                 await chain.consensus(secret).call("eth_chainId")
         assert sum(chain.execution.methods.values()) == before
 
@@ -137,6 +133,7 @@ def test_an_execution_client_that_refuses_our_tokens(
     guarding: Callable[[GuardedChain], Fault], on_a_chain: SharedChain
 ) -> None:
     async def scenario(chain: GuardedChain) -> None:
+        await chain.until_asked()
         since, head = chain.sidecar.mark(), chain.beacon.head
         block = await chain.build()
         chain.execution.fault = guarding(chain)
