@@ -83,6 +83,11 @@ class Audit:
         _, votes, _ = read_decision(rows[-1]) if rows else (None, (), 0)
         return {vote.adapter: f"{vote.kind} {vote.reason or ''}".strip() for vote in votes}
 
+    def decisions(self, block_hash: bytes) -> int:
+        """How many decisions on a block are recorded."""
+        with self._opened() as connection:
+            return len(connection.execute(DECISIONS, (block_hash,)).fetchall())
+
     def status(self, block_hash: bytes) -> str | None:
         """A block's status in the ledger, None if it is not there."""
         with self._opened() as connection:

@@ -74,6 +74,10 @@ class SidecarProcess:
     def start(self) -> None:
         """Starts it and waits until both gates answer. Raises PeerError."""
         self.launch()
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Waits until both gates of what was launched answer. Raises PeerError."""
         try:
             addresses = self.process.wait_for_line(r"^READY (.*)$", START_TIMEOUT)[1]
         except BaseException:

@@ -5,7 +5,7 @@ import asyncio
 import psutil
 
 from tests.end_to_end.sidecar.conftest import SharedChain
-from tests.end_to_end.sidecar.guarded_chain import LIVE, GuardedChain
+from tests.end_to_end.sidecar.guarded_chain import LIVE, GuardedChain, hash_of
 from tests.end_to_end.sidecar.sidecar_process import wait_gone
 from verifier.demo.driver import Built
 
@@ -48,8 +48,10 @@ def test_one_that_hangs_is_missed_by_nobody_and_is_started_again(on_a_chain: Sha
         hung = adapter(chain, "revm")
         hung.suspend()
         block = await chain.advance()
-        for _ in range(3):
-            await chain.advance()
+        honest = await chain.build()
+        # Now the execution client lies. Two of three, but one of them contradicts: no quorum, either way.
+        await chain.withheld(chain.spoilt(honest, lie=True))
+        await chain.settle(honest)
         await until_voted(chain, block, "revm", "ABSTAIN timeout")
         # Nobody wakes it: that a request ran on after its deadline is noticed, and it is replaced.
         chain.sidecar.wait_for_log("adapter=revm event=crashed reason='a request ran on for", since)
@@ -99,7 +101,14 @@ def test_when_all_are_gone_nothing_gets_out_until_they_are_back(on_a_chain: Shar
         assert "not ready: ethrex, revm" in unmet["adapters"]
         assert (await chain.attest(head))[0] == 200  # what was verified before stays so
         await chain.withheld(block)
+        lie = chain.spoilt(block, lie=True)
+        await chain.withheld(lie)
         chain.adapters.restore()
         await chain.settle(block)
+
+        async def disputed() -> bool:
+            return chain.audit.status(hash_of(lie)) == "disputed"
+
+        await chain.until(disputed, "the lie disputed")
 
     on_a_chain(scenario)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.end_to_end.sidecar.conftest import SharedChain
@@ -38,9 +39,19 @@ def test_one_that_is_killed_and_started_again(on_a_chain: SharedChain) -> None:
             assert (await chain.attest(proposed))[0] == 503
         assert (await chain.attest(head))[0] == 200  # what was verified before stays so
 
+        # A sidecar that starts meanwhile waits, and its gates are closed.
+        await chain.kill()
+        chain.sidecar.launch()
+        chain.sidecar.wait_for_log("waiting for the execution client")
+        with pytest.raises(CallError, match="no answer from"):
+            await chain.driver.submit(block)
+        with pytest.raises(aiohttp.ClientError):
+            await chain.attest(head)
+
         chain.execution.fault = None
         await asyncio.to_thread(chain.geth.start)
         await chain.execution.start()
+        await asyncio.to_thread(chain.sidecar.wait_ready)
         await chain.settle(block)
         with_witness = chain.execution.methods["engine_newPayloadWithWitnessV4"]
         await chain.until(chain.ready, "ready")

@@ -15,7 +15,7 @@ from typing import TypeVar
 import aiohttp
 import pytest
 
-from tests.end_to_end.sidecar.guarded_chain import GuardedChain, guarded_chain
+from tests.end_to_end.sidecar.guarded_chain import GuardedChain, guarded_chain, hash_of
 from verifier.demo.driver import Built
 from verifier.demo.errors import CallError
 
@@ -94,15 +94,22 @@ class Clients:
                 await asyncio.sleep(0)  # the killer's turn
 
     async def check_memory(self) -> None:
-        """At the first question after a start, before any adapter can have answered."""
+        """At the first question after a start; nobody is asked anew about what was decided."""
         driver = self.chain.driver
         executed = self.chain.execution.asked_about[self.invalid.hash]
         answer = await driver.submit(self.invalid)
         assert answer["status"] == "INVALID", answer
         assert (await driver.adopt(self.invalid))["status"] == "INVALID"
         assert self.chain.execution.asked_about[self.invalid.hash] == executed, "it is not asked again"
-        if self.verified:
-            assert (await driver.submit(self.verified[-1]))["status"] == "VALID"
+        if not self.verified:
+            return
+        newest = self.verified[-1]
+        decisions = self.chain.audit.decisions(hash_of(newest))
+        assert (await driver.submit(newest))["status"] == "VALID"
+        head = self.chain.beacon.head
+        if head.execution in self.chain.audit.vouched:
+            assert (await self.chain.attest(head))[0] == 200
+        assert self.chain.audit.decisions(hash_of(newest)) == decisions, "it was judged anew"
 
 
 async def kill_again_and_again(clients: Clients, moments: random.Random) -> None:
