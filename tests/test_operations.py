@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from verifier.cli.main import verifier
+from verifier.cli.main import COMMANDS
 from verifier.configuration.sections import KEYS, SECTIONS
 from verifier.domain.gate import GateMode
 from verifier.domain.quorum import quorum_policy
@@ -58,4 +58,4 @@ def test_configuration_keys_are_those_that_there_are() -> None:
 def test_commands_are_those_that_there_are() -> None:
     pages = [*PAGES, ROOT / "README.md"]
     named = {name for page in pages for name in re.findall(r"(?:`|bin/)verifier ([a-z]+)", page.read_text())}
-    assert named - set(verifier.commands) == set()
+    assert named - set(COMMANDS) == set()

@@ -3,20 +3,10 @@
 import logging
 import os
 import sys
+from importlib import import_module
 
 import click
 
-from verifier.cli.adapters import adapters
-from verifier.cli.bench import bench
-from verifier.cli.config import config
-from verifier.cli.demo import demo
-from verifier.cli.doctor import doctor
-from verifier.cli.ledger import ledger
-from verifier.cli.record import record
-from verifier.cli.replay import replay
-from verifier.cli.sidecar import sidecar
-from verifier.cli.trace import trace
-from verifier.cli.witness import witness
 from verifier.errors import VerifierError
 from witness.errors import WitnessError
 
@@ -24,26 +14,34 @@ EXIT_INPUT_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+# Each is a module of this package, and the command in it.
+COMMANDS = (
+    "adapters", "bench", "config", "demo", "doctor", "ledger", "record", "replay", "sidecar", "trace", "witness",
+)  # fmt: skip
+
+
+class Commands(click.Group):
+    """Imports a command when it is asked for: a sidecar that was killed is to be back before the next slot."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """As click.Group."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """As click.Group."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"verifier.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="execution-verifier", prog_name="verifier")
 @click.option("-v", "--verbose", count=True, help="Log more to standard error; -vv also debugging.")
 def verifier(verbose: int) -> None:
     """Judge Ethereum blocks by several independent execution clients: n of m must agree."""
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
-
-
-verifier.add_command(adapters)
-verifier.add_command(bench)
-verifier.add_command(config)
-verifier.add_command(demo)
-verifier.add_command(doctor)
-verifier.add_command(ledger)
-verifier.add_command(record)
-verifier.add_command(replay)
-verifier.add_command(sidecar)
-verifier.add_command(trace)
-verifier.add_command(witness)
 
 
 def main() -> None:

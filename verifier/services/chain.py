@@ -83,7 +83,10 @@ class Chain:
 
     def standing(self, block_hash: bytes) -> StandingReport:
         """As ChainView.standing."""
-        return self._seen.report(block_hash)
+        report = self._seen.report(block_hash)
+        if self._failure and not report.decided:
+            return replace(report, why=f"{report.why} (what is new cannot be stored: {self._failure})")
+        return report
 
     async def wait(self, block_hash: bytes, seconds: float) -> StandingReport:
         """As ChainView.wait. Returns at once where votes cannot change the answer (`domain.gate.worth_waiting`)."""

@@ -231,6 +231,8 @@ def test_a_failing_ledger_lets_nothing_out_and_holds_nothing_open() -> None:
         waiting = asyncio.create_task(chain.wait(name(3), HOLD_SECONDS))
         await asyncio.sleep(0)
         assert chain.standing(name(3)).standing is Standing.UNDECIDED
+        assert "cannot be stored" in chain.standing(name(3)).why
+        assert "cannot be stored" in chain.standing(name(9)).why  # it may be one that could not be
         chain.apply(name(2), INVALID)
         assert chain.standing(name(2)).disputed
         assert (await waiting).disputed
