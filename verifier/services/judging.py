@@ -189,7 +189,8 @@ class Judge:
         if tracked is None:
             self._reach(block_hash, block_hash)
         elif self._chain.mode is GateMode.EPOCH_TARGET:
-            self._add(tracked)
+            if not self._chain.standing(block_hash).disputed:  # then no verdict of its own lets anything out
+                self._add(tracked)
         else:
             for each in self._undecided(tracked):
                 self._add(each)
