@@ -20,6 +20,7 @@ MEASURED = {
     "orchestration": ("settled", "slowest_counted"),
     "throughput": ("together",),
     "engine_gate": ("plain_p50", "gate_p50", "witness_p50"),
+    "attestation_gate": ("plain_p50", "gate_p50", "first_p50"),
 }
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 import click
 
 from verifier.app import configured_adapters
+from verifier.beacon.latency import attestation_gate_times
 from verifier.cli.output import standard_output
 from verifier.engine.latency import gate_times
 from verifier.errors import InputError, VerifierError
@@ -100,6 +101,8 @@ def _figures(
         yield {"kind": "throughput", **asdict(total), "ratio": total.ratio}
     for way in asyncio.run(gate_times(files, runs)) if "gates" in parts else ():
         yield {"kind": "engine_gate", **asdict(way)}
+    for votes in asyncio.run(attestation_gate_times(runs)) if "gates" in parts else ():
+        yield {"kind": "attestation_gate", **asdict(votes)}
     yield {"kind": "machine", "load": machine_load(), "runs": runs, "blocks": len(files)}
 
 

@@ -161,7 +161,7 @@ class ConsensusDriver:
         return (timestamp - self._genesis_time) // SECONDS_PER_SLOT
 
     def _checkpoint(self, epoch: int) -> str:
-        """The block of the epoch's first slot, or the last before (phase0, `get_block_root`); none if it is the first."""
+        """The block of the epoch's first slot or the last before (phase0, `get_block_root`); none if the first."""
         start = epoch * SLOTS_PER_EPOCH
         return next((hash_ for when, hash_ in self._chain[:0:-1] if self._slot(when) <= start), ZERO_HASH)
 

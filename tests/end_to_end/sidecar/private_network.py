@@ -1,7 +1,7 @@
 """geth, a consensus and a beacon node of our own, and the real sidecar between them: a chain of any fork."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 from aiohttp.test_utils import TestServer
 
-from tests.end_to_end.sidecar.process import Sidecar
+from tests.end_to_end.sidecar.process import Settings, Sidecar
 from tests.peers.geth_node import GethNode
 from verifier.demo.beacon_node import BeaconNode
 from verifier.demo.driver import SECONDS_PER_SLOT, SLOTS_PER_EPOCH, ConsensusDriver
@@ -24,7 +24,7 @@ EXECUTOR = "execution-client"
 
 @dataclass(frozen=True, slots=True)
 class PrivateNetwork:
-    """driver: talks to the engine gate. rpc: the plain RPC of geth, directly. beacon: what the attestation gate asks."""
+    """driver: talks to the engine gate. rpc: geth's plain RPC, directly. beacon: what the attestation gate asks."""
 
     node: GethNode
     sidecar: Sidecar
@@ -42,7 +42,7 @@ class PrivateNetwork:
 
 @asynccontextmanager
 async def private_network(
-    directory: Path, binary: Path, fork: str, settings: Mapping[str, Mapping[str, Any]]
+    directory: Path, binary: Path, fork: str, settings: Settings
 ) -> AsyncIterator[PrivateNetwork]:
     """A chain at `fork` from its genesis on, everything running. settings: of the sidecar, section → key → value."""
     genesis = private_genesis(fork, GENESIS_TIME)
@@ -61,7 +61,9 @@ async def private_network(
                 "beacon": {"url": str(server.make_url("/"))},
                 "chain": {"genesis": str(node.genesis_path)},
             }
-            both = {each: clients.get(each, {}) | dict(settings.get(each, {})) for each in clients.keys() | settings.keys()}
+            both = {
+                each: clients.get(each, {}) | dict(settings.get(each, {})) for each in clients.keys() | settings.keys()
+            }
             sidecar = Sidecar(directory / "sidecar", both)
             try:
                 # In a thread: it asks the beacon node, which this loop serves, while it starts.

@@ -77,7 +77,10 @@ class Sidecar:
         needed: dict[str, dict[str, Any]] = {
             "engine": {"listen": "127.0.0.1:0", "jwt_secret_file": str(secret_file)},
             "beacon": {"listen": "127.0.0.1:0"},
-            "storage": {"ledger": str(self.directory / "ledger.sqlite"), "witnesses": str(self.directory / "witnesses")},
+            "storage": {
+                "ledger": str(self.directory / "ledger.sqlite"),
+                "witnesses": str(self.directory / "witnesses"),
+            },
             "telemetry": {"listen": "127.0.0.1:0", "log_format": "json", "log_level": "debug"},
         }
         return {each: needed.get(each, {}) | given.get(each, {}) for each in needed.keys() | given.keys()}

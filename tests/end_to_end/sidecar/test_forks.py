@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.sidecar.private_network import EXECUTOR, PrivateNetwork, private_network
+from tests.end_to_end.sidecar.process import Settings
 from tests.peers.installation import require_geth
 from verifier.demo.driver import Built
 from verifier.demo.traffic import Traffic
@@ -26,7 +27,7 @@ SUBMISSIONS = 20  # of one block: each is held for some seconds, and a busy mach
 
 @pytest.mark.parametrize("fork", LIVE)
 def test_every_lineage_attests_every_block(fork: str, tmp_path: Path) -> None:
-    settings = {
+    settings: Settings = {
         "adapters": {"live": LIVE[fork], "late": []},
         "quorum": {"required": len(LIVE[fork])},  # ATTEST only if all of them say VALID
         "engine": {"hold_seconds": 7.0},
@@ -53,8 +54,10 @@ def test_every_lineage_attests_every_block(fork: str, tmp_path: Path) -> None:
 
     started = time.monotonic()
     asyncio.run(scenario())
-    print(f"{fork}: {BLOCKS} blocks, {sum(transactions.values())} transactions {dict(transactions)},"
-          f" {time.monotonic() - started:.0f} s")
+    print(
+        f"{fork}: {BLOCKS} blocks, {sum(transactions.values())} transactions {dict(transactions)},"
+        f" {time.monotonic() - started:.0f} s"
+    )
     assert len(transactions) == 5, transactions  # every type
 
 
