@@ -149,6 +149,11 @@ class Judge:
         return len(self._backlog)
 
     @property
+    def held(self) -> int:
+        """Bytes of payloads and witnesses that they hold, at most `backlog.HELD_LIMIT`."""
+        return self._backlog.held
+
+    @property
     def under_way(self) -> int:
         """Blocks that are being judged, with those whose verdict is settled and that await more answers."""
         return len(self._tasks)
