@@ -35,7 +35,7 @@ class LoadFigures:
 
     gate: the mode; in monitor nothing is held, so that payloads come as fast as they can be passed on. attested:
     payloads that were answered VALID, duties: requests for attestation data, refused: those answered 503. memory:
-    payloads so far → resident; drained: after the last verdict. waiting: most blocks that waited for their turn, and
+    payloads so far → resident; drained: after the last vote. waiting: most blocks that waited for their turn, and
     waiting_held the most MiB that they held; judging: most blocks at the adapters. cpu: milliseconds of the sidecar's
     processor time a payload, duties included.
     """
@@ -199,7 +199,8 @@ async def _watch(sidecar: SidecarProcess, measured: _Measured) -> None:
 async def _drain(sidecar: SidecarProcess, payloads: int) -> None:
     async with asyncio.timeout(DRAIN_TIMEOUT):
         while True:
-            if (await sidecar.metrics()).total("verifier_verdicts_total") >= payloads:
+            metrics = await sidecar.metrics()
+            if metrics.total("verifier_verdicts_total") >= payloads and not metrics.total(UNDER_WAY):
                 return
             await asyncio.sleep(WATCH_INTERVAL)
 
