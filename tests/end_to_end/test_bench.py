@@ -3,13 +3,18 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.end_to_end.running import RunningAdapters
 from verifier.app import bundled_chain
+from verifier.services.backlog import HELD_LIMIT
+from verifier.services.judging import UNDER_WAY
 from verifier.services.recording import RecordOptions, record
+from witness.file import map_witness_file, write_witness_file
 
 VERIFIER = (sys.executable, "-m", "verifier.cli.main")
 NAMES = ("geth", "revm")
@@ -20,7 +25,14 @@ MEASURED = {
     "orchestration": ("settled", "slowest_counted"),
     "throughput": ("together",),
     "engine_gate": ("plain_p50", "gate_p50", "witness_p50"),
+    "attestation_gate": ("plain_p50", "gate_p50", "first_p50"),
 }
+PARTS = ("publish", "adapters", "resources", "orchestration", "throughput", "gates")
+PAYLOADS = 200
+PADDING = [number.to_bytes(2, "big") * 12_288 for number in range(20)]  # codes of 24 KiB, the most that there can be
+# MiB that the sidecar may take up more after all payloads than after the first tenth: their witnesses have 86 MiB in
+# all, and as they come twice that.
+GROWTH = 40
 
 
 @pytest.fixture
@@ -33,14 +45,19 @@ def block(tmp_path: Path) -> Path:
     return event.path
 
 
+def bench(block: Path, *options: str) -> list[dict[str, Any]]:
+    """The figures that the command prints."""
+    command = [*VERIFIER, "bench", str(block), "--adapters", ",".join(NAMES), "--json", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def test_every_figure_is_measured(adapters: RunningAdapters, block: Path) -> None:
     absent = set(NAMES) - set(adapters.names)
     if absent:
         pytest.skip(f"cannot be started here: {', '.join(absent)}")
-    arguments = ["bench", str(block), "--adapters", ",".join(NAMES), "--runs", "2", "--json"]
-    done = subprocess.run([*VERIFIER, *arguments], capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    figures = [json.loads(line) for line in done.stdout.splitlines()]
+    figures = bench(block, "--runs", "2", *(word for part in PARTS for word in ("--part", part)))
     assert [figures[0]["kind"], figures[-1]["kind"]] == ["machine", "machine"]
     for kind, keys in MEASURED.items():
         measured = [figure for figure in figures if figure["kind"] == kind]
@@ -48,3 +65,28 @@ def test_every_figure_is_measured(adapters: RunningAdapters, block: Path) -> Non
         for key in keys:
             assert measured[0][key] > 0, (kind, key)
     assert {figure["adapter"] for figure in figures if figure["kind"] == "adapter"} == set(NAMES)
+
+
+def test_under_load_everything_is_attested_and_nothing_piles_up(
+    adapters: RunningAdapters, block: Path, tmp_path: Path
+) -> None:
+    absent = set(NAMES) - set(adapters.names)
+    if absent:
+        pytest.skip(f"cannot be started here: {', '.join(absent)}")
+    content = map_witness_file(block)
+    padded = replace(content, witness=replace(content.witness, codes=[*content.witness.codes, *PADDING]))
+    (tmp_path / "padded").mkdir()
+    path = write_witness_file(padded, tmp_path / "padded", sync=False)
+    options = ("--part", "load", "--payloads", str(PAYLOADS), "--clients", "10")
+    figures = [figure for figure in bench(path, *options) if figure["kind"] == "load"]
+    assert [figure["gate"] for figure in figures] == ["every-block", "monitor"]
+    for figure in figures:
+        assert figure["attested"] == PAYLOADS, figure
+        assert figure["witness_size"] > 2 * sum(map(len, PADDING))
+        assert figure["duties"] > 0
+        assert figure["refused"] == 0, figure
+        first, *_, last = figure["memory"].values()
+        assert max(last, figure["drained"]) - first < GROWTH, figure
+        assert figure["judging"] <= UNDER_WAY + 1, figure
+        assert figure["waiting_held"] <= HELD_LIMIT / (1 << 20), figure
+    assert figures[0]["waiting"] <= 1  # each is held until its verdict

@@ -119,6 +119,7 @@ class Sidecar:
         await self._anchor(chain, execution, identity)
         self._readiness.anchored = lambda: any(each.anchor for each in chain.blocks.values())
         judge = await stack.enter_async_context(self._judge(chain, store, pool, execution, identity))
+        self._watching.metrics.watch_waiting(lambda: judge.waiting, lambda: judge.held)
         engine = await self._serve_engine(execution, judge, chain, identity)
         beacon = await self._serve_beacon(chain)
         self._readiness.serving = True

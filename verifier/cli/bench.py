@@ -12,10 +12,15 @@ from typing import TypeVar
 import click
 
 from verifier.app import configured_adapters
+from verifier.beacon.latency import attestation_gate_times
 from verifier.cli.output import standard_output
+from verifier.configuration.sections import AdaptersSection
+from verifier.domain.gate import GateMode
 from verifier.engine.latency import gate_times
 from verifier.errors import InputError, VerifierError
 from verifier.executors.stateless.manifest import Manifest
+from verifier.load.repeated_block import RepeatedBlock, largest_payload
+from verifier.load.run import CLIENTS, PAYLOADS, LoadFigures, load_figures
 from verifier.services.benchmark.adapters import adapter_times
 from verifier.services.benchmark.measurement import machine_load
 from verifier.services.benchmark.orchestration import orchestration_times
@@ -24,11 +29,11 @@ from verifier.services.benchmark.resources import resources
 from verifier.services.benchmark.throughput import throughput
 from verifier.services.derivation import with_sections
 from verifier.services.sources import Source, find_paths, open_sources, scratch_directory
-from witness.file import write_witness_file
+from witness.file import map_witness_file, write_witness_file
 
 T = TypeVar("T")
 RUNS = 20
-PARTS = ("publish", "adapters", "resources", "orchestration", "throughput", "gates")
+PARTS = ("publish", "adapters", "resources", "orchestration", "throughput", "gates", "load")
 
 
 @click.command()
@@ -36,11 +41,24 @@ PARTS = ("publish", "adapters", "resources", "orchestration", "throughput", "gat
 @click.option("--adapters", "names", help="Adapters to measure, separated by commas; default: all.")
 @click.option("--part", "parts", type=click.Choice(PARTS), multiple=True, help="Measure only this; repeatable.")
 @click.option("--runs", type=click.IntRange(min=1), default=RUNS, show_default=True, help="Counted runs a figure.")
+@click.option("--payloads", type=click.IntRange(min=10), default=PAYLOADS, show_default=True, help="Of the load.")
+@click.option(
+    "--clients", type=click.IntRange(min=1), default=CLIENTS, show_default=True, help="Validator clients of it."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a figure.")
-def bench(paths: tuple[Path, ...], names: str | None, parts: tuple[str, ...], runs: int, as_json: bool) -> int:
+def bench(
+    paths: tuple[Path, ...],
+    names: str | None,
+    parts: tuple[str, ...],
+    runs: int,
+    payloads: int,
+    clients: int,
+    as_json: bool,
+) -> int:
     """Measure adapters, publishing, orchestration and replay throughput on the given blocks (from Paris on).
 
-    What an adapter takes until it is ready, its memory, and several requests at once are measured on the last block.
+    What an adapter takes until it is ready, its memory, and several requests at once are measured on the last block;
+    the sidecar under load on the largest that can be a payload.
     Medians over the counted runs, in milliseconds. Needs an otherwise idle machine; its load is printed first and last.
     """
     manifests = [
@@ -57,7 +75,7 @@ def bench(paths: tuple[Path, ...], names: str | None, parts: tuple[str, ...], ru
         ]
         if not files or not manifests:
             raise InputError("nothing to measure: no complete block, or no adapter that can be started")
-        for figure in _figures(manifests, files, runs, parts or PARTS):
+        for figure in _figures(manifests, files, runs, parts or PARTS, scratch, (payloads, clients)):
             console.print(json.dumps(figure) if as_json else _line(figure), markup=False)
     return 0
 
@@ -74,7 +92,12 @@ def _with_sections(source: Source, scratch: Path) -> Path:
 
 
 def _figures(
-    manifests: Sequence[Manifest], files: Sequence[Path], runs: int, parts: Sequence[str]
+    manifests: Sequence[Manifest],
+    files: Sequence[Path],
+    runs: int,
+    parts: Sequence[str],
+    scratch: Path,
+    load: tuple[int, int],
 ) -> Iterator[dict[str, object]]:
     yield {"kind": "machine", "load": machine_load(), "runs": runs, "blocks": len(files)}
     for path in files if "publish" in parts else ():
@@ -100,7 +123,24 @@ def _figures(
         yield {"kind": "throughput", **asdict(total), "ratio": total.ratio}
     for way in asyncio.run(gate_times(files, runs)) if "gates" in parts else ():
         yield {"kind": "engine_gate", **asdict(way)}
+    for votes in asyncio.run(attestation_gate_times(runs)) if "gates" in parts else ():
+        yield {"kind": "attestation_gate", **asdict(votes)}
+    repeated = largest_payload(map(map_witness_file, files)) if "load" in parts else None
+    for gate in (GateMode.EVERY_BLOCK, GateMode.MONITOR):
+        if repeated is None:
+            break
+        figures = _loaded(manifests, repeated, Path(mkdtemp(dir=scratch)), gate, *load)
+        yield {"kind": "load", **asdict(figures)}
     yield {"kind": "machine", "load": machine_load(), "runs": runs, "blocks": len(files)}
+
+
+def _loaded(
+    manifests: Sequence[Manifest], block: RepeatedBlock, directory: Path, gate: GateMode, payloads: int, clients: int
+) -> LoadFigures:
+    """The sidecar with those of the adapters that are live by default, else with all of them."""
+    names = [manifest.name for manifest in manifests]
+    live = [name for name in AdaptersSection().live if name in names] or names
+    return asyncio.run(load_figures(block, directory, live, gate, payloads=payloads, clients=clients))
 
 
 async def _collected(items: AsyncIterator[T]) -> list[T]:

@@ -75,21 +75,19 @@ class ConsensusDriver:
     config: ChainConfig
     recipient: bytes = bytes(20)
     building_time: float = BUILDING_TIME
-    _chain: list[str] = field(default_factory=list)  # hashes from the block that it attached to
-    _timestamp: int = 0  # the head's
+    _chain: list[tuple[int, str]] = field(default_factory=list)  # timestamp, hash; from the block it attached to
     _genesis_time: int = 0
 
     @property
     def head(self) -> str:
         """0x-hex of the block that the next one is built on."""
-        return self._chain[-1]
+        return self._chain[-1][1]
 
     async def attach(self) -> None:
         """Starts from the execution client's head. Raises CallError."""
         genesis = await self.engine.call("eth_getBlockByNumber", "0x0", False)
         head = await self.engine.call("eth_getBlockByNumber", "latest", False)
-        self._chain = [head["hash"]]
-        self._timestamp = int(head["timestamp"], 16)
+        self._chain = [(int(head["timestamp"], 16), head["hash"])]
         self._genesis_time = int(genesis["timestamp"], 16)
 
     async def advance(self, timestamp: int | None = None) -> Advance:
@@ -101,7 +99,7 @@ class ConsensusDriver:
 
     async def build(self, timestamp: int | None = None) -> Built:
         """Has a block built on the head. Raises CallError, PayloadError."""
-        when = timestamp if timestamp is not None else self._timestamp + SECONDS_PER_SLOT
+        when = timestamp if timestamp is not None else self._chain[-1][0] + SECONDS_PER_SLOT
         fork = self.config.fork(1, when, paris=True)
         versions = ENGINE_VERSIONS[fork]
         attributes = self._attributes(fork, when)
@@ -138,27 +136,37 @@ class ConsensusDriver:
         """forkchoiceUpdated to a block that was submitted: the PayloadStatus. Raises CallError."""
         status: dict[str, Any] = (await self._forkchoice(block.versions, block.hash))["payloadStatus"]
         if status["status"] == VALID:
-            self._chain.append(block.hash)
-            self._timestamp = int(block.payload["timestamp"], 16)
+            self._chain.append((int(block.payload["timestamp"], 16), block.hash))
         return status
+
+    def revert(self, block_hash: str) -> None:
+        """A block of the chain (0x-hex) is the head again: the next one is built on it, as after a re-organisation."""
+        del self._chain[[hash_ for _, hash_ in self._chain].index(block_hash) + 1 :]
 
     async def _forkchoice(
         self, versions: EngineVersions, head: str, attributes: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         # As if every epoch were justified at its end, and finalized an epoch later.
-        epoch_start = (len(self._chain) - 1) // SLOTS_PER_EPOCH * SLOTS_PER_EPOCH
-        safe, finalized = epoch_start, epoch_start - SLOTS_PER_EPOCH
+        epoch = self._slot(self._chain[-1][0]) // SLOTS_PER_EPOCH
         state = {
             "headBlockHash": head,
-            "safeBlockHash": self._chain[safe] if safe > 0 else ZERO_HASH,
-            "finalizedBlockHash": self._chain[finalized] if finalized > 0 else ZERO_HASH,
+            "safeBlockHash": self._checkpoint(epoch),
+            "finalizedBlockHash": self._checkpoint(epoch - 1),
         }
         method = f"engine_forkchoiceUpdatedV{versions.forkchoice_updated}"
         answer: dict[str, Any] = await self.engine.call(method, state, attributes)
         return answer
 
+    def _slot(self, timestamp: int) -> int:
+        return (timestamp - self._genesis_time) // SECONDS_PER_SLOT
+
+    def _checkpoint(self, epoch: int) -> str:
+        """The block of the epoch's first slot or the last before (phase0, `get_block_root`); none if the first."""
+        start = epoch * SLOTS_PER_EPOCH
+        return next((hash_ for when, hash_ in self._chain[:0:-1] if self._slot(when) <= start), ZERO_HASH)
+
     def _attributes(self, fork: str, timestamp: int) -> dict[str, Any]:
-        slot = (timestamp - self._genesis_time) // SECONDS_PER_SLOT
+        slot = self._slot(timestamp)
         reached = FORKS.index(fork)
         attributes: dict[str, Any] = {
             "timestamp": hex(timestamp),

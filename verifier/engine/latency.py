@@ -15,6 +15,7 @@ from verifier.domain.event import Event
 from verifier.domain.standing import Standing, StandingReport
 from verifier.domain.status import BlockStatus
 from verifier.executors.jwt import encode_token
+from verifier.services.benchmark.measurement import percentile
 from verifier.services.chain_view import ChainView, FakeChainView, FakePayloadJudge, PayloadJudge
 from witness.errors import WitnessFormatError
 from witness.file import map_witness_file
@@ -110,12 +111,8 @@ async def _times(content: BlockWitness, samples: int) -> GateTimes | None:
                     raise RuntimeError(f"not the answer that was given: {answer[:200]!r}")
     plain, gate, with_witness = (taken[way][WARM_UP:] for way in ("plain", "gate", "witness"))
     added = [ours - theirs for ours, theirs in zip(gate, plain, strict=True)]
-    percentiles = [_percentile(each, part) for each in (plain, gate, added, with_witness) for part in (0.5, 0.99)]
+    percentiles = [percentile(each, part) for each in (plain, gate, added, with_witness) for part in (0.5, 0.99)]
     return GateTimes(content.number, len(request), len(witness), *percentiles)
-
-
-def _percentile(values: Sequence[float], part: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(part * len(values)))]
 
 
 @asynccontextmanager

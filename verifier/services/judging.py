@@ -150,6 +150,11 @@ class Judge:
         return len(self._backlog)
 
     @property
+    def held(self) -> int:
+        """Bytes of payloads and witnesses that they hold, at most `backlog.HELD_LIMIT`."""
+        return self._backlog.held
+
+    @property
     def under_way(self) -> int:
         """Blocks that are being judged, with those whose verdict is settled and that await more answers."""
         return len(self._tasks)
@@ -199,7 +204,8 @@ class Judge:
         if tracked is None:
             self._reach(block_hash, block_hash)
         elif self._chain.mode is GateMode.EPOCH_TARGET:
-            self._add(tracked)
+            if not self._chain.standing(block_hash).disputed:  # then no verdict of its own lets anything out
+                self._add(tracked)
         else:
             for each in self._undecided(tracked):
                 self._add(each)

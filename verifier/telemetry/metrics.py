@@ -19,7 +19,7 @@ from .profile import Profile
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
 # Bytes. A witness of a mainnet block has about 300 kB to 10 MB.
 BYTES = tuple(float(2**power) for power in range(12, 27, 2))
-STAGES = ("executing", "judging")
+STAGES = ("executing", "waiting", "judging")
 HOLD_CAUSES = ("expired", "undecidable", "no_witness")
 
 
@@ -60,7 +60,11 @@ class Metrics:
         self.witness_seconds = histogram(
             "witness_publish_seconds", "From the execution client's answer to the published witness.", SECONDS, "source"
         )
-        self.under_way = gauge("blocks_under_way", "Blocks being executed or judged now.", "stage")
+        self.under_way = gauge(
+            "blocks_under_way", "Blocks being executed, waiting for their turn, or being judged now.", "stage"
+        )
+
+        self.waiting_bytes = gauge("waiting_bytes", "What waiting blocks hold: payloads and witnesses.")
 
         # Votes and verdicts.
         self.answer_seconds = histogram(
@@ -143,3 +147,8 @@ class Metrics:
     def watch_under_way(self, stage: str, count: Callable[[], float]) -> None:
         """From now on `count` is asked for the stage's gauge at every scrape."""
         self.under_way.labels(stage).set_function(count)
+
+    def watch_waiting(self, count: Callable[[], float], held: Callable[[], float]) -> None:
+        """From now on every scrape asks how many blocks wait to be judged, and how many bytes they hold."""
+        self.watch_under_way("waiting", count)
+        self.waiting_bytes.set_function(held)

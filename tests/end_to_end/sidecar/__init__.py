@@ -1,0 +1,1 @@
+"""The real `verifier sidecar` between real or demonstration clients."""

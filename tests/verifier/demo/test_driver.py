@@ -113,6 +113,30 @@ def test_finality_follows_by_two_epochs() -> None:
     assert state["finalizedBlockHash"] == hash_of(SLOTS_PER_EPOCH)
 
 
+def test_an_epoch_without_its_first_block_has_the_one_before_as_checkpoint() -> None:
+    client = ScriptedClient()
+    driver = driver_of(client)
+    for slot in (1, SLOTS_PER_EPOCH - 1, SLOTS_PER_EPOCH + 1, 2 * SLOTS_PER_EPOCH + 3):
+        asyncio.run(driver.advance(GENESIS_TIME + slot * SECONDS_PER_SLOT))
+    asyncio.run(driver.build())
+    state = client.calls[-2][1][0]
+    assert state["safeBlockHash"] == hash_of(3)
+    assert state["finalizedBlockHash"] == hash_of(2)
+
+
+def test_after_a_reorganisation_the_next_block_is_built_below() -> None:
+    client = ScriptedClient()
+    driver = driver_of(client)
+    for _ in range(3):
+        asyncio.run(driver.advance())
+    driver.revert(hash_of(1))
+    assert driver.head == hash_of(1)
+    asyncio.run(driver.build())
+    state, attributes = client.calls[-2][1]
+    assert state["headBlockHash"] == hash_of(1)
+    assert int(attributes["timestamp"], 16) == GENESIS_TIME + 2 * SECONDS_PER_SLOT
+
+
 @pytest.mark.parametrize(
     ("fork", "last"),
     [("paris", "suggestedFeeRecipient"), ("shanghai", "withdrawals"), ("cancun", "parentBeaconBlockRoot")],

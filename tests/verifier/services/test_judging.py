@@ -772,6 +772,23 @@ def test_epoch_target_judges_targets_at_once_and_others_when_they_are_demanded(t
     run(scenario, tmp_path, executors, mode=GateMode.EPOCH_TARGET, schedule=SCHEDULE)
 
 
+def test_epoch_target_judges_nothing_on_a_disputed_block(tmp_path: Path) -> None:
+    async def scenario(setting: Setting) -> None:
+        for number in range(1, 8):
+            setting.payload(number)
+        await setting.until(4, BlockStatus.DISPUTED)
+        await setting.idle()
+        setting.payload(8)  # starts an epoch
+        await setting.idle()
+        for number in (5, 7):  # whoever asks about a head that is held
+            assert (await setting.chain.wait(setting.blocks.hash(number), HOLD_SECONDS)).disputed
+        await setting.idle()
+        assert [number for number in range(1, 9) if setting.ledger.votes.get(setting.blocks.hash(number))] == [4, 8]
+
+    executors = live(lying, lying)
+    run(scenario, tmp_path, executors, mode=GateMode.EPOCH_TARGET, schedule=SCHEDULE)
+
+
 def test_epoch_target_after_a_restart_needs_no_more_than_the_parents_header(tmp_path: Path) -> None:
     async def scenario(setting: Setting) -> None:
         report = await setting.chain.wait(setting.blocks.hash(8), HOLD_SECONDS)

@@ -1,0 +1,75 @@
+"""geth, a consensus and a beacon node of our own, and the real sidecar between them: a chain of any fork."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp.test_utils import TestServer
+
+from tests.end_to_end.sidecar.process import Settings, Sidecar
+from tests.peers.geth_node import GethNode
+from verifier.demo.beacon_node import BeaconNode
+from verifier.demo.driver import SECONDS_PER_SLOT, SLOTS_PER_EPOCH, ConsensusDriver
+from verifier.demo.genesis import private_genesis
+from verifier.demo.json_rpc import JsonRpc
+from witness.chain_config import encode_chain_config, parse_chain_config
+
+GENESIS_TIME = 1_700_000_000
+EXECUTOR = "execution-client"
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateNetwork:
+    """driver: talks to the engine gate. rpc: geth's plain RPC, directly. beacon: what the attestation gate asks."""
+
+    node: GethNode
+    sidecar: Sidecar
+    driver: ConsensusDriver
+    rpc: JsonRpc
+    beacon: BeaconNode
+    session: aiohttp.ClientSession
+
+    async def attestation_data(self, slot: int) -> tuple[int, dict[str, Any]]:
+        """HTTP status and body of what a validator client gets through the attestation gate."""
+        url = f"{self.sidecar.beacon_url}/eth/v1/validator/attestation_data?slot={slot}&committee_index=0"
+        async with self.session.get(url) as response:
+            return response.status, await response.json()
+
+
+@asynccontextmanager
+async def private_network(
+    directory: Path, binary: Path, fork: str, settings: Settings
+) -> AsyncIterator[PrivateNetwork]:
+    """A chain at `fork` from its genesis on, everything running. settings: of the sidecar, section → key → value."""
+    genesis = private_genesis(fork, GENESIS_TIME)
+    config = parse_chain_config(encode_chain_config(genesis["config"]))
+    beacon = BeaconNode(GENESIS_TIME, SECONDS_PER_SLOT, SLOTS_PER_EPOCH)
+    with GethNode(binary, directory / "geth", genesis) as node:
+        async with TestServer(beacon.application()) as server, aiohttp.ClientSession() as session:
+            clients = {
+                "execution": {
+                    "url": node.engine_url,
+                    "jwt_secret_file": str(node.jwt_path),
+                    "rpc_url": node.rpc_url,
+                    "name": EXECUTOR,
+                    "lineage": "geth",
+                },
+                "beacon": {"url": str(server.make_url("/"))},
+                "chain": {"genesis": str(node.genesis_path)},
+            }
+            both = {
+                each: clients.get(each, {}) | dict(settings.get(each, {})) for each in clients.keys() | settings.keys()
+            }
+            sidecar = Sidecar(directory / "sidecar", both)
+            try:
+                # In a thread: it asks the beacon node, which this loop serves, while it starts.
+                await asyncio.to_thread(sidecar.start)
+                driver = ConsensusDriver(JsonRpc(session, sidecar.engine_url, sidecar.secret), config)
+                await driver.attach()
+                yield PrivateNetwork(node, sidecar, driver, JsonRpc(session, node.rpc_url), beacon, session)
+            finally:
+                await asyncio.to_thread(sidecar.stop)
