@@ -1,12 +1,11 @@
 """geth, the sidecar, a beacon node and a validator client: one participant of a network, as an operator runs it."""
 
 import contextlib
-import shutil
+import json
 import time
 import urllib.error
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Self
 
 from tests.end_to_end.sidecar.sidecar_process import SidecarProcess
@@ -26,14 +25,14 @@ class GuardedParticipant:
     """A participant with the sidecar between its clients. Ends them all on exit.
 
     clients: its geth is running, nothing else. settings: of the sidecar's configuration, over what its place needs.
-    execution_url: of what stands between the sidecar and geth's Engine API, if anything does.
+    beacon_url: of what stands between the sidecar and the beacon node, if anything does.
     """
 
     clients: Participant
     settings: Mapping[str, Mapping[str, Any]]
-    execution_url: str = ""
+    beacon_url: str = ""
+    beacon_port: int = field(default_factory=free_port)
     sidecar: SidecarProcess = field(init=False)
-    _beacon_port: int = field(default_factory=free_port)
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def __enter__(self) -> Self:
@@ -41,12 +40,12 @@ class GuardedParticipant:
         geth = self.clients.geth
         place: dict[str, dict[str, Any]] = {
             "execution": {
-                "url": self.execution_url or geth.engine_url,
+                "url": geth.engine_url,
                 "rpc_url": geth.rpc_url,
                 "name": EXECUTOR,
                 "lineage": "geth",
             },
-            "beacon": {"url": f"http://127.0.0.1:{self._beacon_port}"},
+            "beacon": {"url": self.beacon_url or f"http://127.0.0.1:{self.beacon_port}"},
             "chain": {"genesis": str(geth.genesis_path)},
             "telemetry": {"log_level": "debug"},
         }
@@ -77,12 +76,10 @@ class GuardedParticipant:
             time.sleep(POLL)
 
     def join(self, genesis: ConsensusGenesis | None = None, delay: int = GENESIS_DELAY) -> None:
-        """Starts the sidecar, then the beacon node and the validator client before it, of a new network unless given."""
+        """Starts the sidecar, the beacon node and the validator client, in a new network unless one is given."""
         self.start_sidecar()
         secret = self.sidecar.directory / "consensus.jwt"
-        self.clients.start_beacon(
-            self.sidecar.engine_url, secret, genesis=genesis, delay=delay, port=self._beacon_port
-        )
+        self.clients.start_beacon(self.sidecar.engine_url, secret, genesis=genesis, delay=delay, port=self.beacon_port)
         self.clients.start_validator(self.sidecar.beacon_url.rstrip("/"))
 
     def heads(self, traffic: Traffic) -> Iterator[dict[str, Any]]:
@@ -97,9 +94,9 @@ class GuardedParticipant:
 
     def _ready(self) -> bool:
         try:
-            get(f"{self.sidecar.status_url}readyz")
+            answer = get(f"{self.sidecar.status_url}readyz")
         except urllib.error.HTTPError as error:
             if error.code != 503:
                 raise
             return False
-        return True
+        return "not ready" not in json.dumps(answer)  # of the adapters: not only as many as a quorum needs
