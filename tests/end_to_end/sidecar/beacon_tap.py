@@ -31,7 +31,7 @@ class Posted:
 
 
 class BeaconTap:
-    """A context manager; it listens from the start to the end. target: the beacon node's URL, which need not serve yet."""
+    """A context manager: listens while it lasts. target: the beacon node's URL; it need not serve yet."""
 
     def __init__(self, target: str) -> None:
         self.url = ""

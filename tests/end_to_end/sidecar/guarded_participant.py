@@ -4,7 +4,7 @@ import contextlib
 import json
 import time
 import urllib.error
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -12,12 +12,10 @@ from tests.end_to_end.sidecar.sidecar_process import SidecarProcess
 from tests.peers.json_rpc import get
 from tests.peers.lodestar import BeaconNode, ConsensusGenesis
 from tests.peers.network import GENESIS_DELAY, Participant, free_port
-from verifier.demo.traffic import Traffic
 
 EXECUTOR = "execution-client"
 READY_TIMEOUT = 120.0  # seconds until all adapters are warm, on two busy cores
 POLL = 0.2  # seconds between two looks at what nobody announces
-HEAD_TIMEOUT = 60.0  # seconds without a new head until the chain counts as standing still
 
 
 @dataclass
@@ -75,18 +73,14 @@ class GuardedParticipant:
                 raise TimeoutError(f"the sidecar is not ready\n{self.sidecar.process.tail()}")
             time.sleep(POLL)
 
-    def join(self, genesis: ConsensusGenesis | None = None, delay: int = GENESIS_DELAY) -> None:
-        """Starts the sidecar, the beacon node and the validator client, in a new network unless one is given."""
-        self.start_sidecar()
+    def start_beacon(self, genesis: ConsensusGenesis | None = None, delay: int = GENESIS_DELAY) -> None:
+        """Starts the beacon node before the sidecar, which runs: in a new network unless one is given."""
         secret = self.sidecar.directory / "consensus.jwt"
         self.clients.start_beacon(self.sidecar.engine_url, secret, genesis=genesis, delay=delay, port=self.beacon_port)
-        self.clients.start_validator(self.sidecar.beacon_url.rstrip("/"))
 
-    def heads(self, traffic: Traffic) -> Iterator[dict[str, Any]]:
-        """The beacon node's heads as they come, with new transactions in geth's pool after each."""
-        for number, (_, head) in enumerate(self.beacon.events("head", timeout=HEAD_TIMEOUT), 1):
-            self.clients.geth.send(traffic.transactions(number))
-            yield head
+    def start_validator(self) -> None:
+        """Starts the validator client before the sidecar."""
+        self.clients.start_validator(self.sidecar.beacon_url.rstrip("/"))
 
     def events(self, name: str, since: int = 0) -> list[dict[str, Any]]:
         """What the sidecar has logged under a name: "verdict", "gate", "vote" …"""

@@ -36,7 +36,7 @@ Block = dict[str, Any]  # a beacon block, as the Beacon API has it
 Logged = list[dict[str, Any]]
 
 
-@dataclass
+@dataclass(repr=False)  # it is long
 class Story:
     """What was seen. blocks: that the beacon node imported, by root, in their order. Hashes and roots are 0x-hex.
 
@@ -102,7 +102,9 @@ class _Teller:
 
     def honest(self) -> None:
         guarded, story = self._guarded, self.story
-        guarded.join()
+        guarded.start_sidecar()
+        guarded.start_beacon()
+        guarded.start_validator()
         story.honest_slot = self._follow(lambda head: head >= HONEST_SLOTS and guarded.beacon.finalized_epoch() > 0)
         story.finalized = guarded.beacon.finalized_epoch()
         story.honest = participation(guarded.beacon, story.honest_slot)

@@ -1,0 +1,208 @@
+"""Two beacon nodes behind sidecars hold a block that is INVALID, as they learn too late to refuse it.
+
+The story of one network, told once for many tests. Half of the validators stand behind an unguarded beacon node whose
+geth has a bug; it proposes the bad block, and goes on upon it. The other half are two guarded participants with correct
+geths, which are too busy to answer just then.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.end_to_end.sidecar.beacon_tap import BeaconTap, Posted
+from tests.end_to_end.sidecar.guarded_participant import POLL, GuardedParticipant
+from tests.end_to_end.sidecar.majority_story import Block, Logged, payload
+from tests.peers.installation import require_geth
+from tests.peers.json_rpc import get
+from tests.peers.lodestar import BeaconNode
+from tests.peers.mutated_geth import POWER_INIT, WRONG_POWER, mutated_geth
+from tests.peers.network import VALIDATORS, Participant, free_port, shanghai_genesis
+from verifier.demo.genesis import wallets
+from verifier.executors.stateful.embedded.signing import DYNAMIC_FEE, Call
+
+SECONDS_PER_SLOT = 4  # three participants on two cores
+GENESIS_DELAY = 30  # seconds; three beacon nodes and validator clients start meanwhile
+SETTLED_SLOT = 4  # when everybody follows everybody's blocks
+NEW_BLOCKS = 2  # of the valid branch, above the parent of the bad block
+STEP_TIMEOUT = 120.0  # seconds for what waits for somebody's turn to propose, one slot in two
+SETTINGS: dict[str, dict[str, Any]] = {
+    # m = 3, n = 2: light, as there are two of them.
+    "adapters": {"live": ["ethrex", "revm"], "late": [], "verdict_seconds": 2.0},
+    "engine": {"hold_answer": "syncing", "hold_seconds": 1.0},
+    "beacon": {"hold_seconds": 1.0},
+}
+UNGUARDED = range(VALIDATORS // 2, VALIDATORS)
+
+
+@dataclass(repr=False)  # it is long
+class Seen:
+    """What one guarded participant did. optimistic: that it imported the bad block without knowing whether it is valid.
+
+    chain: its canonical blocks at the end, by slot. canonical: the execution block that its geth has at the height of
+    the bad one. votes: that its validator client got through. proposed: slots of blocks by its validators.
+    """
+
+    log: Logged = field(default_factory=list)
+    optimistic: bool = False
+    chain: dict[int, Block] = field(default_factory=dict)
+    canonical: str = ""
+    votes: list[Posted] = field(default_factory=list)
+    proposers: range = range(0)
+
+
+@dataclass(repr=False)  # it is long
+class Story:
+    """bad: roots of the bad block and its descendants, hashes: of their payloads. parent: slot of the last good block.
+
+    seen: by the two guarded participants.
+    """
+
+    parent: int = 0
+    bad: list[str] = field(default_factory=list)
+    hashes: list[str] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+
+
+def tell(directory: Path) -> Story:
+    """Runs the network through the story. Takes about two minutes. Raises PeerError, TimeoutError."""
+    document = shanghai_genesis()
+    with ExitStack() as stack:
+        guarded: list[GuardedParticipant] = []
+        taps: list[BeaconTap] = []
+        for name, keys in (("first", range(2)), ("second", range(2, UNGUARDED[0]))):
+            port = free_port()
+            taps.append(stack.enter_context(BeaconTap(f"http://127.0.0.1:{port}")))
+            clients = Participant(directory / name, require_geth(), document, keys, SECONDS_PER_SLOT)
+            participant = GuardedParticipant(clients, SETTINGS, beacon_url=taps[-1].url, beacon_port=port)
+            guarded.append(stack.enter_context(participant))
+        buggy = Participant(directory / "buggy", mutated_geth(WRONG_POWER), document, UNGUARDED, SECONDS_PER_SLOT)
+        stack.enter_context(buggy)
+        _start(guarded, buggy)
+        story = _hold_and_refuse(guarded, buggy)
+        for seen, tap, participant in zip(story.seen, taps, guarded, strict=True):
+            seen.votes = tap.votes
+            seen.proposers = participant.clients.keys
+        return story
+
+
+def _start(guarded: Sequence[GuardedParticipant], buggy: Participant) -> None:
+    first, *others = guarded
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(each.start_sidecar) for each in guarded]:
+            done.result()
+        first.start_beacon(delay=GENESIS_DELAY)
+        genesis = first.clients.genesis
+        starting = [pool.submit(each.start_beacon, genesis) for each in others]
+        starting.append(pool.submit(buggy.start_beacon, genesis=genesis))
+        for each in starting:
+            each.result()
+        nodes = [each.beacon for each in guarded] + [buggy.beacon]
+        for at, node in enumerate(nodes):
+            for other in nodes[at + 1 :]:
+                node.connect(other)
+        for each in [*(pool.submit(each.start_validator) for each in guarded), pool.submit(buggy.start_validator)]:
+            each.result()
+
+
+def _hold_and_refuse(guarded: Sequence[GuardedParticipant], buggy: Participant) -> Story:
+    nodes = [each.beacon for each in guarded]
+    _until(
+        lambda: len({_head(node)["root"] for node in [*nodes, buggy.beacon]}) == 1 and _slot(nodes[0]) >= SETTLED_SLOT
+    )
+    story = Story(seen=[Seen() for _ in guarded])
+    with _frozen([each.clients.geth.process.pid for each in guarded]):
+        buggy.geth.send([wallets()["visitor"].sign(DYNAMIC_FEE, Call(data=POWER_INIT, gas=200_000))])
+        bad, root = _wait_for_transaction(buggy.beacon)
+        story.parent = _slot_of(buggy.beacon, bad["parent_root"])
+        bad_hash = payload(bad)["block_hash"]
+        for each, seen in zip(guarded, story.seen, strict=True):
+            _until(lambda each=each: _head(each.beacon)["root"] == root)  # type: ignore[misc]
+            seen.optimistic = bool(_optimistic(each.beacon))
+    for each in guarded:
+        each.sidecar.wait_for_log(rf'"hash": "{bad_hash}".*"event": "invalid"', timeout=STEP_TIMEOUT)
+    _until(lambda: all(_grown(node, story.parent, root) for node in nodes))
+    branch = _branch(buggy.beacon, root)
+    story.bad, story.hashes = list(branch), [payload(block)["block_hash"] for block in branch.values()]
+    _until(lambda: len({_head(node)["root"] for node in nodes}) == 1)
+    for each, seen in zip(guarded, story.seen, strict=True):
+        head = _slot(each.beacon)
+        found = {slot: each.beacon.block(slot) for slot in range(1, head + 1)}
+        seen.chain = {slot: block for slot, block in found.items() if block is not None}
+        seen.canonical = each.clients.geth.block_hash(hex(int(payload(bad)["block_number"])))
+        seen.log = each.sidecar.logged()
+    return story
+
+
+@contextmanager
+def _frozen(pids: Sequence[int]) -> Iterator[None]:
+    """Processes that do nothing meanwhile, as on a machine that is out of memory."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _wait_for_transaction(node: BeaconNode) -> tuple[Block, str]:
+    for _, event in node.events("block", timeout=STEP_TIMEOUT):
+        block = node.block(event["block"])
+        if block is not None and payload(block)["transactions"]:
+            return block, str(event["block"])
+    raise AssertionError("the stream of events ended")
+
+
+def _grown(node: BeaconNode, parent: int, bad: str) -> bool:
+    """Whether its chain has left the bad block and has new ones."""
+    roots: list[str] = []
+    at = node.block("head")
+    while at is not None and int(at["slot"]) > parent:
+        roots.append(at["parent_root"])
+        at = node.block(at["parent_root"])
+    return len(roots) >= NEW_BLOCKS and bad not in (*roots, _head(node)["root"])
+
+
+def _branch(node: BeaconNode, bad: str) -> dict[str, Block]:
+    """The blocks of its chain from the bad one on, by root."""
+    branch: dict[str, Block] = {}
+    root = _head(node)["root"]
+    while root != bad:
+        block = node.block(root)
+        assert block is not None
+        branch[root] = block
+        root = block["parent_root"]
+    first = node.block(bad)
+    assert first is not None
+    return {bad: first, **dict(reversed(branch.items()))}
+
+
+def _head(node: BeaconNode) -> dict[str, Any]:
+    head: dict[str, Any] = node.get("/eth/v1/beacon/headers/head")
+    return head
+
+
+def _slot(node: BeaconNode) -> int:
+    return int(_head(node)["header"]["message"]["slot"])
+
+
+def _slot_of(node: BeaconNode, root: str) -> int:
+    return int(node.get(f"/eth/v1/beacon/headers/{root}")["header"]["message"]["slot"])
+
+
+def _optimistic(node: BeaconNode) -> bool:
+    return bool(get(f"{node.url}/eth/v1/beacon/headers/head")["execution_optimistic"])
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + STEP_TIMEOUT
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("what the network was to do did not happen: see the logs of its clients")
+        time.sleep(POLL)
