@@ -117,17 +117,20 @@ def _hold_and_refuse(guarded: Sequence[GuardedParticipant], buggy: Participant) 
     )
     story = Story(seen=[Seen() for _ in guarded])
     with _frozen([each.clients.geth.process.pid for each in guarded]):
-        buggy.geth.send([wallets()["visitor"].sign(DYNAMIC_FEE, Call(data=POWER_INIT, gas=200_000))])
-        bad, root = _wait_for_transaction(buggy.beacon)
+        transaction = wallets()["visitor"].sign(DYNAMIC_FEE, Call(data=POWER_INIT, gas=200_000))
+        sent = buggy.geth.call("eth_sendRawTransaction", f"0x{transaction.hex()}")
+        _until(lambda: buggy.geth.call("eth_getTransactionReceipt", sent) is not None)
+        bad_hash = buggy.geth.call("eth_getTransactionReceipt", sent)["blockHash"]
+        _until(lambda: bool(_found(buggy.beacon, bad_hash)))  # its own client was the first to know
+        ((root, bad),) = _found(buggy.beacon, bad_hash)
         story.parent = _slot_of(buggy.beacon, bad["parent_root"])
-        bad_hash = payload(bad)["block_hash"]
-        for each, seen in zip(guarded, story.seen, strict=True):
-            _until(lambda each=each: _head(each.beacon)["root"] == root)  # type: ignore[misc]
-            seen.optimistic = bool(_optimistic(each.beacon))
+        for node, seen in zip(nodes, story.seen, strict=True):
+            _until(lambda node=node: root in _chain(node, story.parent))  # type: ignore[misc]
+            seen.optimistic = _optimistic(node)
     for each in guarded:
         each.sidecar.wait_for_log(rf'"hash": "{bad_hash}".*"event": "invalid"', timeout=STEP_TIMEOUT)
-    _until(lambda: all(_grown(node, story.parent, root) for node in nodes))
-    branch = _branch(buggy.beacon, root)
+    _until(lambda: all(len(above := _chain(node, story.parent)) >= NEW_BLOCKS and root not in above for node in nodes))
+    branch = _chain(buggy.beacon, story.parent)
     story.bad, story.hashes = list(branch), [payload(block)["block_hash"] for block in branch.values()]
     _until(lambda: len({_head(node)["root"] for node in nodes}) == 1)
     for each, seen in zip(guarded, story.seen, strict=True):
@@ -151,36 +154,19 @@ def _frozen(pids: Sequence[int]) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def _wait_for_transaction(node: BeaconNode) -> tuple[Block, str]:
-    for _, event in node.events("block", timeout=STEP_TIMEOUT):
-        block = node.block(event["block"])
-        if block is not None and payload(block)["transactions"]:
-            return block, str(event["block"])
-    raise AssertionError("the stream of events ended")
-
-
-def _grown(node: BeaconNode, parent: int, bad: str) -> bool:
-    """Whether its chain has left the bad block and has new ones."""
-    roots: list[str] = []
-    at = node.block("head")
-    while at is not None and int(at["slot"]) > parent:
-        roots.append(at["parent_root"])
-        at = node.block(at["parent_root"])
-    return len(roots) >= NEW_BLOCKS and bad not in (*roots, _head(node)["root"])
-
-
-def _branch(node: BeaconNode, bad: str) -> dict[str, Block]:
-    """The blocks of its chain from the bad one on, by root."""
-    branch: dict[str, Block] = {}
+def _chain(node: BeaconNode, above: int) -> dict[str, Block]:
+    """The blocks of its chain above a slot, by root, the lowest first."""
+    found: dict[str, Block] = {}
     root = _head(node)["root"]
-    while root != bad:
-        block = node.block(root)
-        assert block is not None
-        branch[root] = block
+    while (block := node.block(root)) is not None and int(block["slot"]) > above:
+        found[root] = block
         root = block["parent_root"]
-    first = node.block(bad)
-    assert first is not None
-    return {bad: first, **dict(reversed(branch.items()))}
+    return dict(reversed(found.items()))
+
+
+def _found(node: BeaconNode, block_hash: str) -> list[tuple[str, Block]]:
+    """The root and the beacon block with this payload, if its chain has it by now."""
+    return [(root, block) for root, block in _chain(node, 0).items() if payload(block)["block_hash"] == block_hash]
 
 
 def _head(node: BeaconNode) -> dict[str, Any]:
