@@ -63,6 +63,12 @@ class Story:
     votes: list[Posted] = field(default_factory=list)
 
     @property
+    def good(self) -> set[str]:
+        """Roots of all blocks that may be voted for: those that are not bad, the genesis block too."""
+        good = self.blocks.keys() - set(self.bad)
+        return good | {self.blocks[root]["parent_root"] for root in good}
+
+    @property
     def bad_hashes(self) -> set[str]:
         """Hashes of the payloads that the bug made, and of those that stand on them."""
         return {payload(self.blocks[root])["block_hash"] for root in self.bad} | set(self.refused)
@@ -99,12 +105,14 @@ class _Teller:
         self._traffic = Traffic("shanghai")
         self._visitor = wallets()["visitor"]
         self._number = 0
+        self._events: Iterator[tuple[str, Any]] = iter(())
 
     def honest(self) -> None:
         guarded, story = self._guarded, self.story
         guarded.start_sidecar()
         guarded.start_beacon()
         guarded.start_validator()
+        self._events = guarded.beacon.events("block", timeout=STEP_TIMEOUT)  # one stream: none is missed
         story.honest_slot = self._follow(lambda head: head >= HONEST_SLOTS and guarded.beacon.finalized_epoch() > 0)
         story.finalized = guarded.beacon.finalized_epoch()
         story.honest = participation(guarded.beacon, story.honest_slot)
@@ -169,7 +177,8 @@ class _Teller:
     def _follow(self, enough: Callable[[int], bool]) -> int:
         """Collects the beacon node's blocks, with new transactions after each, until one's slot is enough."""
         beacon = self._guarded.beacon
-        for slot, root in self._imported():
+        for _, event in self._events:
+            slot, root = int(event["slot"]), str(event["block"])
             block = beacon.block(root)
             assert block is not None, root
             self.story.blocks[root] = block
@@ -179,10 +188,6 @@ class _Teller:
             self._number += 1
             self._guarded.clients.geth.send(self._traffic.transactions(self._number))
         raise AssertionError("the stream of events ended")
-
-    def _imported(self) -> Iterator[tuple[int, str]]:
-        for _, block in self._guarded.beacon.events("block", timeout=STEP_TIMEOUT):
-            yield int(block["slot"]), block["block"]
 
     def _until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + STEP_TIMEOUT
