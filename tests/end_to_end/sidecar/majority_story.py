@@ -105,6 +105,7 @@ class _Teller:
         self._traffic = Traffic("shanghai")
         self._visitor = wallets()["visitor"]
         self._number = 0
+        self._tripping = ""
         self._events: Iterator[tuple[str, Any]] = iter(())
 
     def honest(self) -> None:
@@ -145,21 +146,22 @@ class _Teller:
         self._follow(lambda slot: slot > head)  # all is well again
         mark = guarded.sidecar.mark()
         self._trip()
-        self._follow(lambda _: len(self._find_bad(mark)) > DESCENDANTS)
-        story.bad = self._find_bad(mark)
+        self._follow(lambda _: len(self._find_bad()) > DESCENDANTS)
+        story.bad = self._find_bad()
         story.passed_log = guarded.sidecar.logged(mark)
 
-    def _find_bad(self, mark: int) -> list[str]:
-        disputed = set(self._disputed(mark))
-        bad: dict[str, str] = {}
+    def _find_bad(self) -> list[str]:
+        """Roots of blocks with the last transaction that trips the bug, and of those that stand on them."""
+        bad: list[str] = []
         for root, block in self.story.blocks.items():
-            if payload(block)["block_hash"] in disputed or payload(block)["parent_hash"] in bad.values():
-                bad[root] = payload(block)["block_hash"]
-        return list(bad)
+            if self._tripping in payload(block)["transactions"] or block["parent_root"] in bad:
+                bad.append(root)
+        return bad
 
     def _trip(self) -> None:
-        call = Call(data=POWER_INIT, gas=200_000)
-        self._guarded.clients.geth.send([self._visitor.sign(DYNAMIC_FEE, call)])
+        encoded = self._visitor.sign(DYNAMIC_FEE, Call(data=POWER_INIT, gas=200_000))
+        self._tripping = f"0x{encoded.hex()}"
+        self._guarded.clients.geth.send([encoded])
 
     def _replace_geth(self, binary: Path) -> None:
         geth = self._guarded.clients.geth

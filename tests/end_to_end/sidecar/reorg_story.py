@@ -1,12 +1,15 @@
-"""Two beacon nodes behind sidecars hold a block that is INVALID, as they learn too late to refuse it.
+"""Two beacon nodes behind sidecars hold a block, and import it, before they are told that it is INVALID.
 
 The story of one network, told once for many tests. Half of the validators stand behind an unguarded beacon node whose
-geth has a bug; it proposes the bad block, and goes on upon it. The other half are two guarded participants with correct
-geths, which are too busy to answer just then.
+geth has a bug; it proposes the bad block, and goes on upon it. The other half are two guarded participants. The first
+has a correct geth that is too busy to answer just then. The second has the bug too; its operator puts a correct geth on
+the same data, and rejects the block.
 """
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -75,10 +78,14 @@ def tell(directory: Path) -> Story:
     with ExitStack() as stack:
         guarded: list[GuardedParticipant] = []
         taps: list[BeaconTap] = []
-        for name, keys in (("first", range(2)), ("second", range(2, UNGUARDED[0]))):
+        members = (
+            ("first", require_geth(), range(2)),
+            ("second", mutated_geth(WRONG_POWER), range(2, UNGUARDED[0])),
+        )
+        for name, binary, keys in members:
             port = free_port()
             taps.append(stack.enter_context(BeaconTap(f"http://127.0.0.1:{port}")))
-            clients = Participant(directory / name, require_geth(), document, keys, SECONDS_PER_SLOT)
+            clients = Participant(directory / name, binary, document, keys, SECONDS_PER_SLOT)
             participant = GuardedParticipant(clients, SETTINGS, beacon_url=taps[-1].url, beacon_port=port)
             guarded.append(stack.enter_context(participant))
         buggy = Participant(directory / "buggy", mutated_geth(WRONG_POWER), document, UNGUARDED, SECONDS_PER_SLOT)
@@ -116,7 +123,8 @@ def _hold_and_refuse(guarded: Sequence[GuardedParticipant], buggy: Participant) 
         lambda: len({_head(node)["root"] for node in [*nodes, buggy.beacon]}) == 1 and _slot(nodes[0]) >= SETTLED_SLOT
     )
     story = Story(seen=[Seen() for _ in guarded])
-    with _frozen([each.clients.geth.process.pid for each in guarded]):
+    first, second = guarded
+    with _frozen(first.clients.geth.process.pid):
         transaction = wallets()["visitor"].sign(DYNAMIC_FEE, Call(data=POWER_INIT, gas=200_000))
         sent = buggy.geth.call("eth_sendRawTransaction", f"0x{transaction.hex()}")
         _until(lambda: buggy.geth.call("eth_getTransactionReceipt", sent) is not None)
@@ -127,8 +135,10 @@ def _hold_and_refuse(guarded: Sequence[GuardedParticipant], buggy: Participant) 
         for node, seen in zip(nodes, story.seen, strict=True):
             _until(lambda node=node: root in _chain(node, story.parent))  # type: ignore[misc]
             seen.optimistic = _optimistic(node)
-    for each in guarded:
-        each.sidecar.wait_for_log(rf'"hash": "{bad_hash}".*"event": "invalid"', timeout=STEP_TIMEOUT)
+    first.sidecar.wait_for_log(rf'"hash": "{bad_hash}".*"event": "invalid"', timeout=STEP_TIMEOUT)
+    second.sidecar.wait_for_log(rf'"hash": "{bad_hash}".*"event": "disputed"', timeout=STEP_TIMEOUT)
+    story.seen[1].log = second.sidecar.logged()
+    _replace_and_reject(second, bad_hash)
     _until(lambda: all(len(above := _chain(node, story.parent)) >= NEW_BLOCKS and root not in above for node in nodes))
     branch = _chain(buggy.beacon, story.parent)
     story.bad, story.hashes = list(branch), [payload(block)["block_hash"] for block in branch.values()]
@@ -138,20 +148,33 @@ def _hold_and_refuse(guarded: Sequence[GuardedParticipant], buggy: Participant) 
         found = {slot: each.beacon.block(slot) for slot in range(1, head + 1)}
         seen.chain = {slot: block for slot, block in found.items() if block is not None}
         seen.canonical = each.clients.geth.block_hash(hex(int(payload(bad)["block_number"])))
-        seen.log = each.sidecar.logged()
+        seen.log += each.sidecar.logged()
     return story
 
 
+def _replace_and_reject(participant: GuardedParticipant, block_hash: str) -> None:
+    """What an operator does whose execution client is the one that is wrong (docs/operations.md)."""
+    geth, sidecar = participant.clients.geth, participant.sidecar
+    sidecar.stop()
+    geth.stop()
+    geth.binary = require_geth()
+    geth.start()
+    command = [sys.executable, "-m", "verifier.cli.main", "ledger", "reject", "--ledger", str(sidecar.ledger)]
+    done = subprocess.run(
+        [*command, block_hash, "--why", "two of three lineages refuse it"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    participant.start_sidecar()
+
+
 @contextmanager
-def _frozen(pids: Sequence[int]) -> Iterator[None]:
-    """Processes that do nothing meanwhile, as on a machine that is out of memory."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+def _frozen(pid: int) -> Iterator[None]:
+    """A process that does nothing meanwhile, as on a machine that is out of memory."""
+    os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
 
 
 def _chain(node: BeaconNode, above: int) -> dict[str, Block]:
