@@ -38,7 +38,7 @@ run: setup
 # All tests: ours, and each adapter's own in its language. Two at a time; end to end, each worker has all adapters running.
 test: setup peers
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --ignore tests/end_to_end
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/end_to_end
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup tests/end_to_end
 	$(IF_THERE) go $(MAKE) -C adapters/geth test
 	$(IF_THERE) cargo $(MAKE) -C adapters test
 	$(IF_THERE) node $(MAKE) -C adapters/ethereumjs test

@@ -15,6 +15,7 @@ from verifier.demo.genesis import private_genesis
 # every slot before they are up is lost.
 GENESIS_DELAY = 15
 AGE = 60  # seconds of the execution client's genesis block: its first child is to be younger
+SECONDS_PER_SLOT = 3  # comfortable on two idle cores, 2 are not
 VALIDATORS = 8  # one attests each slot of the minimal preset's epoch
 
 
@@ -35,13 +36,14 @@ class Participant:
     """geth, a beacon node and a validator client. Each is started by whoever needs it; all are ended on exit.
 
     directory: for everybody's files; binary: which geth; document: the execution clients' genesis; keys: indices of the
-    validators, of VALIDATORS in all. geth is started on entering.
+    validators, of VALIDATORS in all; seconds_per_slot: of a network that begins here. geth is started on entering.
     """
 
     directory: Path
     binary: Path
     document: dict[str, Any] = field(default_factory=shanghai_genesis)
     keys: range = range(VALIDATORS)
+    seconds_per_slot: int = SECONDS_PER_SLOT
     geth: GethNode = field(init=False)
     genesis: ConsensusGenesis = field(init=False)
     beacon: BeaconNode = field(init=False)
@@ -88,7 +90,13 @@ class Participant:
 
     def _new_genesis(self, delay: int) -> ConsensusGenesis:
         when = int(time.time()) + delay
-        return write_genesis(self.directory, self.geth.block_hash("0x0"), when, validators=VALIDATORS)
+        return write_genesis(
+            self.directory,
+            self.geth.block_hash("0x0"),
+            when,
+            validators=VALIDATORS,
+            seconds_per_slot=self.seconds_per_slot,
+        )
 
 
 @dataclass(frozen=True, slots=True)

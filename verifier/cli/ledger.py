@@ -17,6 +17,7 @@ from verifier.domain.status import BlockStatus, TrackedBlock
 from verifier.domain.vote import Vote
 from verifier.ledger.sqlite import SqliteLedger, read_identity
 from verifier.services.operator_word import find_block
+from verifier.services.operator_word import reject as reject_block
 from verifier.services.operator_word import trust as trust_block
 
 COLOURS = {
@@ -72,6 +73,23 @@ def trust(config: Path | None, path: Path | None, block: str, why: str) -> int:
     with _open(config, path, read_only=False) as opened:
         trusted = trust_block(opened, block, why, time.time())
     standard_output().print(f"block {trusted.block} is trusted from the next start on: {trusted.why}", markup=False)
+    return 0
+
+
+@ledger.command()
+@config_option
+@ledger_option
+@click.argument("block")
+@click.option("--why", required=True, help="Kept with the block for ever.")
+def reject(config: Path | None, path: Path | None, block: str, why: str) -> int:
+    """Make BLOCK INVALID, and all that stand on it: for good, whatever any client says of them.
+
+    For a stopped sidecar: when a dispute is settled against a block. The consensus client is then told INVALID,
+    with the last valid ancestor, and returns to that.
+    """
+    with _open(config, path, read_only=False) as opened:
+        rejected = reject_block(opened, block, why, time.time())
+    standard_output().print(f"block {rejected.block} is INVALID for good: {rejected.why}", markup=False)
     return 0
 
 

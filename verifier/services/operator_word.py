@@ -1,10 +1,14 @@
-"""An operator's word on a block: trusted without having been judged here, for a reason that is kept."""
+"""An operator's word on a block: trusted without having been judged here, or rejected, for a reason that is kept."""
 
 from typing import Protocol
 
-from verifier.domain.status import Anchored, BlockStatus, TrackedBlock, advance
+from verifier.domain.event import Event
+from verifier.domain.status import Anchored, BlockStatus, Concluded, TrackedBlock, advance
 from verifier.errors import UsageError
 from verifier.ledger.base import Ledger
+from verifier.ledger.errors import LedgerError
+
+from .chain import Chain
 
 SHORTEST_NAME = 8  # hexadecimal digits of a hash by which a block is named; fewer are too easily another's
 
@@ -40,9 +44,7 @@ def trust(ledger: WordLedger, name: str, why: str, at: float) -> TrackedBlock:
 
     An INVALID block stays INVALID: that is final. at: seconds since the epoch.
     """
-    reason = " ".join(why.split())
-    if not reason:
-        raise UsageError("--why: say why it is trusted; whoever finds this later has nothing else")
+    reason = _reason(why)
     tracked = find_block(ledger, name)
     if tracked.status is BlockStatus.INVALID:
         raise UsageError(
@@ -53,3 +55,38 @@ def trust(ledger: WordLedger, name: str, why: str, at: float) -> TrackedBlock:
     ledger.add_word(tracked.block.hash, f"trust: {reason}", at)
     ledger.put(trusted)
     return trusted
+
+
+def reject(ledger: WordLedger, name: str, why: str, at: float) -> TrackedBlock:
+    """Makes a block INVALID for good, and all that stand on it. Raises UsageError, LedgerError.
+
+    An anchor is where trust starts, so it cannot be rejected. at: seconds since the epoch.
+    """
+    reason = _reason(why)
+    tracked = find_block(ledger, name)
+    if tracked.anchor:
+        raise UsageError(
+            f"block {tracked.block} is an anchor ({tracked.why}): start a new ledger with another [chain] checkpoint"
+        )
+    if tracked.status is BlockStatus.INVALID:
+        raise UsageError(f"block {tracked.block} is INVALID already: {tracked.why}")
+    ledger.add_word(tracked.block.hash, f"reject: {reason}", at)
+    chain = Chain(ledger, _Unheard())
+    rejected = chain.apply(tracked.block.hash, Concluded(valid=False, why=f"an operator rejects it: {reason}"))
+    if chain.failure or rejected is None:
+        raise LedgerError(chain.failure)
+    return rejected
+
+
+class _Unheard:
+    """Nobody watches an offline ledger; the next start tells what it holds."""
+
+    def notify(self, event: Event) -> None:
+        """As Observer.notify."""
+
+
+def _reason(why: str) -> str:
+    reason = " ".join(why.split())
+    if not reason:
+        raise UsageError("--why: say why; whoever finds this later has nothing else")
+    return reason

@@ -9,15 +9,17 @@ from verifier.domain.status import BlockStatus, TrackedBlock
 from verifier.errors import UsageError
 from verifier.ledger.errors import ForeignLedgerError, LedgerError, LedgerInUseError
 from verifier.ledger.sqlite import SqliteLedger, read_identity
-from verifier.services.operator_word import find_block, trust
+from verifier.services.operator_word import find_block, reject, trust
 
 GENESIS = bytes([7]) * 32
 AT = 1_800_000_000.5
 
 
-def tracked(number: int, byte: int, status: BlockStatus = BlockStatus.AVAILABLE) -> TrackedBlock:
+def tracked(
+    number: int, byte: int, status: BlockStatus = BlockStatus.AVAILABLE, *, parent: int = 0, anchor: bool = False
+) -> TrackedBlock:
     block = BlockReference(5, number, bytes([byte]) * 32)
-    return TrackedBlock(block, bytes(32), bytes(32), number, status, "seen")
+    return TrackedBlock(block, bytes([parent]) * 32, bytes(32), number, status, "seen", anchor=anchor)
 
 
 def test_a_trusted_block_is_an_anchor_and_why_is_kept(tmp_path: Path) -> None:
@@ -40,6 +42,33 @@ def test_no_word_makes_an_invalid_block_good(tmp_path: Path) -> None:
         assert not ledger.words()
 
 
+def test_a_rejected_block_is_invalid_with_all_that_stand_on_it(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with SqliteLedger(path, 5, GENESIS) as ledger:
+        ledger.put(
+            tracked(1, 0xAA, BlockStatus.VERIFIED, anchor=True),
+            tracked(2, 0xBB, BlockStatus.DISPUTED, parent=0xAA),
+            tracked(3, 0xCC, BlockStatus.VERIFIED, parent=0xBB),
+            tracked(2, 0xDD, BlockStatus.VERIFIED, parent=0xAA),
+        )
+        assert reject(ledger, "bbbbbbbb", "all clients but\nmine refuse it", AT).status is BlockStatus.INVALID
+    with SqliteLedger(path, *read_identity(path), read_only=True) as ledger:
+        statuses = {each.block.hash[0]: each.status for each in ledger.blocks()}
+        assert ledger.words() == [(AT, bytes([0xBB]) * 32, "reject: all clients but mine refuse it")]
+        assert "an operator rejects it" in find_block(ledger, "cccccccc").why
+    good, bad = BlockStatus.VERIFIED, BlockStatus.INVALID
+    assert statuses == {0xAA: good, 0xBB: bad, 0xCC: bad, 0xDD: good}
+
+
+def test_neither_an_anchor_nor_what_is_invalid_is_rejected(tmp_path: Path) -> None:
+    with SqliteLedger(tmp_path / "ledger.sqlite", 5, GENESIS) as ledger:
+        ledger.put(tracked(1, 0xAA, BlockStatus.VERIFIED, anchor=True), tracked(2, 0xBB, BlockStatus.INVALID))
+        for name, reason in (("1", "is an anchor"), ("2", "INVALID already")):
+            with pytest.raises(UsageError, match=reason):
+                reject(ledger, name, "I know better", AT)
+        assert not ledger.words()
+
+
 def test_blocks_are_named_clearly_or_not_at_all(tmp_path: Path) -> None:
     with SqliteLedger(tmp_path / "ledger.sqlite", 5, GENESIS) as ledger:
         ledger.put(tracked(1, 0xAA), tracked(1, 0xBB))
@@ -54,6 +83,8 @@ def test_blocks_are_named_clearly_or_not_at_all(tmp_path: Path) -> None:
                 find_block(ledger, name)
         with pytest.raises(UsageError, match="say why"):
             trust(ledger, "bbbbbbbb", "  ", AT)
+        with pytest.raises(UsageError, match="say why"):
+            reject(ledger, "bbbbbbbb", "", AT)
 
 
 def test_a_ledger_in_use_is_left_alone_and_can_be_looked_at(tmp_path: Path) -> None:

@@ -1,0 +1,217 @@
+"""Two beacon nodes behind sidecars hold a block, and import it, before they are told that it is INVALID.
+
+The story of one network, told once for many tests. Half of the validators stand behind an unguarded beacon node whose
+geth has a bug; it proposes the bad block, and goes on upon it. The other half are two guarded participants. The first
+has a correct geth that is too busy to answer just then. The second has the bug too; its operator puts a correct geth on
+the same data, and rejects the block.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.end_to_end.sidecar.beacon_tap import BeaconTap, Posted
+from tests.end_to_end.sidecar.guarded_participant import POLL, GuardedParticipant
+from tests.end_to_end.sidecar.majority_story import Block, Logged, payload
+from tests.peers.installation import require_geth
+from tests.peers.json_rpc import get
+from tests.peers.lodestar import BeaconNode
+from tests.peers.mutated_geth import POWER_INIT, WRONG_POWER, mutated_geth
+from tests.peers.network import VALIDATORS, Participant, free_port, shanghai_genesis
+from verifier.demo.genesis import wallets
+from verifier.executors.stateful.embedded.signing import DYNAMIC_FEE, Call
+
+SECONDS_PER_SLOT = 4  # three participants on two cores
+GENESIS_DELAY = 30  # seconds; three beacon nodes and validator clients start meanwhile
+SETTLED_SLOT = 4  # when everybody follows everybody's blocks
+NEW_BLOCKS = 2  # of the valid branch, above the parent of the bad block
+STEP_TIMEOUT = 120.0  # seconds for what waits for somebody's turn to propose, one slot in two
+SETTINGS: dict[str, dict[str, Any]] = {
+    # m = 3, n = 2: light, as there are two of them.
+    "adapters": {"live": ["ethrex", "revm"], "late": [], "verdict_seconds": 2.0},
+    "engine": {"hold_answer": "syncing", "hold_seconds": 1.0},
+    "beacon": {"hold_seconds": 1.0},
+}
+UNGUARDED = range(VALIDATORS // 2, VALIDATORS)
+
+
+@dataclass(repr=False)  # it is long
+class Seen:
+    """What one guarded participant did. optimistic: that it imported the bad block without knowing whether it is valid.
+
+    chain: its canonical blocks at the end, by slot. canonical: the execution block that its geth has at the height of
+    the bad one. votes: that its validator client got through. proposed: slots of blocks by its validators.
+    """
+
+    log: Logged = field(default_factory=list)
+    optimistic: bool = False
+    chain: dict[int, Block] = field(default_factory=dict)
+    canonical: str = ""
+    votes: list[Posted] = field(default_factory=list)
+    proposers: range = range(0)
+
+
+@dataclass(repr=False)  # it is long
+class Story:
+    """bad: roots of the bad block and its descendants, hashes: of their payloads. parent: slot of the last good block.
+
+    seen: by the two guarded participants.
+    """
+
+    parent: int = 0
+    bad: list[str] = field(default_factory=list)
+    hashes: list[str] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+
+
+def tell(directory: Path) -> Story:
+    """Runs the network through the story. Takes about two minutes. Raises PeerError, TimeoutError."""
+    document = shanghai_genesis()
+    with ExitStack() as stack:
+        guarded: list[GuardedParticipant] = []
+        taps: list[BeaconTap] = []
+        members = (
+            ("first", require_geth(), range(2)),
+            ("second", mutated_geth(WRONG_POWER), range(2, UNGUARDED[0])),
+        )
+        for name, binary, keys in members:
+            port = free_port()
+            taps.append(stack.enter_context(BeaconTap(f"http://127.0.0.1:{port}")))
+            clients = Participant(directory / name, binary, document, keys, SECONDS_PER_SLOT)
+            participant = GuardedParticipant(clients, SETTINGS, beacon_url=taps[-1].url, beacon_port=port)
+            guarded.append(stack.enter_context(participant))
+        buggy = Participant(directory / "buggy", mutated_geth(WRONG_POWER), document, UNGUARDED, SECONDS_PER_SLOT)
+        stack.enter_context(buggy)
+        _start(guarded, buggy)
+        story = _hold_and_refuse(guarded, buggy)
+        for seen, tap, participant in zip(story.seen, taps, guarded, strict=True):
+            seen.votes = tap.votes
+            seen.proposers = participant.clients.keys
+        return story
+
+
+def _start(guarded: Sequence[GuardedParticipant], buggy: Participant) -> None:
+    first, *others = guarded
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(each.start_sidecar) for each in guarded]:
+            done.result()
+        first.start_beacon(delay=GENESIS_DELAY)
+        genesis = first.clients.genesis
+        starting = [pool.submit(each.start_beacon, genesis) for each in others]
+        starting.append(pool.submit(buggy.start_beacon, genesis=genesis))
+        for each in starting:
+            each.result()
+        nodes = [each.beacon for each in guarded] + [buggy.beacon]
+        for at, node in enumerate(nodes):
+            for other in nodes[at + 1 :]:
+                node.connect(other)
+        for each in [*(pool.submit(each.start_validator) for each in guarded), pool.submit(buggy.start_validator)]:
+            each.result()
+
+
+def _hold_and_refuse(guarded: Sequence[GuardedParticipant], buggy: Participant) -> Story:
+    nodes = [each.beacon for each in guarded]
+    _until(
+        lambda: len({_head(node)["root"] for node in [*nodes, buggy.beacon]}) == 1 and _slot(nodes[0]) >= SETTLED_SLOT
+    )
+    story = Story(seen=[Seen() for _ in guarded])
+    first, second = guarded
+    with _frozen(first.clients.geth.process.pid):
+        transaction = wallets()["visitor"].sign(DYNAMIC_FEE, Call(data=POWER_INIT, gas=200_000))
+        sent = buggy.geth.call("eth_sendRawTransaction", f"0x{transaction.hex()}")
+        _until(lambda: buggy.geth.call("eth_getTransactionReceipt", sent) is not None)
+        bad_hash = buggy.geth.call("eth_getTransactionReceipt", sent)["blockHash"]
+        _until(lambda: bool(_found(buggy.beacon, bad_hash)))  # its own client was the first to know
+        ((root, bad),) = _found(buggy.beacon, bad_hash)
+        story.parent = _slot_of(buggy.beacon, bad["parent_root"])
+        for node, seen in zip(nodes, story.seen, strict=True):
+            _until(lambda node=node: root in _chain(node, story.parent))  # type: ignore[misc]
+            seen.optimistic = _optimistic(node)
+    first.sidecar.wait_for_log(rf'"hash": "{bad_hash}".*"event": "invalid"', timeout=STEP_TIMEOUT)
+    second.sidecar.wait_for_log(rf'"hash": "{bad_hash}".*"event": "disputed"', timeout=STEP_TIMEOUT)
+    story.seen[1].log = second.sidecar.logged()
+    _replace_and_reject(second, bad_hash)
+    _until(lambda: all(len(above := _chain(node, story.parent)) >= NEW_BLOCKS and root not in above for node in nodes))
+    branch = _chain(buggy.beacon, story.parent)
+    story.bad, story.hashes = list(branch), [payload(block)["block_hash"] for block in branch.values()]
+    _until(lambda: len({_head(node)["root"] for node in nodes}) == 1)
+    for each, seen in zip(guarded, story.seen, strict=True):
+        head = _slot(each.beacon)
+        found = {slot: each.beacon.block(slot) for slot in range(1, head + 1)}
+        seen.chain = {slot: block for slot, block in found.items() if block is not None}
+        seen.canonical = each.clients.geth.block_hash(hex(int(payload(bad)["block_number"])))
+        seen.log += each.sidecar.logged()
+    return story
+
+
+def _replace_and_reject(participant: GuardedParticipant, block_hash: str) -> None:
+    """What an operator does whose execution client is the one that is wrong (docs/operations.md)."""
+    geth, sidecar = participant.clients.geth, participant.sidecar
+    sidecar.stop()
+    geth.stop()
+    geth.binary = require_geth()
+    geth.start()
+    command = [sys.executable, "-m", "verifier.cli.main", "ledger", "reject", "--ledger", str(sidecar.ledger)]
+    done = subprocess.run(
+        [*command, block_hash, "--why", "two of three lineages refuse it"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    participant.start_sidecar()
+
+
+@contextmanager
+def _frozen(pid: int) -> Iterator[None]:
+    """A process that does nothing meanwhile, as on a machine that is out of memory."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _chain(node: BeaconNode, above: int) -> dict[str, Block]:
+    """The blocks of its chain above a slot, by root, the lowest first."""
+    found: dict[str, Block] = {}
+    root = _head(node)["root"]
+    while (block := node.block(root)) is not None and int(block["slot"]) > above:
+        found[root] = block
+        root = block["parent_root"]
+    return dict(reversed(found.items()))
+
+
+def _found(node: BeaconNode, block_hash: str) -> list[tuple[str, Block]]:
+    """The root and the beacon block with this payload, if its chain has it by now."""
+    return [(root, block) for root, block in _chain(node, 0).items() if payload(block)["block_hash"] == block_hash]
+
+
+def _head(node: BeaconNode) -> dict[str, Any]:
+    head: dict[str, Any] = node.get("/eth/v1/beacon/headers/head")
+    return head
+
+
+def _slot(node: BeaconNode) -> int:
+    return int(_head(node)["header"]["message"]["slot"])
+
+
+def _slot_of(node: BeaconNode, root: str) -> int:
+    return int(node.get(f"/eth/v1/beacon/headers/{root}")["header"]["message"]["slot"])
+
+
+def _optimistic(node: BeaconNode) -> bool:
+    return bool(get(f"{node.url}/eth/v1/beacon/headers/head")["execution_optimistic"])
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + STEP_TIMEOUT
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("what the network was to do did not happen: see the logs of its clients")
+        time.sleep(POLL)
