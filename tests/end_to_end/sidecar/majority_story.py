@@ -88,7 +88,7 @@ def tell(directory: Path) -> Story:
         clients = Participant(directory, mutated_geth(WRONG_POWER))
         guarded = GuardedParticipant(clients, SETTINGS, beacon_url=tap.url, beacon_port=port)
         stack.enter_context(guarded)
-        teller = _Teller(guarded, tap)
+        teller = _Teller(guarded)
         teller.honest()
         teller.refused()
         teller.replaced()
@@ -98,10 +98,9 @@ def tell(directory: Path) -> Story:
 
 
 class _Teller:
-    def __init__(self, guarded: GuardedParticipant, tap: BeaconTap) -> None:
+    def __init__(self, guarded: GuardedParticipant) -> None:
         self.story = Story()
         self._guarded = guarded
-        self._tap = tap
         self._traffic = Traffic("shanghai")
         self._visitor = wallets()["visitor"]
         self._number = 0
@@ -109,6 +108,7 @@ class _Teller:
         self._events: Iterator[tuple[str, Any]] = iter(())
 
     def honest(self) -> None:
+        """Three epochs and more, until something is final."""
         guarded, story = self._guarded, self.story
         guarded.start_sidecar()
         guarded.start_beacon()
@@ -130,6 +130,7 @@ class _Teller:
         story.refused_log = guarded.sidecar.logged(mark)
 
     def replaced(self) -> None:
+        """The operator starts a correct geth on the same data and ports; nothing else is touched."""
         guarded, story = self._guarded, self.story
         self._replace_geth(require_geth())
         head = self._follow(lambda head: head > story.parent)
@@ -137,6 +138,7 @@ class _Teller:
         story.recovered = participation(guarded.beacon, story.recovered_slot)
 
     def passed(self) -> None:
+        """The geth with the bug again, and a beacon node that is told VALID: proposals stand on the bad block."""
         guarded, story = self._guarded, self.story
         guarded.sidecar.stop()
         guarded.sidecar.settings["engine"]["hold_answer"] = "pass"

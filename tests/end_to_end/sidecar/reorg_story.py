@@ -23,7 +23,7 @@ from tests.end_to_end.sidecar.guarded_participant import POLL, GuardedParticipan
 from tests.end_to_end.sidecar.majority_story import Block, Logged, payload
 from tests.peers.installation import require_geth
 from tests.peers.json_rpc import get
-from tests.peers.lodestar import BeaconNode
+from tests.peers.lodestar import SLOTS_PER_EPOCH, BeaconNode
 from tests.peers.mutated_geth import POWER_INIT, WRONG_POWER, mutated_geth
 from tests.peers.network import VALIDATORS, Participant, free_port, shanghai_genesis
 from verifier.demo.genesis import wallets
@@ -40,15 +40,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "engine": {"hold_answer": "syncing", "hold_seconds": 1.0},
     "beacon": {"hold_seconds": 1.0},
 }
-UNGUARDED = range(VALIDATORS // 2, VALIDATORS)
+GUARDED, UNGUARDED = range(VALIDATORS // 2), range(VALIDATORS // 2, VALIDATORS)
 
 
 @dataclass(repr=False)  # it is long
 class Seen:
     """What one guarded participant did. optimistic: that it imported the bad block without knowing whether it is valid.
 
-    chain: its canonical blocks at the end, by slot. canonical: the execution block that its geth has at the height of
-    the bad one. votes: that its validator client got through. proposed: slots of blocks by its validators.
+    chain: its canonical blocks at the end, by slot; head: the root of the last. canonical: the execution block that its
+    geth has at the height of the bad one. votes: that its validator client got through.
     """
 
     log: Logged = field(default_factory=list)
@@ -56,7 +56,7 @@ class Seen:
     chain: dict[int, Block] = field(default_factory=dict)
     canonical: str = ""
     votes: list[Posted] = field(default_factory=list)
-    proposers: range = range(0)
+    head: str = ""
 
 
 @dataclass(repr=False)  # it is long
@@ -79,8 +79,8 @@ def tell(directory: Path) -> Story:
         guarded: list[GuardedParticipant] = []
         taps: list[BeaconTap] = []
         members = (
-            ("first", require_geth(), range(2)),
-            ("second", mutated_geth(WRONG_POWER), range(2, UNGUARDED[0])),
+            ("first", require_geth(), GUARDED[:2]),
+            ("second", mutated_geth(WRONG_POWER), GUARDED[2:]),
         )
         for name, binary, keys in members:
             port = free_port()
@@ -92,9 +92,8 @@ def tell(directory: Path) -> Story:
         stack.enter_context(buggy)
         _start(guarded, buggy)
         story = _hold_and_refuse(guarded, buggy)
-        for seen, tap, participant in zip(story.seen, taps, guarded, strict=True):
+        for seen, tap in zip(story.seen, taps, strict=True):
             seen.votes = tap.votes
-            seen.proposers = participant.clients.keys
         return story
 
 
@@ -124,6 +123,7 @@ def _hold_and_refuse(guarded: Sequence[GuardedParticipant], buggy: Participant) 
     )
     story = Story(seen=[Seen() for _ in guarded])
     first, second = guarded
+    _wait_for_turn(buggy, nodes)
     with _frozen(first.clients.geth.process.pid):
         transaction = wallets()["visitor"].sign(DYNAMIC_FEE, Call(data=POWER_INIT, gas=200_000))
         sent = buggy.geth.call("eth_sendRawTransaction", f"0x{transaction.hex()}")
@@ -144,7 +144,7 @@ def _hold_and_refuse(guarded: Sequence[GuardedParticipant], buggy: Participant) 
     story.bad, story.hashes = list(branch), [payload(block)["block_hash"] for block in branch.values()]
     _until(lambda: len({_head(node)["root"] for node in nodes}) == 1)
     for each, seen in zip(guarded, story.seen, strict=True):
-        head = _slot(each.beacon)
+        seen.head, head = _head(each.beacon)["root"], _slot(each.beacon)
         found = {slot: each.beacon.block(slot) for slot in range(1, head + 1)}
         seen.chain = {slot: block for slot, block in found.items() if block is not None}
         seen.canonical = each.clients.geth.block_hash(hex(int(payload(bad)["block_number"])))
@@ -165,6 +165,24 @@ def _replace_and_reject(participant: GuardedParticipant, block_hash: str) -> Non
     )
     assert done.returncode == 0, done.stderr
     participant.start_sidecar()
+
+
+def _wait_for_turn(proposer: Participant, nodes: Sequence[BeaconNode]) -> None:
+    """Waits until it proposes the next block, all have this one, and there is time left to put something into it.
+
+    The client that is about to be busy must miss the bad block alone: without its parent it would never judge it.
+    """
+    genesis = proposer.genesis
+    for _, event in proposer.beacon.events("block", timeout=STEP_TIMEOUT):
+        slot = int(event["slot"])
+        duties = proposer.beacon.get(f"/eth/v1/validator/duties/proposer/{(slot + 1) // SLOTS_PER_EPOCH}")
+        index = next(int(each["validator_index"]) for each in duties if int(each["slot"]) == slot + 1)
+        in_time = genesis.time + (slot + 0.5) * genesis.seconds_per_slot
+        while index in proposer.keys and time.time() < in_time:
+            if all(_head(node)["root"] == event["block"] and not _optimistic(node) for node in nodes):
+                return
+            time.sleep(POLL)
+    raise AssertionError("the stream of events ended")
 
 
 @contextmanager
