@@ -58,7 +58,8 @@ def standing_on(own: TrackedBlock, parent: TrackedBlock | None, below: StandingR
     """The standing of a block on its parent, None if that is not known (`parent_of`). below: where the parent stands.
 
     Nothing but this decides how one follows from the other, so that standings can be remembered block by block. The
-    lowest undecided ancestor is the decisive one: the others wait for it. Of invalid ones it is the nearest.
+    lowest undecided ancestor is the decisive one: the others wait for it; but a disputed one above it is, the lowest of
+    these, for that is what has to be ended. Of invalid ones it is the nearest.
     """
     status = own.status
     if status is BlockStatus.INVALID:
@@ -70,12 +71,12 @@ def standing_on(own: TrackedBlock, parent: TrackedBlock | None, below: StandingR
         hash_ = own.parent_hash
         why = f"its ancestor 0x{hash_.hex()[:8]}… is not known, and no anchor above it"
         return StandingReport(Standing.UNDECIDED, hash_, why, status, disputed)
-    disputed = disputed or below.disputed
+    contested, disputed = disputed and not below.disputed, disputed or below.disputed
     named = below.decisive == parent.block.hash
     if below.standing is Standing.INVALID:
         why = f"ancestor {parent.block} is invalid: {below.why}" if named else below.why
         return StandingReport(Standing.INVALID, below.decisive, why, status, disputed)
-    if below.standing is not Standing.VERIFIED:
+    if below.standing is not Standing.VERIFIED and not contested:
         why = f"ancestor {parent.block}: {below.why}" if named else below.why
         return StandingReport(Standing.UNDECIDED, below.decisive, why, status, disputed)
     if status is BlockStatus.VERIFIED:

@@ -110,7 +110,7 @@ async def sidecar_process(
             if not line.startswith("READY "):
                 raise SidecarProcessError(f"the sidecar did not start: {_last_line(log_path)}")
             urls = dict(each.split("=", 1) for each in line.split()[1:])
-            await _until_ready(session, urls["status"])
+            await until_ready(session, urls["status"])
         yield SidecarProcess(
             psutil.Process(process.pid), secret, urls["engine"], urls["beacon"].rstrip("/"), urls["status"], session
         )
@@ -120,7 +120,8 @@ async def sidecar_process(
         await _ended(process)
 
 
-async def _until_ready(session: aiohttp.ClientSession, url: str) -> None:
+async def until_ready(session: aiohttp.ClientSession, url: str) -> None:
+    """Waits until everything is ready, and every adapter. url: of the status page."""
     while True:
         async with session.get(f"{url}readyz") as response:
             text = await response.text()

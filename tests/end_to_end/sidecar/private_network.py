@@ -10,12 +10,13 @@ from typing import Any
 import aiohttp
 from aiohttp.test_utils import TestServer
 
-from tests.end_to_end.sidecar.process import Settings, Sidecar
+from tests.end_to_end.sidecar.process import START_TIMEOUT, Settings, Sidecar
 from tests.peers.geth_node import GethNode
 from verifier.demo.beacon_node import BeaconNode
 from verifier.demo.driver import SECONDS_PER_SLOT, SLOTS_PER_EPOCH, ConsensusDriver
 from verifier.demo.genesis import private_genesis
 from verifier.demo.json_rpc import JsonRpc
+from verifier.load.process import until_ready
 from witness.chain_config import encode_chain_config, parse_chain_config
 
 GENESIS_TIME = 1_700_000_000
@@ -68,6 +69,8 @@ async def private_network(
             try:
                 # In a thread: it asks the beacon node, which this loop serves, while it starts.
                 await asyncio.to_thread(sidecar.start)
+                async with asyncio.timeout(START_TIMEOUT):
+                    await until_ready(session, sidecar.status_url)
                 driver = ConsensusDriver(JsonRpc(session, sidecar.engine_url, sidecar.secret), config)
                 await driver.attach()
                 yield PrivateNetwork(node, sidecar, driver, JsonRpc(session, node.rpc_url), beacon, session)

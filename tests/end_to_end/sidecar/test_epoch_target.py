@@ -18,6 +18,7 @@ from verifier.executors.stateful.embedded.signing import DYNAMIC_FEE, Call, Wall
 FORK = "osaka"
 QUIET = 0.02  # seconds to build an empty block in
 BUSY = 0.3  # seconds to build one with transactions in
+SURE = 1.0  # seconds to build one in that must have its transaction
 ATTEMPTS = 40  # to be let through, each held for HOLD seconds: a busy machine judges slowly
 HOLD = 0.5  # seconds
 SETTINGS: Settings = {
@@ -52,7 +53,7 @@ class Validator:
             self.network.node.send([self.visitor.sign(DYNAMIC_FEE, Call(data=POWER_INIT))])
         elif slot % 8 == 0:
             self.network.node.send(self.traffic.transactions(1 + slot // 8))
-        driver.building_time = BUSY if trip or slot % 8 == 0 else QUIET
+        driver.building_time = SURE if trip else BUSY if slot % 8 == 0 else QUIET
         block = await driver.build(GENESIS_TIME + slot * SECONDS_PER_SLOT)
         if trip:
             assert len(block.payload["transactions"]) == 1
@@ -71,10 +72,12 @@ class Validator:
 
     async def refused(self, slot: int) -> None:
         """Gets no attestation data, nor can an attestation be sent that was made elsewhere."""
-        for _ in range(2):
+        for _ in range(ATTEMPTS):  # undecided at first, then disputed
             status, body = await self.network.attestation_data(slot)
             assert status == 503, body
-            assert "INVALID" in body["message"] or "undecided" in body["message"], body
+            if "INVALID by" in body["message"]:
+                break
+        assert "INVALID by" in body["message"], body
         head, target = self.network.beacon.head.root, self.network.beacon.target(slot).root
         session, url = self.network.session, f"{self.network.sidecar.beacon_url}/eth/v1/beacon/pool/attestations"
         async with session.post(url, json=[attestation_json(head, target, slot=slot)]) as response:

@@ -17,7 +17,7 @@ from tests.peers.installation import require_geth
 from verifier.demo.driver import Built
 from verifier.demo.traffic import Traffic
 
-BLOCKS = int(os.environ.get("FORK_BLOCKS", "32"))
+BLOCKS = int(os.environ.get("FORK_BLOCKS", "20"))
 LIVE = {
     "osaka": ["geth", "revm", "ethrex", "ethereumjs", "eels", "pyevm"],
     "amsterdam": ["geth", "ethrex"],  # the only ones that know it

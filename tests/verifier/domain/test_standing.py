@@ -127,6 +127,17 @@ def test_the_lowest_undecided_ancestor_is_waited_for() -> None:
     assert report.why.startswith("ancestor 8 (0x00000000…): received")
 
 
+def test_a_disputed_block_is_named_although_older_ones_are_undecided() -> None:
+    tree = line(5)
+    for index in (4, 5):
+        tree.apply(name(index), Judged(Verdict.REJECT, "INVALID by revm"))
+    for index, decisive in ((3, 2), (4, 4), (5, 4), (6, 4)):
+        report = standing(tree.blocks, name(index))
+        assert (report.standing, report.decisive) == (Standing.UNDECIDED, name(decisive))
+        assert report.disputed is (index >= 4)
+        assert ("INVALID by revm" in report.why) is (index >= 4)
+
+
 def test_a_parent_of_another_number_is_none() -> None:
     # Its header may claim any number: it is in no chain, also where the parent's hash is one that stands.
     tree = line(1)
