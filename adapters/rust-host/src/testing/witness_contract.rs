@@ -219,8 +219,13 @@ pub fn without_the_parent_the_rules_that_need_it_are_left_unchecked<S: Scene>() 
         let mut expected = scene.computed();
         scene.headers = Some(vec![]);
         scene.parent_header_optional = true;
+        let mut computed = scene.computed();
+        if more.is_none() {
+            // Where the fork has no blobs, an adapter may name the rule or leave it out: there is nothing to check.
+            computed.unchecked_rules.retain(|rule| *rule != i32::from(Rule::ExcessBlobGas));
+        }
         expected.unchecked_rules = always.into_iter().chain(more).map(i32::from).collect();
-        assert_eq!(scene.computed(), expected, "{fork}");
+        assert_eq!(computed, expected, "{fork}");
         assert_eq!(scene.with_extra_data(None, &[0; 33]).broken_rule().rule(), Rule::ExtraData);
     }
 }
