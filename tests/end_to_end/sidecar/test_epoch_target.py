@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.end_to_end.sidecar.private_network import GENESIS_TIME, PrivateNetwork, private_network
-from tests.end_to_end.sidecar.process import Settings
+from tests.end_to_end.sidecar.private_network import GENESIS_TIME, PrivateNetwork, Settings, private_network
 from tests.peers.mutated_geth import POWER_INIT, WRONG_POWER, mutated_geth
 from tests.verifier.beacon.messages import attestation_json
 from verifier.demo.beacon_node import BeaconBlock
@@ -89,7 +88,7 @@ class Validator:
 
 def judged(network: PrivateNetwork) -> set[bytes]:
     """The hashes of the blocks that any verdict was reached on."""
-    return {bytes.fromhex(each["hash"][2:]) for each in network.sidecar.events("verdict")}
+    return {bytes.fromhex(each["hash"][2:]) for each in network.events("verdict")}
 
 
 def test_only_targets_are_judged_and_no_bad_block_becomes_one(tmp_path: Path) -> None:
@@ -143,7 +142,7 @@ def test_only_targets_are_judged_and_no_bad_block_becomes_one(tmp_path: Path) ->
             assert len(validator.bad) == 3
             assert judged(network) == targets | set(validator.bad[1:])
             assert not targets & set(validator.bad)
-            assert "finalized_unverified" not in {each["alarm"] for each in network.sidecar.events("alarm")}
+            assert "finalized_unverified" not in {each["alarm"] for each in network.events("alarm")}
             assert not network.beacon.received  # attestations that were made elsewhere
             attested = {each.execution for each in map(beacon.block, validator.targets) if each is not None}
             assert attested == targets | {bytes(32)}  # and the genesis block, in which nothing is executed

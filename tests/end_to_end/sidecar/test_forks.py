@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.sidecar.private_network import EXECUTOR, PrivateNetwork, private_network
-from tests.end_to_end.sidecar.process import Settings
+from tests.end_to_end.sidecar.private_network import EXECUTOR, PrivateNetwork, Settings, private_network
 from tests.peers.installation import require_geth
 from verifier.demo.driver import Built
 from verifier.demo.traffic import Traffic
@@ -47,10 +46,10 @@ def test_every_lineage_attests_every_block(fork: str, tmp_path: Path) -> None:
                 network.beacon.add(slot, bytes.fromhex(block.hash[2:]))
                 status, body = await network.attestation_data(slot)
                 assert status == 200, body
-            votes = Counter((vote["adapter"], vote["vote"]) for vote in network.sidecar.events("vote"))
+            votes = Counter((vote["adapter"], vote["vote"]) for vote in network.events("vote"))
             assert votes == {(name, "VALID"): BLOCKS for name in (EXECUTOR, *LIVE[fork])}
-            assert not [each for each in network.sidecar.events("verdict") if each.get("disagreement")]
-            assert not [each for each in network.sidecar.events("alarm") if each["alarm"] != "anchored"]
+            assert not [each for each in network.events("verdict") if each.get("disagreement")]
+            assert not [each for each in network.events("alarm") if each["alarm"] != "anchored"]
 
     started = time.monotonic()
     asyncio.run(scenario())
@@ -67,6 +66,6 @@ async def attested(network: PrivateNetwork, block: Built) -> None:
         status = await network.driver.submit(block)
         if status["status"] != "SYNCING":
             break
-    assert status["status"] == "VALID", (status, network.sidecar.events("verdict")[-1:])
+    assert status["status"] == "VALID", (status, network.events("verdict")[-1:])
     head = await network.driver.adopt(block)
     assert head["status"] == "VALID", head
