@@ -183,7 +183,8 @@ def test_bare_values_behind_the_attestation_gate_alone(tmp_path: Path) -> None:
                     net.client.chain.import_block(block)  # the consensus client talks to it directly
                 slot = net.propose(first)
                 await net.until(lambda: given_out(net, slot), "the first block attested")
-                assert heard.votes(first) == dict.fromkeys(("execution-client", "pyevm", "eels"), VoteKind.VALID)
+                votes = heard.votes(first)  # as many as were needed; the client's for giving the witness
+                assert {votes["execution-client"], votes["eels"]} == {VoteKind.VALID}
 
                 liars["eels"].about = hash_of(second)[2:]
                 status, body = await net.attestation_data(net.propose(second))
@@ -208,7 +209,7 @@ async def given_out(net: Network, slot: int) -> bool:
 
 
 def test_monitor_gates_nothing_and_says_what_it_would_have_done(tmp_path: Path) -> None:
-    options = {"MODE_GATE": '"monitor"', "ADAPTERS_VERDICT_SECONDS": "0.5"}
+    options = {"MODE_GATE": '"monitor"', "ENGINE_HOLD_SECONDS": "0.25", "BEACON_HOLD_SECONDS": "0.25"}
 
     async def scenario() -> None:
         async with network(tmp_path, options) as net:
@@ -221,9 +222,7 @@ def test_monitor_gates_nothing_and_says_what_it_would_have_done(tmp_path: Path) 
             status, body = await net.attestation_data(net.propose(first))
             assert status == 200, body
             assert body["data"]
-            metrics = await answers(net)
-            assert metrics["engine"] >= 1, net.log()
-            assert metrics["beacon"] >= 1, net.log()
+            await net.until(lambda: would_have_gated(net), "what would have been gated told")
             await net.kill()
             assert ledger(tmp_path)[hash_of(first)]["status"] != "verified"
             assert "monitor_mode" in alarms(net)
@@ -231,12 +230,11 @@ def test_monitor_gates_nothing_and_says_what_it_would_have_done(tmp_path: Path) 
     asyncio.run(scenario())
 
 
-async def answers(net: Network) -> dict[str, float]:
-    """How many answers each gate would have gated."""
+async def would_have_gated(net: Network) -> bool:
+    """Whether both gates have told of answers that they would have held or refused."""
     async with net.session.get(f"{net.addresses['status']}metrics") as response:
         lines = (await response.text()).splitlines()
     gated = [line for line in lines if line.startswith("verifier_gate_answers_total") and 'gated="yes"' in line]
-    return {
-        gate: sum(float(line.split()[-1]) for line in gated if f'gate="{gate}"' in line)
-        for gate in ("engine", "beacon")
-    }
+    return all(
+        any(f'gate="{gate}"' in line and not line.endswith(" 0.0") for line in gated) for gate in ("engine", "beacon")
+    )

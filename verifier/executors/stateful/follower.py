@@ -238,8 +238,8 @@ def too_far(head: int, number: int, depth: int = DEPTH) -> str:
     """Why an executor whose head is block `head` cannot go on to block `number` by itself, and what to do."""
     return (
         f"the embedded executor is at block {head} and cannot reach block {number}: it has no state but what follows "
-        f"from its genesis block by execution, and catches up with {depth} blocks at most; have its directory prepared by"
-        " `verifier record --state`, or take witnesses from the execution client"
+        f"from its genesis block by execution, and catches up with {depth} blocks at most; have its directory prepared "
+        "by `verifier record --state`, or take witnesses from the execution client"
     )
 
 
