@@ -1,11 +1,13 @@
 """The embedded executor beside the execution client: opened, on the right chain, and near enough to follow it."""
 
 from functools import partial
+from pathlib import Path
 
 from verifier.configuration.reading import EffectiveConfiguration
 from verifier.configuration.sections import Configuration, WitnessSource
 from verifier.domain.result import Mode
 from verifier.executors.stateful.engine_api import ExecutionClient, ExecutionClientSource
+from verifier.executors.stateful.executor_process import ExecutorProcess
 from verifier.executors.stateful.follower import DEPTH, Follower, FollowingExecutor, too_far
 from verifier.executors.stateful.genesis import Genesis
 from verifier.services.conformance.loaders.genesis import load_genesis
@@ -30,17 +32,16 @@ def make_follower(values: Configuration, rpc: ExecutionClient, chain_config: byt
         return None
     genesis = load_genesis(values.chain.genesis)
     prestate = values.mode.execution is Mode.PRESTATE
-    return Follower(
-        partial(open_executor, values, genesis, sections=prestate), ExecutionClientSource(rpc, chain_config)
-    )
+    opening = partial(open_executor, values.storage.embedded, genesis, sections=prestate)
+    return Follower(lambda: ExecutorProcess(opening), ExecutionClientSource(rpc, chain_config))
 
 
-def open_executor(values: Configuration, genesis: Genesis, *, sections: bool) -> FollowingExecutor:
-    """The executor in its directory. Raises ExecutorError, InputError. sections: see EmbeddedExecutor."""
+def open_executor(directory: Path, genesis: Genesis, *, sections: bool) -> FollowingExecutor:
+    """The executor on its database's directory. Raises ExecutorError, InputError. sections: see EmbeddedExecutor."""
     # py-evm is imported here, as it takes seconds.
     from verifier.executors.stateful.embedded.executor import EmbeddedExecutor
 
-    return EmbeddedExecutor(values.storage.embedded, genesis, NoSink(), sections=sections)
+    return EmbeddedExecutor(directory, genesis, NoSink(), sections=sections)
 
 
 async def start_follower(

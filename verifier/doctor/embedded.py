@@ -63,7 +63,7 @@ def _head(values: Configuration) -> tuple[int, bytes]:
     block_zero = genesis_hash(genesis)
     if not values.storage.embedded.is_dir():
         return 0, block_zero
-    executor = open_executor(values, genesis, sections=False)
+    executor = open_executor(values.storage.embedded, genesis, sections=False)
     try:
         return executor.head().number, block_zero
     finally:
