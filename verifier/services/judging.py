@@ -441,7 +441,7 @@ class Judge:
     def _own_vote(self, header: Header, refused: str | None) -> Vote | None:
         name = self._options.executor
         lineage = self._options.policy.adapters.get(name)
-        if lineage is None or (self._mistaken and refused is None):
+        if lineage is None or self._mistaken:
             return None
         result = acceptance(header, name, lineage) if refused is None else refusal(refused, name, lineage)
         vote = cast_vote(header, result)

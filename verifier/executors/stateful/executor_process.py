@@ -1,7 +1,7 @@
 """An executor in a process of its own: what it computes in one long step must not keep this one's threads from running.
 
-py-evm and the libraries below it keep the interpreter's lock for seconds in some steps, and in any thread of this process
-that would stop the gates (decision 20). The process ends with us, however we end.
+py-evm and the libraries below it keep the interpreter's lock for seconds in some steps, and in a thread of this process
+that would stop the gates (decision 20). It ends with us, however we end.
 """
 
 import multiprocessing
