@@ -61,7 +61,7 @@ class Network:
             line = (await self.process.stdout.readline()).decode()
         assert line.startswith("READY "), f"{line!r}\n{self.log()}"
         self.addresses = dict(part.split("=", 1) for part in line.split()[1:])
-        await self.until(lambda: self._ready(), "ready")
+        await self.until(lambda: self.ready(), "ready")
 
     async def launch(self, **environment: str) -> None:
         """Starts the process, without waiting."""
@@ -143,16 +143,20 @@ class Network:
                 assert self.process is None or self.process.returncode is None, f"{what}: ended\n{self.log()}"
                 await asyncio.sleep(0.05)
 
-    async def _ready(self) -> bool:
+    async def ready(self) -> bool:
+        """Whether the sidecar says that it is ready."""
         async with self.session.get(f"{self.addresses['status']}readyz") as response:
             return response.status == 200
 
 
 @asynccontextmanager
-async def network(folder: Path, options: Mapping[str, str] | None = None, count: int = 6) -> AsyncIterator[Network]:
+async def network(
+    folder: Path, options: Mapping[str, str] | None = None, count: int = 6, *, witnesses: bool = True
+) -> AsyncIterator[Network]:
     """The clients are served; the sidecar is not started yet. count: blocks of the bundled chain.
 
-    options: keys of the configuration as environment variables have them, without the prefix, to JSON.
+    options: keys of the configuration as environment variables have them, without the prefix, to JSON; "{execution}"
+    in it is the execution client's address. witnesses: whether that client has any method that gives them.
     """
     for name in ("execution.jwt", "consensus.jwt"):
         (folder / name).write_text(secrets.token_hex(32))
@@ -161,7 +165,7 @@ async def network(folder: Path, options: Mapping[str, str] | None = None, count:
     node = BeaconNode(GENESIS_TIME)
     with (
         PrivateChain(folder / "chain", load_genesis(bundled_chain() / "genesis.json")) as chain,
-        ExecutionClient(chain, secret) as client,
+        ExecutionClient(chain, secret, witness_calls=witnesses, debug_calls=witnesses) as client,
     ):
         async with (
             TestServer(client.application()) as engine,
@@ -183,7 +187,9 @@ async def network(folder: Path, options: Mapping[str, str] | None = None, count:
             }
             for option, text in (options or {}).items():
                 section, _, key = option.lower().partition("_")
-                settings[section][key] = json.loads(text)
+                settings.setdefault(section, {})[key] = json.loads(
+                    text.replace("{execution}", str(engine.make_url("/")))
+                )
             (folder / "verifier.toml").write_text(
                 "\n".join(
                     f"[{section}]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in table.items())

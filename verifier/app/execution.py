@@ -11,10 +11,11 @@ import aiohttp
 from verifier.configuration.sections import ExecutionSection, WitnessSource
 from verifier.engine import execution_client as engine_side
 from verifier.executors.jwt import encode_token, read_secret
+from verifier.executors.stateful.embedded_source import EmbeddedSource
 from verifier.executors.stateful.engine_api import ExecutionClient, ExecutionClientSource
 from verifier.executors.stateful.errors import NoWitnessError
-from verifier.executors.stateful.source import BlockSource
-from witness.model import BlockWitness
+from verifier.executors.stateful.follower import Follower
+from verifier.executors.stateful.source import BlockSource, Recorded
 
 ANY_CALL = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}).encode()
 CALL_TIMEOUT = 5.0  # seconds for a call that it answers from memory
@@ -64,20 +65,25 @@ async def open_execution(section: ExecutionSection, *, gate: bool) -> AsyncItera
                 await engine.close()
 
 
-def block_source(section: ExecutionSection, rpc: ExecutionClient, chain_config: bytes) -> BlockSource:
+def block_source(
+    section: ExecutionSection, rpc: ExecutionClient, chain_config: bytes, follower: Follower | None
+) -> BlockSource:
     """Where blocks are fetched from, and those witnesses that did not come with newPayload's answer."""
     source = ExecutionClientSource(rpc, chain_config)
-    return WitnesslessSource(source) if section.witness is WitnessSource.ENGINE else source
+    if section.witness is WitnessSource.ENGINE:
+        return WitnesslessSource(source)
+    if follower is None:
+        return source
+    return EmbeddedSource(source, follower, fallback=section.witness is WitnessSource.AUTO)
 
 
 class WitnesslessSource:
     """A BlockSource that is never asked for witnesses, as `witness = "engine"` wants it."""
 
     def __init__(self, source: BlockSource) -> None:
-        self.name = source.name
         self.header = source.header
         self.block = source.block
 
-    async def witness(self, block: bytes) -> BlockWitness:  # noqa: ARG002 - the seam's signature
+    async def witness(self, block: bytes) -> Recorded:  # noqa: ARG002 - the seam's signature
         """Raises NoWitnessError."""
         raise NoWitnessError('the witness did not come with the answer to newPayload, and witness = "engine"')

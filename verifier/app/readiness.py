@@ -15,13 +15,15 @@ STARTING = "the sidecar is starting"
 class SidecarReadiness:
     """Conditions that the parts of the sidecar fulfil one after the other; callable as `telemetry.readiness.Readiness`.
 
-    executor: the execution client's name among the policy's adapters. reach: raises where the execution client cannot
+    executor: the execution client's name among the policy's adapters. embedded: the embedded executor's, where it is
+    among them, since it is open. reach: raises where the execution client cannot
     be asked; failure: why the ledger cannot be written, "" if it can; anchored: whether a block is trusted. They are
     set when their parts are there.
     """
 
     policy: QuorumPolicy
     executor: str
+    embedded: str = ""
     pool: AdapterPool | None = None
     reach: Callable[[], Awaitable[object]] | None = None
     failure: Callable[[], str] | None = None
@@ -46,7 +48,8 @@ class SidecarReadiness:
         if self.pool is None:
             return set()
         here = {each.name for each in self.pool.supervised if each.process.state is ProcessState.READY}
-        return here | {each.name for each in self.pool.remote if each.connected}
+        own = {self.embedded} if self.embedded else set()
+        return here | own | {each.name for each in self.pool.remote if each.connected}
 
     async def _execution_client(self) -> Condition:
         if self.reach is None:

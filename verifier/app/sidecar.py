@@ -21,6 +21,8 @@ from verifier.engine.gate import EngineGate, always
 from verifier.engine.hold import HoldPolicy
 from verifier.engine.proxy import EngineProxy
 from verifier.executors.jwt import read_secret
+from verifier.executors.stateful.embedded_voter import EmbeddedVoter
+from verifier.executors.stateful.follower import NAME, Follower
 from verifier.executors.stateless.base import StatelessExecutor
 from verifier.executors.stateless.pool import AdapterPool
 from verifier.ledger.sqlite import SqliteLedger
@@ -32,6 +34,7 @@ from verifier.services.judging import Judge, JudgingOptions
 from witness.model import BlockWitness
 from witness.store import Retention, WitnessStore
 
+from .embedded import make_follower, start_follower
 from .execution import Execution, block_source, open_execution
 from .identity import ChainIdentity, identify_chain
 from .readiness import SidecarReadiness
@@ -110,6 +113,7 @@ class Sidecar:
         execution = await stack.enter_async_context(open_execution(values.execution, gate=values.engine.enabled))
         self._readiness.reach = execution.reach
         identity = await identify_chain(self._effective, execution.rpc, execution.authenticate)
+        follower = await self._follow(execution, identity)
         store = stack.enter_context(_open_store(values.storage))
         ledger = stack.enter_context(SqliteLedger(values.storage.ledger, identity.chain_id, identity.genesis_hash))
         chain = Chain(ledger, observers, values.mode.gate)
@@ -118,7 +122,7 @@ class Sidecar:
         self._watching.restore(chain.blocks.values())
         await self._anchor(chain, execution, identity)
         self._readiness.anchored = lambda: any(each.anchor for each in chain.blocks.values())
-        judge = await stack.enter_async_context(self._judge(chain, store, pool, execution, identity))
+        judge = await stack.enter_async_context(self._judge(chain, store, pool, execution, identity, follower))
         self._watching.metrics.watch_waiting(lambda: judge.waiting, lambda: judge.held)
         engine = await self._serve_engine(execution, judge, chain, identity)
         beacon = await self._serve_beacon(chain)
@@ -139,28 +143,57 @@ class Sidecar:
         except CheckpointError as error:
             raise self._effective.refuse("chain", "checkpoint", str(error)) from None
 
+    async def _follow(self, execution: Execution, identity: ChainIdentity) -> Follower | None:
+        follower = make_follower(self._values, execution.rpc, identity.chain_config)
+        if follower is not None:
+            self._stack.push_async_callback(follower.close)
+            await start_follower(self._effective, follower, execution.rpc, identity)
+            self._readiness.embedded = NAME if self._voters.embedded else ""
+        return follower
+
     def _judge(
-        self, chain: Chain, store: WitnessStore, pool: AdapterPool, execution: Execution, identity: ChainIdentity
+        self,
+        chain: Chain,
+        store: WitnessStore,
+        pool: AdapterPool,
+        execution: Execution,
+        identity: ChainIdentity,
+        follower: Follower | None,
     ) -> Judge:
         values = self._values
         live = {each.name for each in self._voters.live}
         executors = [self._decorate(each) for each in pool.executors]
-        jury = Jury(
-            live=[each for each in executors if each.name in live],
-            late=[each for each in executors if each.name not in live],
-        )
+        counting = [each for each in executors if each.name in live]
+        late = [each for each in executors if each.name not in live]
+        if follower is not None:
+            voter = EmbeddedVoter(follower, always=self._voters.embedded)
+            if self._voters.embedded:
+                counting.append(voter)
+            else:  # it may never be needed; once it executes, it can contradict
+                follower.opened = lambda: late.append(voter)
+        jury = Jury(counting, late)
         options = JudgingOptions(
             self._voters.policy,
             identity.chain_config,
             executor=values.execution.name,
+            own=NAME if self._voters.embedded else "",
             mode=values.mode.execution,
             schedule=self._slots,
             deadline=values.adapters.verdict_seconds,
             patience=values.adapters.deadline_seconds,
         )
         prepare = _with_sections if values.mode.execution is Mode.PRESTATE else None
-        source = block_source(values.execution, execution.rpc, identity.chain_config)
-        return Judge(chain, store, source, jury, options, self._watching.observers, prepare=prepare)
+        source = block_source(values.execution, execution.rpc, identity.chain_config, follower)
+        return Judge(
+            chain,
+            store,
+            source,
+            jury,
+            options,
+            self._watching.observers,
+            prepare=prepare,
+            follow=(lambda _: None) if follower is None else follower.follow,
+        )
 
     async def _serve_engine(self, execution: Execution, judge: Judge, chain: Chain, identity: ChainIdentity) -> str:
         section = self._values.engine
@@ -228,7 +261,8 @@ def _open_store(storage: StorageSection) -> WitnessStore:
 
 
 def _with_sections(content: BlockWitness) -> BlockWitness:
-    return with_sections(content)[0]
+    # The embedded executor makes them itself.
+    return with_sections(content)[0] if content.prestate is None else content
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifier.configuration.reading import EffectiveConfiguration
+from verifier.configuration.sections import WitnessSource
 from verifier.domain.quorum import QuorumPolicy, QuorumPolicyError, quorum_policy
 from verifier.errors import AdapterError, InputError, UsageError
+from verifier.executors.stateful.follower import LINEAGE, NAME
 from verifier.executors.stateless.manifest import Manifest, read_manifests
 from verifier.executors.stateless.remotes import AnyRemote, EngineRemote, check_names, read_remotes
 
@@ -19,11 +21,15 @@ Adapter = Manifest | AnyRemote
 
 @dataclass(frozen=True, slots=True)
 class Voters:
-    """live: in m with the execution client's lineage. late: outside it. policy: n of m."""
+    """live: in m with the execution client's lineage. late: outside it. policy: n of m.
+
+    embedded: whether the embedded executor is live too. As a fallback for witnesses it executes too seldom to count.
+    """
 
     live: tuple[Adapter, ...]
     late: tuple[Adapter, ...]
     policy: QuorumPolicy
+    embedded: bool = False
 
     @property
     def manifests(self) -> list[Manifest]:
@@ -48,6 +54,11 @@ def find_voters(effective: EffectiveConfiguration) -> Voters:
         raise effective.refuse("adapters", "live", reason)
     assert values.execution.lineage is not None, "checked with the configuration"
     lineages = {each.name: each.lineage for each in live} | {values.execution.name: values.execution.lineage}
+    embedded = values.execution.witness is WitnessSource.EMBEDDED
+    if embedded and NAME in {*lineages, *(each.name for each in late)}:
+        raise effective.refuse("execution", "witness", f'"{NAME}" is the embedded executor\'s name, and used already')
+    if embedded:
+        lineages[NAME] = LINEAGE
     quorum = values.quorum
     try:
         policy = quorum_policy(lineages, quorum.required, quorum.rejecting)
@@ -60,7 +71,7 @@ def find_voters(effective: EffectiveConfiguration) -> Voters:
     if policy.required < LEAST_REQUIRED:
         reason = "the execution client's own word would be enough; at least one other lineage has to agree"
         raise effective.refuse("quorum", "required", f"{policy.required}: {reason}")
-    return Voters(tuple(live), tuple(late), policy)
+    return Voters(tuple(live), tuple(late), policy, embedded)
 
 
 def _known(effective: EffectiveConfiguration) -> dict[str, Adapter]:

@@ -11,6 +11,7 @@ from verifier.executors.jwt import read_secret
 from verifier.executors.stateful.lineage import lineage_of
 
 from .clock import check_clock
+from .embedded import check_embedded
 from .finding import Finding, fail, ok, warn
 from .peer import MethodError, Peer, PeerError, one_line
 
@@ -110,11 +111,16 @@ async def _witnesses(values: Configuration, offered: list[str], debug: Peer | No
         yield fail(
             "witnesses", f'witness = "{source}", which is not there; there are: {", ".join(had) or "none"}', remedy
         )
-    elif "debug" not in had:
+    elif source is WitnessSource.EMBEDDED:
+        yield ok("witnesses", "by embedded, which executes every block itself")
+    elif "debug" not in had and not (source is WitnessSource.AUTO and "embedded" in had):
         text = f"by {had[0]}; without {DEBUG_CALL} blocks that were missed cannot be caught up ({why})"
         yield warn("witnesses", text, remedy)
     else:
         yield ok("witnesses", f"by {', '.join(had)}")
+    if debug is not None and "embedded" in had and (source is WitnessSource.EMBEDDED or had == ["embedded"]):
+        async for finding in check_embedded(values, debug):
+            yield finding
 
 
 async def _has_debug(peer: Peer) -> tuple[bool, str]:

@@ -9,11 +9,12 @@ from pathlib import Path
 import psutil
 
 from verifier.configuration.kinds import ListenAddress
-from verifier.configuration.sections import Configuration
+from verifier.configuration.sections import Configuration, WitnessSource
 
 from .finding import Finding, fail, ok, warn
 
 IN_MEMORY = ("tmpfs", "ramfs")
+EMBEDDED_ROOM = 1 << 30  # bytes; every state since genesis is kept, some megabytes for a thousand small blocks
 LEDGER_ROOM = 1 << 30  # bytes; a year of mainnet's votes between two finalities would fit
 
 
@@ -23,6 +24,8 @@ def check_machine(values: Configuration) -> Iterator[Finding]:
     storage = values.storage
     yield from _directory("ledger", storage.ledger.parent, LEDGER_ROOM, in_memory=False)
     yield from _directory("witnesses", storage.witnesses, storage.witnesses_bytes, in_memory=True)
+    if values.execution.witness is WitnessSource.EMBEDDED:
+        yield from _directory("embedded", storage.embedded, EMBEDDED_ROOM, in_memory=False)
     if storage.archive is not None:
         yield from _directory("archive", storage.archive, storage.archive_bytes or 0, in_memory=False)
 

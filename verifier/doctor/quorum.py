@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from verifier.app.voters import Adapter, Voters, find_voters
 from verifier.configuration.reading import EffectiveConfiguration
 from verifier.errors import ConfigurationError
+from verifier.executors.stateful.follower import LINEAGE
 from verifier.executors.stateless.inspection import Inspection, inspect
 from verifier.executors.stateless.manifest import Manifest
 
@@ -57,6 +58,7 @@ def _policy(effective: EffectiveConfiguration, voters: Voters, states: dict[str,
     there = {own} | {
         each.lineage for each in voters.live if each.name not in states or states[each.name].description is not None
     }
+    there |= {LINEAGE} if voters.embedded else set()
     if len(there) < n:
         yield fail(
             "quorum", f"{named}: only {len(there)} of them are there, nothing would ever be attested", "see above"
@@ -68,5 +70,5 @@ def _policy(effective: EffectiveConfiguration, voters: Voters, states: dict[str,
         yield warn("quorum", f"{named}: one that fails stops all attestations", "add a live lineage, or lower n")
     else:
         yield ok("quorum", named)
-    if {each.lineage for each in voters.live} <= {own}:
+    if {each.lineage for each in voters.live} <= {own} and not voters.embedded:
         yield fail("quorum", f"all live adapters are of the execution client's lineage {own}", "add another lineage")

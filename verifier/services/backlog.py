@@ -22,6 +22,7 @@ class Waiting:
     """A block that waits. encoded: its RLP, given: its witness, None where they are to be fetched.
 
     received: when its payload came in, seconds of the judge's clock. fresh: not with the witness that it was held with.
+    refused: why the execution client says INVALID; None if it does not. The block stays invalid, whatever others say.
     """
 
     block: BlockReference
@@ -29,6 +30,7 @@ class Waiting:
     encoded: bytes | None = None
     given: BlockWitness | None = None
     fresh: bool = False
+    refused: str | None = None
 
     @property
     def size(self) -> int:

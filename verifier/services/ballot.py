@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from verifier.domain.post_state import cast_votes
 from verifier.domain.quorum import Decision, QuorumPolicy, decide
-from verifier.domain.result import Computed, Mode, Result
+from verifier.domain.result import BrokenRule, Computed, Mode, Result
 from verifier.domain.vote import Vote, VoteKind, cast_vote, withhold
 from witness.check_sections import check_sections
 from witness.finding import Severity
@@ -90,6 +90,11 @@ def acceptance(header: Header, executor: str, lineage: str) -> Result:
             block_access_list_hash=header.block_access_list_hash,
         ),
     )
+
+
+def refusal(detail: str, executor: str, lineage: str) -> Result:
+    """What the stateful executor says of a block by refusing it. detail: its validationError."""
+    return Result(executor, lineage, BrokenRule("execution_client", detail or "no reason given"))
 
 
 def summarize(policy: QuorumPolicy, decision: Decision, votes: Sequence[Vote]) -> str:

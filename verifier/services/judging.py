@@ -13,7 +13,7 @@ from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
-from verifier.domain.event import Alarm, Observer, VoteCast, WitnessFailed
+from verifier.domain.event import Alarm, Event, Observer, VoteCast, WitnessFailed
 from verifier.domain.gate import GateMode
 from verifier.domain.quorum import Decision, QuorumPolicy, Verdict
 from verifier.domain.result import Mode
@@ -38,7 +38,7 @@ from witness.model import BlockWitness, Header
 from witness.store import WitnessStore
 
 from .backlog import Backlog, Payloads, Retries, Waiting
-from .ballot import Ballot, acceptance, contradiction
+from .ballot import Ballot, acceptance, contradiction, refusal
 from .catch_up import DEPTH, CatchUp, tracked_from
 from .chain import Chain
 from .judgement import Judgement, Jury
@@ -77,12 +77,14 @@ class JudgingOptions:
 
     policy: the live adapters and the execution client. executor: its name there; "" if it has no vote. chain_config:
     geth-genesis JSON, the rules that adapters are held to. schedule: of the slots, for epoch-target mode. Times in
-    seconds.
+    seconds. own: the name of the embedded executor, where it votes besides; "" if it does not. With it the others are
+    asked also about what the execution client alone calls INVALID: it has a witness of that, too.
     """
 
     policy: QuorumPolicy
     chain_config: bytes
     executor: str = ""
+    own: str = ""
     mode: Mode = Mode.PROOF
     schedule: Schedule | None = None
     deadline: float = DEADLINE
@@ -95,8 +97,8 @@ class JudgingOptions:
 class Judge:
     """A PayloadJudge. An async context: what is under way is given up at its end.
 
-    prepare: see WitnessSupply. clock: seconds, monotonic. Raises UsageError if an adapter in `jury.live` is not in the
-    policy, ChainConfigError.
+    prepare: see WitnessSupply. follow: told every payload (RLP) as it comes in. clock: seconds, monotonic.
+    Raises UsageError if an adapter in `jury.live` is not in the policy, ChainConfigError.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class Judge:
         observer: Observer,
         *,
         prepare: Callable[[BlockWitness], BlockWitness] | None = None,
+        follow: Callable[[bytes], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         uncounted = [each.name for each in jury.live if options.policy.adapters.get(each.name) != each.lineage]
@@ -118,6 +121,7 @@ class Judge:
         self._jury = jury
         self._options = options
         self._observer = observer
+        self._follow = follow
         self._clock = clock
         self._chain_id = parse_chain_config(options.chain_config).chain_id
         self._supply = WitnessSupply(store, source, observer, prepare=prepare, clock=clock)
@@ -163,6 +167,7 @@ class Judge:
         """As PayloadJudge.receive."""
         self._chain.receive(tracked_from(self._chain_id, header))
         self._payloads.put(header.hash, block, self._clock())
+        self._follow(block)
 
     def executed(self, header: Header, witness: BlockWitness | None, *, valid: bool, detail: str = "") -> None:
         """As PayloadJudge.executed."""
@@ -170,7 +175,11 @@ class Judge:
         self._chain.receive(tracked_from(self._chain_id, header))
         answer = ExecutorAnswered(ExecutorStatus.VALID if valid else ExecutorStatus.INVALID, detail)
         tracked = self._chain.apply(header.hash, answer)
-        if tracked is None or not valid:
+        if tracked is None:
+            return
+        if not valid:
+            if self._options.own and tracked.status is BlockStatus.INVALID:
+                self._add(tracked, encoded, received=received, refused=detail)
             return
         if self._chain.mode is GateMode.EPOCH_TARGET and not self._starts_epoch(header.timestamp):
             return  # judged if it is demanded as a target
@@ -252,10 +261,12 @@ class Judge:
         encoded: bytes | None = None,
         given: BlockWitness | None = None,
         received: float | None = None,
+        refused: str | None = None,
     ) -> None:
         """Lets the block wait for its turn, unless it is decided, under way, or was held a short while ago."""
         block_hash, now = tracked.block.hash, self._clock()
-        if tracked.status not in OPEN or block_hash in self._tasks or not self._retries.due(block_hash, now):
+        decided = tracked.status not in OPEN and refused is None
+        if decided or block_hash in self._tasks or not self._retries.due(block_hash, now):
             return
         came_in = self._payloads.came_in(block_hash)
         if came_in is not None:
@@ -268,6 +279,7 @@ class Judge:
             encoded,
             given,
             fresh=block_hash in self._retries,
+            refused=refused,
         )
         self._backlog.add(waiting)
         self._begin()
@@ -305,7 +317,7 @@ class Judge:
             try:
                 await judgement.run()
             finally:
-                self._conclude(judgement)
+                self._conclude(judgement, waiting)
         except (VerifierError, WitnessError) as error:
             self._fail(waiting, str(error))
         except Exception as error:
@@ -318,14 +330,34 @@ class Judge:
         self._chain.apply(waiting.block.hash, Judged(Verdict.HOLD, why))
         self._retries.held(waiting.block.hash, self._clock())
 
-    def _conclude(self, judgement: Judgement) -> None:
+    def _conclude(self, judgement: Judgement, waiting: Waiting) -> None:
         block_hash = judgement.block.hash
+        self._compare_executors(judgement, waiting.refused)
+        if waiting.refused is not None:
+            self._retries.never(block_hash)
+            return
         if judgement.outcome is None or judgement.outcome.verdict is not Verdict.HOLD:
             self._retries.forget(block_hash)
         elif any(vote.kind is VoteKind.INVALID for vote in judgement.votes):
             self._retries.never(block_hash)
         else:
             self._retries.held(block_hash, self._clock())
+
+    def _compare_executors(self, judgement: Judgement, refused: str | None) -> None:
+        """Raises an alarm where those who execute with full state contradict each other, whatever the quorum says."""
+        block, votes = judgement.block, judgement.votes
+        invalid = {vote.adapter: vote.reason for vote in votes if vote.kind is VoteKind.INVALID}
+        tracked = self._chain.tracked(block.hash)
+        if refused is not None:
+            valid = sorted(vote.adapter for vote in votes if vote.kind is VoteKind.VALID)
+            if valid and set(invalid) <= {self._options.executor}:
+                text = (
+                    f"block {block}: the execution client alone says INVALID ({refused}); VALID by {', '.join(valid)}"
+                )
+                self._observer.notify(Alarm("executor_alone_invalid", text))
+        elif self._options.own in invalid and tracked is not None and tracked.executor is ExecutorStatus.VALID:
+            text = f"block {block}: the execution client says VALID, the embedded executor INVALID"
+            self._observer.notify(Alarm("embedded_contradicts", f"{text} ({invalid[self._options.own]})"))
 
     async def _prepare(self, waiting: Waiting) -> Judgement | None:
         """All that is needed before adapters are asked; None if the block is decided meanwhile.
@@ -342,9 +374,12 @@ class Judge:
             self._chain.apply(block.hash, ExecutorAnswered(ExecutorStatus.VALID))
         tracked = self._chain.apply(block.hash, WitnessStored())
         parent = await self._parent(supplied.header)
-        if tracked is None or tracked.status not in OPEN:
+        refused = waiting.refused
+        if tracked is None or (tracked.status not in OPEN and refused is None):
             return None
-        own = self._own_vote(supplied.header) if tracked.executor is ExecutorStatus.VALID else None
+        own = None
+        if tracked.executor is ExecutorStatus.VALID or refused is not None:
+            own = self._own_vote(supplied.header, refused)
         ballot = Ballot(
             supplied.header,
             supplied.content,
@@ -368,7 +403,7 @@ class Judge:
             request,
             received=waiting.received,
             due=waiting.received + options.deadline,
-            notify=self._observer.notify,
+            notify=self._observer.notify if refused is None else self._notify_votes,
             report=partial(self._report, block.hash),
             release=partial(self._release, block.hash),
             clock=self._clock,
@@ -398,11 +433,17 @@ class Judge:
             return ""
         return await asyncio.to_thread(contradiction, supplied.header, supplied.content, root, self._options.mode)
 
-    def _own_vote(self, header: Header) -> Vote | None:
-        lineage = self._options.policy.adapters.get(self._options.executor)
+    def _notify_votes(self, event: Event) -> None:
+        """Of a block that is invalid already there is no verdict."""
+        if isinstance(event, VoteCast):
+            self._observer.notify(event)
+
+    def _own_vote(self, header: Header, refused: str | None) -> Vote | None:
+        name = self._options.executor
+        lineage = self._options.policy.adapters.get(name)
         if lineage is None or self._mistaken:
             return None
-        result = acceptance(header, self._options.executor, lineage)
+        result = acceptance(header, name, lineage) if refused is None else refusal(refused, name, lineage)
         vote = cast_vote(header, result)
         tracked = tracked_from(self._chain_id, header)
         self._observer.notify(VoteCast(tracked.block, result, vote))

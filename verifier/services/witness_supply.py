@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verifier.domain.block import BlockReference
@@ -21,7 +21,7 @@ GIVEN = "engine"  # the source of a witness that came with the execution client'
 
 @dataclass(frozen=True, slots=True)
 class Supplied:
-    """A published witness. content: mapped from the file at `path`. executed: the source has just executed it."""
+    """A published witness. content: of the file at `path`. executed: the execution client has just executed it."""
 
     path: Path
     content: BlockWitness
@@ -71,13 +71,14 @@ class WitnessSupply:
                 encoded = await self._source.block(block.hash)
                 if encoded is None:
                     raise NoWitnessError(f"the execution client does not have block {block}")
-            content = await self._source.witness(encoded)
+            recorded = await self._source.witness(encoded)
         except VerifierError:
             stored = await self._stored(block) if fresh else None
             if stored is None:
                 raise
             return stored
-        return await self._publish(block, content, self._source.name, started)
+        published = await self._publish(block, recorded.content, recorded.origin, started)
+        return replace(published, executed=recorded.accepted)
 
     async def _stored(self, block: BlockReference) -> Supplied | None:
         try:
@@ -105,7 +106,7 @@ class WitnessSupply:
         self._store_fails = False
         size = sum(map(len, (*content.witness.state, *content.witness.codes, *content.witness.headers, content.block)))
         self._observer.notify(WitnessPublished(block, size, self._clock() - started, source))
-        return Supplied(path, content, header, executed=source != GIVEN)
+        return Supplied(path, content, header, executed=False)
 
 
 def _checked(block: BlockReference, content: BlockWitness) -> Header:

@@ -1,11 +1,12 @@
 """The doctor against served clients: what it says where all is well, and where one thing is not."""
 
 import asyncio
+import json
 import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from verifier.app import bundled_chain
+from verifier.app.embedded import open_executor
 from verifier.configuration.reading import EffectiveConfiguration, read_configuration
 from verifier.configuration.sections import Configuration
 from verifier.demo.beacon_node import BeaconNode
@@ -22,12 +24,14 @@ from verifier.demo.execution_client import ExecutionClient
 from verifier.demo.private_chain import PrivateChain
 from verifier.doctor.beacon import check_beacon, check_other_nodes
 from verifier.doctor.clock import check_clock
+from verifier.doctor.embedded import check_embedded
 from verifier.doctor.execution import check_execution
 from verifier.doctor.finding import Finding, Level
 from verifier.doctor.machine import check_machine
-from verifier.doctor.peer import session
+from verifier.doctor.peer import Peer, session
 from verifier.doctor.quorum import check_quorum
 from verifier.doctor.secrets import check_secrets
+from verifier.executors.stateful.embedded.initial_state import genesis_hash
 from verifier.services.conformance.loaders.genesis import load_genesis
 
 Check = Callable[[Any, Configuration], AsyncIterator[Finding]]
@@ -109,6 +113,63 @@ def test_an_execution_client_with_something_wrong(tmp_path: Path) -> None:
     assert 'set lineage = "pyevm"' in said(found["lineage"], Level.FAIL)
     assert "refuses our token" in said(found["secret"], Level.FAIL)
     assert "Connection refused" in said(found["gone"], Level.FAIL)
+
+
+def test_the_embedded_executor_in_order_and_not(tmp_path: Path) -> None:
+    genesis = bundled_chain() / "genesis.json"
+    other = json.loads(genesis.read_text())
+    other["extraData"] = "0x01"
+    (tmp_path / "other.json").write_text(json.dumps(other))
+
+    async def scenario() -> dict[str, list[Finding]]:
+        configured(tmp_path)
+        flags = {"execution_witness": "embedded", "storage_embedded": str(tmp_path / "embedded")}
+        found = {}
+        async with execution_client(tmp_path, witness_calls=False, debug_calls=False) as url:
+            flags["execution_url"] = url
+            values = configured(tmp_path, **flags, chain_genesis=str(genesis)).values
+            found["new"] = await ask(check_execution, values)
+            assert not (tmp_path / "embedded").exists()  # nothing is changed
+            with closing(open_executor(values.storage.embedded, load_genesis(genesis), sections=False)):
+                found["running"] = await ask(check_execution, values)
+            found["there"] = await ask(check_execution, values)
+            values = configured(tmp_path, **flags, chain_genesis=str(tmp_path / "other.json")).values
+            found["foreign"] = await ask(check_execution, values)
+            flags["storage_embedded"] = str(tmp_path / "none")
+            values = configured(tmp_path, **flags, chain_genesis=str(tmp_path / "other.json")).values
+            found["genesis"] = await ask(check_execution, values)
+        return found
+
+    found = asyncio.run(scenario())
+    for name in ("new", "there"):
+        assert {each.level for each in found[name]} == {Level.OK}, found[name]
+        assert "embedded executor: at block 0, the execution client at 0" in said(found[name], Level.OK)
+    assert "is in use by another process" in said(found["running"], Level.WARN)
+    assert "belongs to chain 7330001" in said(found["foreign"], Level.FAIL)
+    assert "its block 0 is 0x" in said(found["genesis"], Level.FAIL)
+
+
+def test_an_embedded_executor_that_is_too_far_behind(tmp_path: Path) -> None:
+    genesis = bundled_chain() / "genesis.json"
+
+    async def scenario() -> list[Finding]:
+        zero = genesis_hash(load_genesis(genesis)).hex()
+
+        async def blocks(request: web.Request) -> web.Response:
+            named = (await request.json())["params"][0]
+            result = {"number": "0x1588888" if named == "latest" else "0x0", "hash": f"0x{zero}"}
+            return web.json_response({"jsonrpc": "2.0", "id": 1, "result": result})
+
+        application = web.Application()
+        application.router.add_post("/", blocks)
+        flags = {"execution_witness": "embedded", "storage_embedded": str(tmp_path / "embedded")}
+        values = configured(tmp_path, **flags, chain_genesis=str(genesis)).values
+        async with TestServer(application) as server, session() as asking:
+            return [each async for each in check_embedded(values, Peer(asking, str(server.make_url("/"))))]
+
+    text = said(asyncio.run(scenario()), Level.FAIL)
+    assert "is at block 0 and cannot reach block 22579336" in text
+    assert "`verifier record --state`" in text
 
 
 def test_a_client_that_answers_garbage(tmp_path: Path) -> None:

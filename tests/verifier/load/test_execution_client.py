@@ -59,6 +59,6 @@ def test_it_answers_what_the_sidecar_asks(tmp_path: Path) -> None:
             source = ExecutionClientSource(client, bytes(content.chain_config))
             encoded = await source.block(block.hash)
             assert encoded == block.block
-            assert (await source.witness(encoded)).hash == block.hash
+            assert (await source.witness(encoded)).content.hash == block.hash
 
     asyncio.run(scenario())

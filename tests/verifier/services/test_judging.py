@@ -832,3 +832,90 @@ def test_a_header_with_unknown_fields_is_never_valid_by_the_executors_word(tmp_p
     header: Header = replace(Blocks(1).headers[1], unknown_fields=1)
     ballot_vote = cast_vote(header, acceptance(header, "node", "geth"))
     assert ballot_vote.kind is VoteKind.ABSTAIN
+
+
+def embedded(answer: Callable[[ExecutionRequest], Outcome]) -> StatelessExecutor:
+    return FakeExecutor("embedded", "pyevm", answer)
+
+
+def test_a_witness_that_is_not_the_clients_is_no_vote_of_the_client(tmp_path: Path) -> None:
+    async def scenario(setting: Setting) -> None:
+        setting.source.accepted = False
+        setting.chain.receive(tracked_from(1337, setting.blocks.headers[1]))
+        setting.judge.demand(setting.blocks.hash(1))  # of the client's acceptance nobody has heard
+        verdict = await setting.final(1)
+        assert [vote.adapter for vote in verdict.votes] == ["revm", "ethrex"]
+        setting.payload(2)
+        assert "node" in [vote.adapter for vote in (await setting.final(2)).votes]
+
+    run(scenario, tmp_path, live(honest, honest))
+
+
+def test_what_the_execution_client_alone_calls_invalid_stays_so_and_is_said(tmp_path: Path) -> None:
+    executors = [*live(honest, honest), embedded(honest)]
+
+    async def scenario(setting: Setting) -> None:
+        setting.source.accepted = False
+        setting.payload(1, valid=False)
+        alarm = await setting.recorder.wait(Alarm, lambda event: event.name == "executor_alone_invalid")
+        assert "alone says INVALID (bad root); VALID by embedded, ethrex, revm" in alarm.text
+        await setting.idle()
+        assert (setting.status(1), setting.standing(1)) == (BlockStatus.INVALID, Standing.INVALID)
+        assert setting.ledger.stored[setting.blocks.hash(1)].status is BlockStatus.INVALID
+        votes = setting.ledger.votes[setting.blocks.hash(1)][-1][1]
+        assert {vote.adapter: vote.kind for vote in votes if vote.kind is not VoteKind.VALID} == {
+            "node": VoteKind.INVALID
+        }
+        assert not setting.recorder.of(VerdictReached)  # there is none on a block that is invalid
+        asked = len(setting.source.asked)
+        setting.payload(1, valid=False)
+        await setting.idle()
+        assert len(setting.source.asked) == asked  # once is enough
+
+    run(scenario, tmp_path, executors, own="embedded")
+
+
+@pytest.mark.parametrize(("answers", "own"), [((honest, lying), "embedded"), ((honest, honest), "")])
+def test_no_alarm_where_others_agree_that_it_is_invalid_nor_without_a_witness_of_our_own(
+    tmp_path: Path, answers: tuple[Callable[[ExecutionRequest], Outcome], ...], own: str
+) -> None:
+    executors = [*live(*answers), embedded(honest)]
+
+    async def scenario(setting: Setting) -> None:
+        setting.payload(1, valid=False)
+        await setting.idle()
+        assert setting.status(1) is BlockStatus.INVALID
+        assert "executor_alone_invalid" not in setting.recorder.alarms()
+        assert bool(setting.source.asked) is bool(own)
+
+    run(scenario, tmp_path, executors, own=own)
+
+
+def test_what_the_embedded_executor_alone_calls_invalid_is_said_whatever_the_quorum(tmp_path: Path) -> None:
+    executors = [*live(honest, honest), embedded(lambda _: BrokenRule("embedded_executor", "its root is another"))]
+
+    async def scenario(setting: Setting) -> None:
+        setting.payload(1)
+        alarm = await setting.recorder.wait(Alarm, lambda event: event.name == "embedded_contradicts")
+        assert "its root is another" in alarm.text
+        verdict = await setting.final(1)
+        assert (verdict.decision.verdict, verdict.decision.disagreement) == (Verdict.ATTEST, True)
+
+    run(scenario, tmp_path, executors, own="embedded")
+
+
+def test_payloads_are_told_as_they_come(tmp_path: Path) -> None:
+    followed: list[bytes] = []
+
+    async def scenario() -> None:
+        blocks = Blocks(1)
+        options = JudgingOptions(policy_of(live(honest, honest)), CONFIG)
+        chain = Chain(FakeLedger(), Recorder())
+        with WitnessStore(tmp_path / "store", sync=False) as store:
+            judge = Judge(chain, store, blocks.source(), Jury(()), options, Recorder(), follow=followed.append)
+            async with judge:
+                judge.receive(bytes(blocks.content(1).block), blocks.headers[1])
+        chain.close()
+        assert followed == [blocks.content(1).block]
+
+    asyncio.run(scenario())

@@ -26,7 +26,8 @@ from witness.header import decode_block_header, decode_header
 from witness.json_document import load_json
 from witness.model import BlockWitness, Header
 
-from .errors import ExecutionClientError, NoWitnessError
+from .errors import ExecutionClientError, NoWitnessError, NoWitnessMethodError
+from .source import Recorded
 
 T = TypeVar("T")
 LOOKUP_TIMEOUT = 5.0  # seconds for what a client only looks up; the Engine API gives getPayload one
@@ -175,8 +176,6 @@ class ExecutionClient:
 class ExecutionClientSource:
     """A BlockSource: an execution client with `debug_executionWitness`. chain_config: geth-genesis JSON."""
 
-    name = "debug"
-
     def __init__(self, client: ExecutionClient, chain_config: bytes) -> None:
         self._client = client
         self._chain_config = chain_config
@@ -190,8 +189,11 @@ class ExecutionClientSource:
         """As BlockSource.block."""
         return await self._client.block(block_hash)
 
-    async def witness(self, block: bytes) -> BlockWitness:
-        """As BlockSource.witness. Raises ExecutionClientError, too, where the client does not answer."""
+    async def witness(self, block: bytes) -> Recorded:
+        """As BlockSource.witness.
+
+        Raises NoWitnessMethodError where the client serves none at all, ExecutionClientError where it does not answer.
+        """
         header = _read("block", lambda: decode_block_header(block))
         result = await self._ask(header)
         try:
@@ -201,7 +203,7 @@ class ExecutionClientSource:
             raise NoWitnessError(f"{FORMAT}: {error!s:.300}") from None
         if bound is None:
             raise NoWitnessError(f"{FORMAT}: the header of the parent of block {header.number} is not in the witness")
-        return content
+        return Recorded(content, "debug", accepted=True)
 
     def _assemble(self, block: bytes, result: Any) -> BlockWitness:
         witness = witness_from_json(result)
@@ -231,7 +233,7 @@ class ExecutionClientSource:
                 await self._check_canonical(header)
             self._served = (method, by_number)
             return result
-        raise NoWitnessError(f"the execution client serves no witnesses: {why}")
+        raise NoWitnessMethodError(f"the execution client serves no witnesses: {why}")
 
     async def _check_canonical(self, header: Header) -> None:
         """Raises NoWitnessError: what was asked for by number is of another block, perhaps of the same parent."""

@@ -10,6 +10,7 @@ ExecutorError
 ├── UnbuildableBlockError    a block that cannot be built as planned
 └── ExecutionClientError     the external execution client does not answer, or answers what cannot be used
     └── NoWitnessError       it has the block perhaps, and no witness of it
+        └── NoWitnessMethodError   it has no method by which it would give any
 """
 
 from verifier.errors import ExecutorError
@@ -45,6 +46,10 @@ class ExecutionClientError(ExecutorError):
 
 class NoWitnessError(ExecutionClientError):
     """No witness of the block can be had: the client does not serve any, or not of this block."""
+
+
+class NoWitnessMethodError(NoWitnessError):
+    """The client serves no witnesses, of whatever block."""
 
 
 class UnbuildableBlockError(ExecutorError):

@@ -78,6 +78,21 @@ class FakeStatefulExecutor:
         )
         return ImportOutcome(block, "", results=results, witness=content)
 
+    def execute(self, encoded: bytes) -> ImportOutcome:
+        """As EmbeddedExecutor.execute."""
+        before = dict(self._headers), self._head
+        try:
+            return self.import_block(encoded)
+        finally:
+            self._headers, self._head = before
+
+    def knows(self, block_hash: bytes) -> bool:
+        """As EmbeddedExecutor.knows."""
+        return block_hash in self._headers
+
+    def close(self) -> None:
+        """Nothing is open."""
+
     def rollback(self, to: bytes) -> BlockReference:
         """As StatefulExecutor.rollback."""
         encoded = self._headers.get(to)

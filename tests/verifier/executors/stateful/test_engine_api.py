@@ -84,8 +84,10 @@ def rpc_block(content: BlockWitness) -> dict[str, Any]:
     return {**header, "transactions": transactions, "uncles": [], "withdrawals": withdrawals}
 
 
-def witness_of(client: ExecutionClient, content: BlockWitness) -> Awaitable[BlockWitness]:
-    return ExecutionClientSource(client, bytes(content.chain_config)).witness(bytes(content.block))
+async def witness_of(client: ExecutionClient, content: BlockWitness) -> BlockWitness:
+    recorded = await ExecutionClientSource(client, bytes(content.chain_config)).witness(bytes(content.block))
+    assert (recorded.origin, recorded.accepted) == ("debug", True)
+    return recorded.content
 
 
 @pytest.mark.parametrize("shape", ["objects", "rlp"])

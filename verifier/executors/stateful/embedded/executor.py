@@ -6,6 +6,7 @@ replaces the file. The other order could leave a block in the chain whose witnes
 """
 
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -97,10 +98,10 @@ class EmbeddedExecutor:
     def import_block(self, encoded: bytes) -> ImportOutcome:
         """As StatefulExecutor.import_block."""
         header = _decoded(encoded)
-        block = BlockReference(self._config.chain_id, header.number, header.hash)
         with self._database.reading() as reader:
             parent = self._parent(reader, header)
             fork = self._fork(reader, header)
+            block = BlockReference(self._config.chain_id, header.number, header.hash)
             if reader.get("canonical", number_key(header.number)) == header.hash:
                 return ImportOutcome(block, fork, known=True)
             head = self._head(reader)
@@ -109,8 +110,35 @@ class EmbeddedExecutor:
                     f"block {block} stands on block {parent.number}, {head.number - parent.number} below the head;"
                     f" the executor keeps to {self._rollback_depth}"
                 )
-            run = BlockRun(self._config, fork, encoded, header.parent_hash, reader, sections=self._sections)
-            execution = run.execute()
+            outcome, execution = self._execute(reader, encoded, header, fork)
+        content = outcome.witness
+        assert content is not None, "it was executed"
+        try:
+            path = self._sink.publish(content)
+        except OSError as error:
+            raise ExecutorError(f"the witness of block {block} cannot be published: {error}") from error
+        if execution.results is not None:
+            self._commit(encoded, header, execution, bytes(content.expected or b""))
+        return replace(outcome, path=path)
+
+    def execute(self, encoded: bytes) -> ImportOutcome:
+        """As import_block, also for a block that the chain has, on whatever parent it has; and nothing is kept of it.
+
+        No state is ever deleted, so that any block can be executed again. Raises as import_block, but for the depth.
+        """
+        header = _decoded(encoded)
+        with self._database.reading() as reader:
+            self._parent(reader, header)
+            return self._execute(reader, encoded, header, self._fork(reader, header))[0]
+
+    def knows(self, block_hash: bytes) -> bool:
+        """Whether a block was imported as valid, or is the genesis block: others can be executed on it."""
+        with self._database.reading() as reader:
+            return reader.get("headers", block_hash) is not None
+
+    def _execute(self, reader: Reader, encoded: bytes, header: Header, fork: str) -> tuple[ImportOutcome, Execution]:
+        run = BlockRun(self._config, fork, encoded, header.parent_hash, reader, sections=self._sections)
+        execution = run.execute()
         expected = (
             encode_results(execution.results)
             if execution.results is not None
@@ -128,21 +156,15 @@ class EmbeddedExecutor:
             expected=expected,
             producer=PRODUCER,
         )
-        try:
-            path = self._sink.publish(content)
-        except OSError as error:
-            raise ExecutorError(f"the witness of block {block} cannot be published: {error}") from error
-        if execution.results is not None:
-            self._commit(encoded, header, execution, expected)
-        return ImportOutcome(
-            block,
+        outcome = ImportOutcome(
+            BlockReference(self._config.chain_id, header.number, header.hash),
             fork,
             results=execution.results,
             invalid=execution.invalid,
             witness=content,
-            path=path,
             requests=execution.requests,
         )
+        return outcome, execution
 
     def rollback(self, to: bytes) -> BlockReference:
         """As StatefulExecutor.rollback. The blocks above stay known, and can be imported again."""
