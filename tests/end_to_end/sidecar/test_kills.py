@@ -23,6 +23,8 @@ T = TypeVar("T")
 KILLS = 25  # each run; there are two
 SLOT = 0.4  # seconds: the kills come at moments within two of them, so in everything that a slot has
 AWAY = (CallError, aiohttp.ClientError, asyncio.TimeoutError)
+# Adapters may take long to be back on a busy machine; a block that is given up is tried again only 12 s later.
+PATIENT = {"adapters": {"deadline_seconds": 60.0}}
 ROUND = 4  # slots; in one of them the execution client lies
 
 
@@ -138,7 +140,7 @@ async def kill_again_and_again(clients: Clients, moments: random.Random) -> None
 @pytest.mark.parametrize("seed", [1, 2])
 def test_nothing_is_lost_or_let_out_by_kills(seed: int, tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with guarded_chain(tmp_path) as chain:
+        async with guarded_chain(tmp_path, PATIENT) as chain:
             await chain.start()
             for _ in range(3):
                 await chain.advance()
