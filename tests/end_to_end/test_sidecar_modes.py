@@ -189,6 +189,7 @@ def test_bare_values_behind_the_attestation_gate_alone(tmp_path: Path) -> None:
                 liars["eels"].about = hash_of(second)[2:]
                 status, body = await net.attestation_data(net.propose(second))
                 assert status == 503, body
+                await net.until(lambda: voted(heard, second, "eels"), "the liar heard")
                 assert heard.votes(second)["eels"] is VoteKind.ABSTAIN  # nobody can tell who of two is right
                 differing = [
                     each.vote.differences[0].field
@@ -201,6 +202,11 @@ def test_bare_values_behind_the_attestation_gate_alone(tmp_path: Path) -> None:
             assert "engine_gate_off" in {each.name for each in heard.events if isinstance(each, Alarm)}
 
     asyncio.run(scenario())
+
+
+async def voted(heard: Heard, block: bytes, adapter: str) -> bool:
+    """Whether an adapter's vote on a block was heard."""
+    return adapter in heard.votes(block)
 
 
 async def given_out(net: Network, slot: int) -> bool:
