@@ -1,6 +1,7 @@
-"""Which tests stay together when they run in several processes: those of a file that is marked with `xdist_group`.
+"""No deadlines for examples; and which tests stay together when they run in several processes.
 
-pytest-xdist 3.8 does this itself, but not with pytest 9.2, which has no `_nodeid` any more that xdist could write to.
+They are those of a file that is marked with `xdist_group`. pytest-xdist 3.8 does this itself, but not with pytest 9.2,
+which has no `_nodeid` any more that xdist could write to.
 """
 
 import re
@@ -8,8 +9,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+# Hypothesis's own 200 ms an example would make speed a matter of passing, and the machine is shared.
+settings.register_profile("without_deadline", deadline=None)
+settings.load_profile("without_deadline")
 
 ROOT = Path(__file__).parents[1]
 GROUP = re.compile(r'^pytestmark = pytest\.mark\.xdist_group\("([^"]+)"\)', re.MULTILINE)
