@@ -12,8 +12,9 @@ TIMEOUT = 240.0  # seconds; 20 on two idle cores, most of it six adapters that g
 
 def run_demo(directory: Path, *arguments: str) -> None:
     """Runs it, and checks what it says and what it leaves behind."""
-    command = [sys.executable, "-m", "verifier.cli.main", "demo", "--seconds", "1", "--out", str(directory), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    command = [sys.executable, "-m", "verifier.cli.main", "demo", "--seconds", "1", "--out", directory.name, *arguments]
+    # A directory beside where the command is started, as `make run` names it.
+    done = subprocess.run(command, cwd=directory.parent, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("as it should be") == 10
     report = json.loads((directory / "report.json").read_text())

@@ -25,7 +25,7 @@ OUT = Path("out/demo")
 @click.option("--embedded", is_flag=True, help="Run the embedded execution client, also where geth is.")
 @click.option("--seconds", type=click.FloatRange(min=1), default=SECONDS, help="From start to end.", show_default=True)
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("out/demo"), help="For the report.", show_default=True
+    "--out", type=click.Path(path_type=Path, resolve_path=True), default=OUT, help="For the report.", show_default=True
 )
 def demo(geth: Path | None, embedded: bool, seconds: float, out: Path) -> int:
     """Show the sidecar between a consensus client, a validator client and an execution client, all on this machine.
