@@ -150,7 +150,7 @@ def test_an_engine_api_does_not_count_in_m(folder: Path) -> None:
         (f'{ENGINE}url = "http://10.0.0.7:8551"\nplain_http = "yes"', "neither true nor false"),
         (f'{ENGINE}url = "https://me:{SECRET}@node:8551"', "url holds a name or a password"),
         (f'{ENGINE}url = "https://node:8551"\ntls_ca = "a-key.pem"', "no CA certificates"),
-        (f'{ENGINE.replace("jwt.hex", "ca.pem")}url = "https://node:8551"', "no JWT secret"),
+        (f'{ENGINE.replace("jwt.hex", "ca.pem")}url = "https://node:8551"', "32 bytes in hexadecimal expected"),
     ],
 )
 def test_what_is_wrong_with_an_engine_api(folder: Path, text: str, reason: str) -> None:
