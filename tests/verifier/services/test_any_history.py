@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from tests.verifier.services.test_judging import Gated, Setting, honest, lying, policy_of, run, silent
+from tests.verifier.services.judging_setting import Gated, Setting, honest, lying, policy_of, run, silent
 from verifier.domain.gate import GateMode
 from verifier.domain.quorum import Verdict
 from verifier.domain.result import BrokenRule, Outcome

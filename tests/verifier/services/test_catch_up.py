@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from tests.verifier.services.judging_setting import Blocks
 from tests.verifier.services.observing import Recorder
-from tests.verifier.services.test_judging import Blocks
 from verifier.executors.stateful.errors import ExecutionClientError
 from verifier.executors.stateful.source import FakeSource
 from verifier.ledger.base import FakeLedger

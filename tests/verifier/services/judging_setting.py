@@ -1,0 +1,204 @@
+"""A judge with fakes around it: adapters that answer as told, an execution client, a clock that is set."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tests.verifier.services.builders import CONFIG, block_witness, computed_for, header_rlp
+from tests.verifier.services.observing import Recorder
+from verifier.domain.epoch import EpochSchedule
+from verifier.domain.event import (
+    StatusChanged,
+    VerdictReached,
+)
+from verifier.domain.gate import GateMode
+from verifier.domain.quorum import QuorumPolicy, Verdict, quorum_policy
+from verifier.domain.result import Abstention, AbstentionReason, Outcome, Result
+from verifier.domain.standing import Standing
+from verifier.domain.status import BlockStatus, TrackedBlock
+from verifier.executors.stateful.source import FakeSource
+from verifier.executors.stateless.base import ExecutionRequest, FakeExecutor, StatelessExecutor
+from verifier.ledger.base import FakeLedger
+from verifier.services.catch_up import tracked_from
+from verifier.services.chain import Chain
+from verifier.services.judgement import Jury
+from verifier.services.judging import Judge, JudgingOptions
+from witness.file import map_witness_file
+from witness.header import decode_block_header, decode_header
+from witness.model import BlockWitness
+from witness.store import WitnessStore
+
+HOLD_SECONDS = 60.0  # longer than any test: whoever waits so long was not woken
+LENGTH = 12
+
+
+def honest(request: ExecutionRequest) -> Outcome:
+    return computed_for(decode_block_header(map_witness_file(request.witness).block))
+
+
+def lying(request: ExecutionRequest) -> Outcome:
+    return replace(computed_for(decode_block_header(map_witness_file(request.witness).block)), state_root=b"\x66" * 32)
+
+
+def silent(request: ExecutionRequest) -> Outcome:
+    return Abstention(AbstentionReason.WITNESS_INSUFFICIENT, "a node is missing")
+
+
+@dataclass
+class Gated(FakeExecutor):
+    """Answers only when `opened` is set; `asked` is set when it was asked."""
+
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def execute(self, request: ExecutionRequest) -> Result:
+        self.asked.set()
+        await self.opened.wait()
+        return await super().execute(request)
+
+
+class Clock:
+    """Seconds, as a test sets them."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Blocks:
+    """A chain of made-up blocks above a genesis header; block n is at index n."""
+
+    def __init__(self, length: int = LENGTH) -> None:
+        genesis = header_rlp(0, bytes(32))
+        self.headers = [decode_header(genesis)]
+        self.contents: list[BlockWitness] = []
+        parent = genesis
+        for number in range(1, length + 1):
+            content, parent = block_witness(number, parent)
+            self.contents.append(content)
+            self.headers.append(decode_header(parent))
+
+    def content(self, number: int) -> BlockWitness:
+        return self.contents[number - 1]
+
+    def hash(self, number: int) -> bytes:
+        return self.headers[number].hash
+
+    def source(self) -> FakeSource:
+        return FakeSource({content.hash: content for content in self.contents})
+
+
+@dataclass
+class Setting:
+    """A judge with everything around it."""
+
+    blocks: Blocks
+    chain: Chain
+    judge: Judge
+    ledger: FakeLedger
+    recorder: Recorder
+    source: FakeSource
+    store: WitnessStore
+    clock: Clock
+
+    def payload(self, number: int, *, given: bool = False, valid: bool = True) -> None:
+        content = self.blocks.content(number)
+        header = self.blocks.headers[number]
+        self.judge.receive(bytes(content.block), header)
+        self.judge.executed(header, content if given else None, valid=valid, detail="" if valid else "bad root")
+
+    def status(self, number: int) -> BlockStatus | None:
+        tracked = self.chain.blocks.get(self.blocks.hash(number))
+        return None if tracked is None else tracked.status
+
+    def standing(self, number: int) -> Standing:
+        return self.chain.standing(self.blocks.hash(number)).standing
+
+    async def wait(self, number: int, seconds: float = HOLD_SECONDS) -> Standing:
+        return (await self.chain.wait(self.blocks.hash(number), seconds)).standing
+
+    async def until(self, number: int, status: BlockStatus) -> TrackedBlock:
+        """The block when it has the status, now or later."""
+        wanted = self.blocks.hash(number)
+        heard = await self.recorder.wait(
+            StatusChanged, lambda event: event.block.block.hash == wanted and event.block.status is status
+        )
+        return heard.block
+
+    async def final(self, number: int) -> VerdictReached:
+        wanted = self.blocks.hash(number)
+        return await self.recorder.wait(VerdictReached, lambda event: event.block.hash == wanted and event.final)
+
+    async def idle(self) -> None:
+        """Returns when nothing is under way and nothing waits."""
+        async with asyncio.timeout(HOLD_SECONDS):
+            while self.judge.under_way or self.judge.waiting:  # noqa: ASYNC110 - nothing tells when a task is gone
+                await asyncio.sleep(0)
+
+    def verdicts(self, number: int) -> list[Verdict]:
+        wanted = self.blocks.hash(number)
+        return [each.decision.verdict for each in self.recorder.of(VerdictReached) if each.block.hash == wanted]
+
+
+NAMES = ("geth", "revm", "ethrex", "ethereumjs")
+
+
+def live(*answers: Callable[[ExecutionRequest], Outcome]) -> list[StatelessExecutor]:
+    return [FakeExecutor(name, name, answer) for name, answer in zip(NAMES[1:], answers, strict=False)]
+
+
+def policy_of(executors: Sequence[StatelessExecutor], **thresholds: int) -> QuorumPolicy:
+    adapters = {each.name: each.lineage for each in executors}
+    return quorum_policy({"node": "geth", **adapters}, **thresholds)
+
+
+def run(
+    scenario: Callable[[Setting], Awaitable[None]],
+    tmp_path: Path,
+    executors: Sequence[StatelessExecutor],
+    *,
+    late: Sequence[StatelessExecutor] = (),
+    mode: GateMode = GateMode.EVERY_BLOCK,
+    length: int = LENGTH,
+    ledger: FakeLedger | None = None,
+    anchored: bool = True,
+    **options: Any,
+) -> None:
+    """Runs a scenario above an anchored genesis."""
+
+    async def run_scenario() -> None:
+        blocks, recorder, clock = Blocks(length), Recorder(), Clock()
+        kept = ledger or FakeLedger()
+        chain = Chain(kept, recorder, mode, retry_interval=0.001)
+        if anchored:
+            chain.trust(tracked_from(1337, blocks.headers[0]), "genesis")
+        made = JudgingOptions(
+            options.pop("policy", policy_of(executors)),
+            CONFIG,
+            executor="node",
+            **{"deadline": HOLD_SECONDS, **options},
+        )
+        source = blocks.source()
+        with WitnessStore(tmp_path / "store", sync=False) as store:
+            judge = Judge(chain, store, source, Jury(executors, late), made, recorder, clock=clock)
+            async with judge:
+                await scenario(Setting(blocks, chain, judge, kept, recorder, source, store, clock))
+        chain.close()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(run_scenario())
+
+
+def map_number(request: ExecutionRequest) -> int:
+    return int(request.witness.name.split("-")[0])
+
+
+SCHEDULE = EpochSchedule(1_700_000_000, seconds_per_slot=1, slots_per_epoch=4)  # block n is in slot n
+
+
+def embedded(answer: Callable[[ExecutionRequest], Outcome]) -> StatelessExecutor:
+    return FakeExecutor("embedded", "pyevm", answer)
