@@ -1,7 +1,7 @@
 """Two beacon nodes behind sidecars hold a block, and import it, before they are told that it is INVALID.
 
-The story of one network, told once for many tests. Half of the validators stand behind an unguarded beacon node whose
-geth has a bug; it proposes the bad block, and goes on upon it. The other half are two guarded participants. The first
+The story of one network, told once for many tests. A quarter of the validators stand behind an unguarded beacon node
+whose geth has a bug; it proposes the bad block, and goes on upon it. The others are two guarded participants. The first
 has a correct geth that is too busy to answer just then. The second has the bug too; its operator puts a correct geth on
 the same data, and rejects the block.
 """
@@ -40,7 +40,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "engine": {"hold_answer": "syncing", "hold_seconds": 1.0},
     "beacon": {"hold_seconds": 1.0},
 }
-GUARDED, UNGUARDED = range(VALIDATORS // 2), range(VALIDATORS // 2, VALIDATORS)
+# Three of four stand behind the guarded ones: Lodestar proposes no more once it has seen no block for an epoch, and
+# that the turn came to none of a half in so many slots was seen.
+GUARDED, UNGUARDED = range(VALIDATORS * 3 // 4), range(VALIDATORS * 3 // 4, VALIDATORS)
+EACH = len(GUARDED) // 2
 
 
 @dataclass(repr=False)  # it is long
@@ -79,8 +82,8 @@ def tell(directory: Path) -> Story:
         guarded: list[GuardedParticipant] = []
         taps: list[BeaconTap] = []
         members = (
-            ("first", require_geth(), GUARDED[:2]),
-            ("second", mutated_geth(WRONG_POWER), GUARDED[2:]),
+            ("first", require_geth(), GUARDED[:EACH]),
+            ("second", mutated_geth(WRONG_POWER), GUARDED[EACH:]),
         )
         for name, binary, keys in members:
             port = free_port()
@@ -138,7 +141,7 @@ def _hold_and_refuse(guarded: Sequence[GuardedParticipant], buggy: Participant) 
     first.sidecar.wait_for_log(rf'"hash": "{bad_hash}".*"event": "invalid"', timeout=STEP_TIMEOUT)
     second.sidecar.wait_for_log(rf'"hash": "{bad_hash}".*"event": "disputed"', timeout=STEP_TIMEOUT)
     story.seen[1].log = second.sidecar.logged()
-    _replace_and_reject(second, bad_hash)
+    _replace_and_reject(second, bad_hash, int(payload(bad)["block_number"]) - 1)
     _until(lambda: all(len(above := _chain(node, story.parent)) >= NEW_BLOCKS and root not in above for node in nodes))
     branch = _chain(buggy.beacon, story.parent)
     story.bad, story.hashes = list(branch), [payload(block)["block_hash"] for block in branch.values()]
@@ -152,13 +155,14 @@ def _hold_and_refuse(guarded: Sequence[GuardedParticipant], buggy: Participant) 
     return story
 
 
-def _replace_and_reject(participant: GuardedParticipant, block_hash: str) -> None:
-    """What an operator does whose execution client is the one that is wrong (docs/operations.md)."""
+def _replace_and_reject(participant: GuardedParticipant, block_hash: str, parent: int) -> None:
+    """What an operator does whose execution client is wrong (docs/operations.md). parent: its block number."""
     geth, sidecar = participant.clients.geth, participant.sidecar
     sidecar.stop()
     geth.stop()
     geth.binary = require_geth()
     geth.start()
+    geth.call("debug_setHead", hex(parent))  # just started, it ignores a fork choice of an ancestor of its head
     command = [sys.executable, "-m", "verifier.cli.main", "ledger", "reject", "--ledger", str(sidecar.ledger)]
     done = subprocess.run(
         [*command, block_hash, "--why", "two of three lineages refuse it"], capture_output=True, text=True
