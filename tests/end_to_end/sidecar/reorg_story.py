@@ -1,8 +1,7 @@
 """Two beacon nodes behind sidecars hold a block, and import it, before they are told that it is INVALID.
 
-The story of one network, told once for many tests. A quarter of the validators stand behind an unguarded beacon node
-whose geth has a bug; it proposes the bad block, and goes on upon it. The others are two guarded participants. The first
-has a correct geth that is too busy to answer just then. The second has the bug too; its operator puts a correct geth on
+The story of one network, told once for many tests. Half of the validators stand behind an unguarded beacon node whose
+geth has a bug; it proposes the bad block, and goes on upon it. The other half are two guarded participants. The first has a correct geth that is too busy to answer just then. The second has the bug too; its operator puts a correct geth on
 the same data, and rejects the block.
 """
 
@@ -40,9 +39,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "engine": {"hold_answer": "syncing", "hold_seconds": 1.0},
     "beacon": {"hold_seconds": 1.0},
 }
-# Three of four stand behind the guarded ones: Lodestar proposes no more once it has seen no block for an epoch, and
-# that the turn came to none of a half in so many slots was seen.
-GUARDED, UNGUARDED = range(VALIDATORS * 3 // 4), range(VALIDATORS * 3 // 4, VALIDATORS)
+GUARDED, UNGUARDED = range(VALIDATORS // 2), range(VALIDATORS // 2, VALIDATORS)
 EACH = len(GUARDED) // 2
 
 
