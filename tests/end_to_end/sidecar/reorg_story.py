@@ -1,7 +1,8 @@
 """Two beacon nodes behind sidecars hold a block, and import it, before they are told that it is INVALID.
 
 The story of one network, told once for many tests. Half of the validators stand behind an unguarded beacon node whose
-geth has a bug; it proposes the bad block, and goes on upon it. The other half are two guarded participants. The first has a correct geth that is too busy to answer just then. The second has the bug too; its operator puts a correct geth on
+geth has a bug; it proposes the bad block, and goes on upon it. The other half are two guarded participants. The first
+has a correct geth that is too busy to answer just then. The second has the bug too; its operator puts a correct geth on
 the same data, and rejects the block.
 """
 
