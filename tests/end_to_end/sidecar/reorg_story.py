@@ -178,7 +178,8 @@ def _wait_for_turn(proposer: Participant, nodes: Sequence[BeaconNode]) -> None:
     for _, event in proposer.beacon.events("block", timeout=STEP_TIMEOUT):
         slot = int(event["slot"])
         duties = proposer.beacon.get(f"/eth/v1/validator/duties/proposer/{(slot + 1) // SLOTS_PER_EPOCH}")
-        index = next(int(each["validator_index"]) for each in duties if int(each["slot"]) == slot + 1)
+        turns = {int(each["slot"]): int(each["validator_index"]) for each in duties}
+        index = turns.get(slot + 1, -1)  # it may not be told yet where an epoch begins
         in_time = genesis.time + (slot + 0.5) * genesis.seconds_per_slot
         while index in proposer.keys and time.time() < in_time:
             if all(_head(node)["root"] == event["block"] and not _optimistic(node) for node in nodes):

@@ -16,7 +16,11 @@ pytestmark = pytest.mark.xdist_group("reorganization")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     require_lodestar()
     directory: Path = tmp_path_factory.mktemp("reorganization")
-    return reorg_story.tell(directory)
+    try:
+        return reorg_story.tell(directory / "first")
+    except TimeoutError:
+        # Whose turn it is to propose is drawn by lot: without the guarded ones' for an epoch, Lodestar proposes no more.
+        return reorg_story.tell(directory / "second")
 
 
 @pytest.fixture(params=["first", "second"])
