@@ -19,7 +19,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     try:
         return reorg_story.tell(directory / "first")
     except TimeoutError:
-        # Whose turn it is to propose is drawn by lot: without the guarded ones' for an epoch, Lodestar proposes no more.
+        # Whose turn it is to propose is drawn by lot: after an epoch without a guarded one's, Lodestar stops proposing.
         return reorg_story.tell(directory / "second")
 
 
