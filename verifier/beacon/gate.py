@@ -16,8 +16,8 @@ from .roots import ZERO_HASH, Executed, ExecutionHashes
 # an answer of ours tells it more than its own timeout.
 HOLD_SECONDS = 2.5
 MAINNET_SLOT = 12.0  # seconds
-# Seconds after which a wait looks again: what is enough for a vote can come without the block being decided with all
-# its ancestors (mode epoch-target), and then nobody wakes the waiter.
+# Seconds after which a wait looks again: the chain waits for nothing on a disputed block, whose dispute may yet be
+# concluded, and of head and target either may change first.
 ROUND_SECONDS = 0.25
 HEAD_EVENT_SECONDS = 60.0  # a head event is delayed so long at most: five slots, after which it is no news
 BEFORE_MERGE = StandingReport(
@@ -154,8 +154,8 @@ class AttestationGate:
         loop = asyncio.get_running_loop()
         end = loop.time() + ROUND_SECONDS
         report = await self._chain.wait(block_hash, ROUND_SECONDS)
-        if not report.decided:
-            await asyncio.sleep(end - loop.time())  # it came back at once, undecided: not in a tight loop
+        if report.disputed and not report.decided:  # then the chain does not wait: not in a tight loop
+            await asyncio.sleep(end - loop.time())
 
     def _refuse(self, reason: str) -> Ruling:
         if self.mode is GateMode.MONITOR:
