@@ -1,4 +1,4 @@
-"""A real beacon node and a real validator client: Lodestar, minimal preset, every fork to Capella at genesis.
+"""A real beacon node and a real validator client: Lodestar, every fork to Capella at genesis.
 
 The newest fork of this version is Capella (execution: Shanghai); it is the newest that can be installed from the
 registry alone.
@@ -25,7 +25,28 @@ GENESIS_TIMEOUT = 120.0  # seconds to compute the genesis state; 3 s on idle cor
 STOP_GRACE = 3.0  # seconds from SIGTERM to SIGKILL: the beacon node often does not heed SIGTERM
 PRELOADED = HERE / "lodestar-node" / "with_resolvers.cjs"
 FEE_RECIPIENT = "0x" + "fe" * 20
-ENVIRONMENT = {"LODESTAR_PRESET": "minimal", "NODE_NO_WARNINGS": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What all of one network agree on.
+
+    preset: "minimal" (8 slots an epoch) or "mainnet" (32). Lodestar takes a head older than an epoch for a sign that it
+    is syncing itself, and stops proposing. validators: how many, with interop keys.
+    """
+
+    preset: str = "minimal"
+    validators: int = 8
+    seconds_per_slot: int = 3
+
+    @property
+    def slots_per_epoch(self) -> int:
+        """Slots, by the preset."""
+        return {"minimal": SLOTS_PER_EPOCH, "mainnet": 32}[self.preset]
+
+    def environment(self) -> dict[str, str]:
+        """Variables for every process of the network."""
+        return {"LODESTAR_PRESET": self.preset, "NODE_NO_WARNINGS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +55,16 @@ class ConsensusGenesis:
 
     state_path: Path
     time: int
-    seconds_per_slot: int
-    validators: int
+    rules: Rules
 
     def flags(self) -> list[str]:
         """What every process of the network is told about it."""
         forks = [f"--params.{fork}_FORK_EPOCH=0" for fork in ("ALTAIR", "BELLATRIX", "CAPELLA")]
-        slot = f"--params.SECONDS_PER_SLOT={self.seconds_per_slot}"
-        return ["--network", "dev", "--preset", "minimal", *forks, "--params.TERMINAL_TOTAL_DIFFICULTY=0", slot]
+        slot = f"--params.SECONDS_PER_SLOT={self.rules.seconds_per_slot}"
+        return ["--network", "dev", "--preset", self.rules.preset, *forks, "--params.TERMINAL_TOTAL_DIFFICULTY=0", slot]
 
 
-def write_genesis(
-    directory: Path, execution_hash: str, time: int, *, validators: int = 8, seconds_per_slot: int = 3
-) -> ConsensusGenesis:
+def write_genesis(directory: Path, execution_hash: str, time: int, rules: Rules) -> ConsensusGenesis:
     """Computes a genesis state. execution_hash: 0x-hex of the execution client's genesis block. Raises PeerError."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "genesis.ssz"
@@ -54,9 +72,9 @@ def write_genesis(
     done = subprocess.run(
         [
             *("node", "--require", str(PRELOADED), str(script)),
-            *(str(validators), str(time), execution_hash, str(seconds_per_slot), str(path)),
+            *(str(rules.validators), str(time), execution_hash, str(rules.seconds_per_slot), str(path)),
         ],
-        env={**os.environ, **ENVIRONMENT},
+        env={**os.environ, **rules.environment()},
         capture_output=True,
         text=True,
         timeout=GENESIS_TIMEOUT,
@@ -64,7 +82,7 @@ def write_genesis(
     )
     if done.returncode:
         raise PeerError(f"genesis state: {done.stderr}")
-    return ConsensusGenesis(path, time, seconds_per_slot, validators)
+    return ConsensusGenesis(path, time, rules)
 
 
 class BeaconNode:
@@ -116,7 +134,9 @@ class BeaconNode:
             *("--sync.isSingleNode", "true", "--network.allowPublishToZeroPeers", "true"),
             *self._flags,
         )
-        self._process = PeerProcess("beacon node", command, self.directory / "beacon.log", ENVIRONMENT)
+        self._process = PeerProcess(
+            "beacon node", command, self.directory / "beacon.log", self.genesis.rules.environment()
+        )
         try:
             self.url = self._process.wait_for_line(r"Started REST API server.*address=(http://[^\s,]+)", START_TIMEOUT)[
                 1
@@ -222,7 +242,9 @@ class ValidatorClient:
             *("--beaconNodes", self._beacon_url, "--interopIndexes", f"{self._keys[0]}..{self._keys[-1]}"),
             *("--suggestedFeeRecipient", FEE_RECIPIENT, *self._flags),
         )
-        self._process = PeerProcess("validator client", command, self.directory / "validator.log", ENVIRONMENT)
+        self._process = PeerProcess(
+            "validator client", command, self.directory / "validator.log", self.genesis.rules.environment()
+        )
         try:
             self._process.wait_for_line(r"Genesis available|Genesis fetched", START_TIMEOUT)
         except BaseException:

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.peers.geth_node import GethNode
-from tests.peers.lodestar import BeaconNode, ConsensusGenesis, ValidatorClient, write_genesis
+from tests.peers.lodestar import BeaconNode, ConsensusGenesis, Rules, ValidatorClient, write_genesis
 from verifier.demo.genesis import private_genesis
 
 # Seconds from computing the genesis state to the genesis: starting both Lodestar processes takes 6 s on idle cores, and
 # every slot before they are up is lost.
 GENESIS_DELAY = 15
 AGE = 60  # seconds of the execution client's genesis block: its first child is to be younger
-SECONDS_PER_SLOT = 3  # comfortable on two idle cores, 2 are not
-VALIDATORS = 8  # one attests each slot of the minimal preset's epoch
+RULES = Rules("minimal", validators=8, seconds_per_slot=3)  # one attests each slot; 2 seconds are short on two cores
 
 
 def free_port() -> int:
@@ -35,15 +34,15 @@ def shanghai_genesis() -> dict[str, Any]:
 class Participant:
     """geth, a beacon node and a validator client. Each is started by whoever needs it; all are ended on exit.
 
-    directory: for everybody's files; binary: which geth; document: the execution clients' genesis; keys: indices of the
-    validators, of VALIDATORS in all; seconds_per_slot: of a network that begins here. geth is started on entering.
+    directory: for everybody's files; binary: which geth; document: the execution clients' genesis; rules: of the
+    network; keys: indices of its validators, all of them unless given. geth is started on entering.
     """
 
     directory: Path
     binary: Path
     document: dict[str, Any] = field(default_factory=shanghai_genesis)
-    keys: range = range(VALIDATORS)
-    seconds_per_slot: int = SECONDS_PER_SLOT
+    rules: Rules = RULES
+    keys: range = range(RULES.validators)
     geth: GethNode = field(init=False)
     genesis: ConsensusGenesis = field(init=False)
     beacon: BeaconNode = field(init=False)
@@ -90,13 +89,7 @@ class Participant:
 
     def _new_genesis(self, delay: int) -> ConsensusGenesis:
         when = int(time.time()) + delay
-        return write_genesis(
-            self.directory,
-            self.geth.block_hash("0x0"),
-            when,
-            validators=VALIDATORS,
-            seconds_per_slot=self.seconds_per_slot,
-        )
+        return write_genesis(self.directory, self.geth.block_hash("0x0"), when, self.rules)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Two beacon nodes behind sidecars hold a block, and import it, before they are told that it is INVALID.
 
-The story of one network, told once for many tests. Half of the validators stand behind an unguarded beacon node whose
-geth has a bug; it proposes the bad block, and goes on upon it. The other half are two guarded participants. The first
-has a correct geth that is too busy to answer just then. The second has the bug too; its operator puts a correct geth on
-the same data, and rejects the block.
+The story of one network, told once for many tests. Five of eight validators stand behind an unguarded beacon node whose
+geth has a bug; it proposes the bad block, and goes on upon it. The others are two guarded participants. The first has a
+correct geth that is too busy to answer just then. The second has the bug too; its operator puts a correct geth on the
+same data, and rejects the block. The bad branch has the most votes all the time, so that nobody leaves it but who is
+told that it is INVALID; it never has the two thirds that would justify it.
 """
 
 import os
@@ -23,24 +24,26 @@ from tests.end_to_end.sidecar.guarded_participant import POLL, GuardedParticipan
 from tests.end_to_end.sidecar.majority_story import Block, Logged, payload
 from tests.peers.installation import require_geth
 from tests.peers.json_rpc import get
-from tests.peers.lodestar import SLOTS_PER_EPOCH, BeaconNode
+from tests.peers.lodestar import BeaconNode, Rules
 from tests.peers.mutated_geth import POWER_INIT, WRONG_POWER, mutated_geth
-from tests.peers.network import VALIDATORS, Participant, free_port, shanghai_genesis
+from tests.peers.network import Participant, free_port, shanghai_genesis
 from verifier.demo.genesis import wallets
 from verifier.executors.stateful.embedded.signing import DYNAMIC_FEE, Call
 
-SECONDS_PER_SLOT = 4  # three participants on two cores
+# Three participants on two cores need four seconds. The long epoch leaves a guarded validator the time to get its turn.
+RULES = Rules("mainnet", validators=64, seconds_per_slot=4)
 GENESIS_DELAY = 30  # seconds; three beacon nodes and validator clients start meanwhile
 SETTLED_SLOT = 4  # when everybody follows everybody's blocks
+DESCENDANTS = 2  # of the bad block, while it is held: more votes than a proposal of the valid branch has at once
 NEW_BLOCKS = 2  # of the valid branch, above the parent of the bad block
-STEP_TIMEOUT = 120.0  # seconds for what waits for somebody's turn to propose, one slot in two
+STEP_TIMEOUT = 120.0  # seconds for what waits for somebody's turn to propose, three slots in eight
 SETTINGS: dict[str, dict[str, Any]] = {
     # m = 3, n = 2: light, as there are two of them.
     "adapters": {"live": ["ethrex", "revm"], "late": [], "verdict_seconds": 2.0},
     "engine": {"hold_answer": "syncing", "hold_seconds": 1.0},
     "beacon": {"hold_seconds": 1.0},
 }
-GUARDED, UNGUARDED = range(VALIDATORS // 2), range(VALIDATORS // 2, VALIDATORS)
+GUARDED, UNGUARDED = range(24), range(24, RULES.validators)
 EACH = len(GUARDED) // 2
 
 
@@ -86,16 +89,13 @@ def tell(directory: Path) -> Story:
         for name, binary, keys in members:
             port = free_port()
             taps.append(stack.enter_context(BeaconTap(f"http://127.0.0.1:{port}")))
-            clients = Participant(directory / name, binary, document, keys, SECONDS_PER_SLOT)
+            clients = Participant(directory / name, binary, document, RULES, keys)
             participant = GuardedParticipant(clients, SETTINGS, beacon_url=taps[-1].url, beacon_port=port)
             guarded.append(stack.enter_context(participant))
-        buggy = Participant(directory / "buggy", mutated_geth(WRONG_POWER), document, UNGUARDED, SECONDS_PER_SLOT)
+        buggy = Participant(directory / "buggy", mutated_geth(WRONG_POWER), document, RULES, UNGUARDED)
         stack.enter_context(buggy)
         _start(guarded, buggy)
-        story = _hold_and_refuse(guarded, buggy)
-        for seen, tap in zip(story.seen, taps, strict=True):
-            seen.votes = tap.votes
-        return story
+        return _hold_and_refuse(guarded, taps, buggy)
 
 
 def _start(guarded: Sequence[GuardedParticipant], buggy: Participant) -> None:
@@ -117,7 +117,7 @@ def _start(guarded: Sequence[GuardedParticipant], buggy: Participant) -> None:
             each.result()
 
 
-def _hold_and_refuse(guarded: Sequence[GuardedParticipant], buggy: Participant) -> Story:
+def _hold_and_refuse(guarded: Sequence[GuardedParticipant], taps: Sequence[BeaconTap], buggy: Participant) -> Story:
     nodes = [each.beacon for each in guarded]
     _until(
         lambda: len({_head(node)["root"] for node in [*nodes, buggy.beacon]}) == 1 and _slot(nodes[0]) >= SETTLED_SLOT
@@ -136,15 +136,20 @@ def _hold_and_refuse(guarded: Sequence[GuardedParticipant], buggy: Participant) 
         for node, seen in zip(nodes, story.seen, strict=True):
             _until(lambda node=node: root in _chain(node, story.parent))  # type: ignore[misc]
             seen.optimistic = _optimistic(node)
+        branch = _Branch(buggy.beacon, root, story.parent)
+        _until(lambda: len(branch.blocks()) > DESCENDANTS)
     first.sidecar.wait_for_log(rf'"hash": "{bad_hash}".*"event": "invalid"', timeout=STEP_TIMEOUT)
     second.sidecar.wait_for_log(rf'"hash": "{bad_hash}".*"event": "disputed"', timeout=STEP_TIMEOUT)
     story.seen[1].log = second.sidecar.logged()
     _replace_and_reject(second, bad_hash, int(payload(bad)["block_number"]) - 1)
-    _until(lambda: all(len(above := _chain(node, story.parent)) >= NEW_BLOCKS and root not in above for node in nodes))
-    branch = _chain(buggy.beacon, story.parent)
-    story.bad, story.hashes = list(branch), [payload(block)["block_hash"] for block in branch.values()]
+    _until(lambda: bool(branch.blocks()) and all(_rebuilt(_chain(node, story.parent), root) for node in nodes))
+    for node, tap in zip(nodes, taps, strict=True):
+        _until(lambda node=node, tap=tap: bool(tap.votes_for(_chain(node, story.parent))))  # type: ignore[misc]
     _until(lambda: len({_head(node)["root"] for node in nodes}) == 1)
-    for each, seen in zip(guarded, story.seen, strict=True):
+    story.bad = list(branch.blocks())
+    story.hashes = [payload(block)["block_hash"] for block in branch.blocks().values()]
+    for each, tap, seen in zip(guarded, taps, story.seen, strict=True):
+        seen.votes = tap.votes
         seen.head, head = _head(each.beacon)["root"], _slot(each.beacon)
         found = {slot: each.beacon.block(slot) for slot in range(1, head + 1)}
         seen.chain = {slot: block for slot, block in found.items() if block is not None}
@@ -177,10 +182,10 @@ def _wait_for_turn(proposer: Participant, nodes: Sequence[BeaconNode]) -> None:
     genesis = proposer.genesis
     for _, event in proposer.beacon.events("block", timeout=STEP_TIMEOUT):
         slot = int(event["slot"])
-        duties = proposer.beacon.get(f"/eth/v1/validator/duties/proposer/{(slot + 1) // SLOTS_PER_EPOCH}")
+        duties = proposer.beacon.get(f"/eth/v1/validator/duties/proposer/{(slot + 1) // RULES.slots_per_epoch}")
         turns = {int(each["slot"]): int(each["validator_index"]) for each in duties}
         index = turns.get(slot + 1, -1)  # it may not be told yet where an epoch begins
-        in_time = genesis.time + (slot + 0.5) * genesis.seconds_per_slot
+        in_time = genesis.time + (slot + 0.5) * RULES.seconds_per_slot
         while index in proposer.keys and time.time() < in_time:
             if all(_head(node)["root"] == event["block"] and not _optimistic(node) for node in nodes):
                 return
@@ -196,6 +201,26 @@ def _frozen(pid: int) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+class _Branch:
+    """The blocks from `root` on that a beacon node has had in its chain, above a slot."""
+
+    def __init__(self, node: BeaconNode, root: str, above: int) -> None:
+        self._node, self._root, self._above = node, root, above
+        self._seen: dict[str, Block] = {}
+
+    def blocks(self) -> dict[str, Block]:
+        """By root, the lowest first; it is looked at now."""
+        chain = _chain(self._node, self._above)
+        if self._root in chain:  # else it has left the branch
+            self._seen.update(chain)
+        return self._seen
+
+
+def _rebuilt(above: dict[str, Block], bad: str) -> bool:
+    """Whether a chain above the last good block stands without the bad one."""
+    return len(above) >= NEW_BLOCKS and bad not in above
 
 
 def _chain(node: BeaconNode, above: int) -> dict[str, Block]:

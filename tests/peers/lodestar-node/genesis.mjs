@@ -1,15 +1,15 @@
 // node genesis.mjs VALIDATORS GENESIS_TIME EXECUTION_HASH SECONDS_PER_SLOT FILE
 //
 // Writes the SSZ of a Capella genesis state with interop validators on an execution client's genesis block. Prints the
-// genesis validators' root.
+// genesis validators' root. The preset is that of LODESTAR_PRESET.
 import { writeFileSync } from "node:fs";
 import { createIChainForkConfig } from "@lodestar/config";
-import { minimalChainConfig } from "@lodestar/config/presets";
+import { chainConfig } from "@lodestar/config/default";
 import { nodeUtils } from "@lodestar/beacon-node";
 
 const [validators, genesisTime, executionHash, secondsPerSlot, file] = process.argv.slice(2);
 const config = createIChainForkConfig({
-  ...minimalChainConfig,
+  ...chainConfig,
   SECONDS_PER_SLOT: Number(secondsPerSlot),
   ALTAIR_FORK_EPOCH: 0,
   BELLATRIX_FORK_EPOCH: 0,
