@@ -19,6 +19,21 @@ Report = Callable[[Judged, Decision, tuple[Vote, ...]], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """What is known of a block while it is judged, or after. results: of the adapters, each with its vote in `cast`.
+
+    votes: what counts, the stateful executor's and earlier ones among them. ended: nobody is awaited any more.
+    """
+
+    block: BlockReference
+    request: ExecutionRequest
+    results: tuple[Result, ...]
+    cast: tuple[Vote, ...]
+    votes: tuple[Vote, ...]
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Jury:
     """Who judges. live: they count before the deadline. late: too slow for it; their INVALID opens a dispute."""
 
@@ -30,9 +45,9 @@ class Judgement:
     """The votes on one block, from the first request to the last answer.
 
     notify: hears VoteCast and VerdictReached. report: what the votes amount to, whenever that is another; told before
-    the VerdictReached, so that whoever hears of a verdict finds it stored. release: called once, when the verdict is
-    settled or overdue, or all is over: the next block may have the adapters. due: when the verdict is overdue,
-    received: when the payload came in, both in seconds of `clock`.
+    the VerdictReached, so that whoever hears of a verdict finds it stored. hear: told every vote before it counts.
+    release: called once, when the verdict is settled or overdue, or all is over: the next block may have the adapters.
+    due: when the verdict is overdue, received: when the payload came in, both in seconds of `clock`.
     """
 
     def __init__(
@@ -46,6 +61,7 @@ class Judgement:
         due: float,
         notify: Callable[[Event], None],
         report: Report,
+        hear: Callable[[Result, Vote], None],
         release: Callable[[], None],
         clock: Callable[[], float],
     ) -> None:
@@ -58,6 +74,7 @@ class Judgement:
         self._due = due
         self._notify = notify
         self._report = report
+        self._hear = hear
         self._release = release
         self._released = asyncio.Event()
         self._clock = clock
@@ -69,6 +86,11 @@ class Judgement:
     def votes(self) -> tuple[Vote, ...]:
         """Those cast so far."""
         return self._ballot.votes
+
+    def case(self, *, ended: bool = False) -> Case:
+        """What is known now."""
+        ballot = self._ballot
+        return Case(self.block, self._request, tuple(ballot.results), ballot.cast, ballot.votes, ended)
 
     async def run(self) -> None:
         """Asks everybody. When cancelled, those who have not answered are given up, and the votes so far are final."""
@@ -92,17 +114,16 @@ class Judgement:
     async def _ask(self, executors: Sequence[StatelessExecutor], *, late: bool) -> None:
         async for result in execute_on_all(executors, self._request):
             vote = self._ballot.add(result)
-            self._hear(result, vote, late=late)
+            self._hear(result, vote)
+            self._notify(VoteCast(self.block, result, vote, late=late or self._released.is_set()))
             self._settle()
-
-    def _hear(self, result: Result, vote: Vote, *, late: bool) -> None:
-        self._notify(VoteCast(self.block, result, vote, late=late or self._released.is_set()))
 
     def _settle(self, *, closed: bool = False) -> None:
         """Tells the decision if it is settled, and is another than the one told last."""
         decision = self._ballot.decision(closed=closed or self.outcome is not None)
+        weighing = self._late_names - self._ballot.quarantined
         against = ", ".join(
-            vote.adapter for vote in self.votes if vote.adapter in self._late_names and vote.kind is VoteKind.INVALID
+            vote.adapter for vote in self.votes if vote.adapter in weighing and vote.kind is VoteKind.INVALID
         )
         told = self.outcome is not None and self.outcome.verdict is decision.verdict
         if against != self._disputing or (decision.settled and not told):
@@ -119,7 +140,7 @@ class Judgement:
         turned = self._attested and decision.verdict is not Verdict.ATTEST
         self._attested = self._attested or decision.verdict is Verdict.ATTEST
         votes = self.votes
-        summary = summarize(self._ballot.policy, decision, votes)
+        summary = summarize(self._ballot.policy, decision, votes, self._ballot.quarantined)
         self._report(Judged(decision.verdict, summary, self._disputing, turned), decision, votes)
         seconds = self._clock() - self._received
         self._notify(VerdictReached(self.block, decision, votes, seconds, final=final, expired=expired))

@@ -1,0 +1,166 @@
+"""What is found out about a disputed block: where the sides part, and the evidence that is kept of it.
+
+The block's witness is secured first: retention, or going back from the block, may take it away at any time.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from verifier.domain.dispute import Dispute
+from verifier.domain.event import Alarm, Observer
+from verifier.domain.localization import Localization
+from verifier.domain.result import Result
+from verifier.domain.vote import Vote
+from verifier.errors import VerifierError
+from verifier.executors.stateless.base import ExecutionRequest
+from witness.errors import WitnessError
+from witness.file import map_witness_file
+from witness.model import BlockWitness
+
+from .judgement import Case
+
+SECURED = "witnesses"  # below the evidence directory: of blocks whose bundle is not written yet
+
+
+class Localizing(Protocol):
+    """Finds where sides part. `verifier.services.localizing.Localizer` does."""
+
+    async def localize(
+        self, request: ExecutionRequest, content: BlockWitness, results: Sequence[Result], votes: Sequence[Vote]
+    ) -> Localization:
+        """Where the sides part, as near as can be found. results: of the adapters. votes: the execution client's too.
+
+        Raises WitnessError.
+        """
+
+
+# Writes a bundle and returns its name: the dispute, where its sides part, the case. Blocks for the disk.
+BundleWriter = Callable[[Dispute, Localization | None, Case], str]
+
+
+class Analyst(Protocol):
+    """What `disputing.Disputes` asks for."""
+
+    async def secure(self, case: Case) -> None:
+        """Keeps the block's witness where nothing takes it away. May be called again."""
+
+    async def localize(self, case: Case) -> Localization | None:
+        """Where the sides part; None where that could not be looked for."""
+
+    async def keep(self, dispute: Dispute, localization: Localization | None, case: Case) -> str:
+        """Writes the evidence and returns its name, "" where it could not be written."""
+
+
+class Analyses:
+    """An Analyst. directory: of the evidence, made when it is needed. One block is localized at a time.
+
+    Alarms: evidence_not_kept, disagreement_not_localized.
+    """
+
+    def __init__(self, directory: Path, localizer: Localizing, write: BundleWriter, observer: Observer) -> None:
+        self._directory = directory
+        self._localizer = localizer
+        self._write = write
+        self._observer = observer
+        self._secured: dict[bytes, Path] = {}
+        self._alone = asyncio.Lock()
+
+    async def secure(self, case: Case) -> None:
+        """As Analyst.secure."""
+        if case.block.hash in self._secured:
+            return
+        target = self._directory / SECURED / case.request.witness.name
+        try:
+            await asyncio.to_thread(_copy, case.request.witness, target)
+        except OSError as error:
+            self._fail("evidence_not_kept", case, f"its witness: {error.strerror or error}")
+        else:
+            self._secured[case.block.hash] = target
+
+    async def localize(self, case: Case) -> Localization | None:
+        """As Analyst.localize."""
+        request = self._request(case)
+        try:
+            content = await asyncio.to_thread(map_witness_file, request.witness)
+            async with self._alone:
+                return await self._localizer.localize(request, content, case.results, case.given)
+        except (VerifierError, WitnessError, OSError) as error:
+            self._fail("disagreement_not_localized", case, str(error))
+            return None
+
+    async def keep(self, dispute: Dispute, localization: Localization | None, case: Case) -> str:
+        """As Analyst.keep. The secured witness is then in the bundle, and needed here until the dispute is over."""
+        try:
+            name = await asyncio.to_thread(self._write, dispute, localization, self._with_secured(case))
+        except (VerifierError, WitnessError, OSError) as error:
+            self._fail("evidence_not_kept", case, str(error))
+            return ""
+        if not dispute.open:
+            secured = self._secured.pop(case.block.hash, None)
+            if secured is not None:
+                secured.unlink(missing_ok=True)
+        return name
+
+    def _request(self, case: Case) -> ExecutionRequest:
+        secured = self._secured.get(case.block.hash)
+        return case.request if secured is None else replace(case.request, witness=secured)
+
+    def _with_secured(self, case: Case) -> Case:
+        return replace(case, request=self._request(case))
+
+    def _fail(self, alarm: str, case: Case, why: str) -> None:
+        text = f"block {case.block}: {' '.join(why.split())}"
+        if alarm == "evidence_not_kept":
+            self._observer.notify(Alarm("evidence_not_kept", text))
+        else:
+            self._observer.notify(Alarm("disagreement_not_localized", text))
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Makes a file appear at `target`, whole: a link where that is possible, else a copy. Raises OSError."""
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        try:
+            os.link(source, temporary)
+        except OSError:  # on another file system; or it is gone, and copying says so
+            shutil.copyfile(source, temporary)
+        temporary.replace(target)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+@dataclass
+class FakeAnalyst:
+    """An Analyst that finds what it is told. asked: (what, block hash) in their order. Waits for `opened` to localize."""
+
+    localization: Localization | None = None
+    name: str = "bundle"
+    asked: list[tuple[str, bytes]] = field(default_factory=list)
+    bundled: list[tuple[Dispute, Localization | None, Case]] = field(default_factory=list)
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def secure(self, case: Case) -> None:
+        """As Analyst.secure."""
+        self.asked.append(("secure", case.block.hash))
+
+    async def localize(self, case: Case) -> Localization | None:
+        """As Analyst.localize."""
+        self.asked.append(("localize", case.block.hash))
+        await self.opened.wait()
+        return self.localization
+
+    async def keep(self, dispute: Dispute, localization: Localization | None, case: Case) -> str:
+        """As Analyst.keep."""
+        self.asked.append(("keep", case.block.hash))
+        self.bundled.append((dispute, localization, case))
+        return self.name
