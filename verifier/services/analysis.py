@@ -79,7 +79,7 @@ class Analyses:
         try:
             await asyncio.to_thread(_copy, case.request.witness, target)
         except OSError as error:
-            self._fail("evidence_not_kept", case, f"its witness: {error.strerror or error}")
+            self._alarm("evidence_not_kept", case, f"its witness: {error.strerror or error}")
         else:
             self._secured[case.block.hash] = target
 
@@ -91,15 +91,15 @@ class Analyses:
             async with self._alone:
                 return await self._localizer.localize(request, content, case.results, case.given)
         except (VerifierError, WitnessError, OSError) as error:
-            self._fail("disagreement_not_localized", case, str(error))
+            self._alarm("disagreement_not_localized", case, str(error))
             return None
 
     async def keep(self, dispute: Dispute, localization: Localization | None, case: Case) -> str:
-        """As Analyst.keep. The secured witness is then in the bundle, and needed here until the dispute is over."""
+        """As Analyst.keep. The witness is then in the bundle, and is secured besides only while the dispute is open."""
         try:
             name = await asyncio.to_thread(self._write, dispute, localization, self._with_secured(case))
         except (VerifierError, WitnessError, OSError) as error:
-            self._fail("evidence_not_kept", case, str(error))
+            self._alarm("evidence_not_kept", case, str(error))
             return ""
         if not dispute.open:
             secured = self._secured.pop(case.block.hash, None)
@@ -114,12 +114,8 @@ class Analyses:
     def _with_secured(self, case: Case) -> Case:
         return replace(case, request=self._request(case))
 
-    def _fail(self, alarm: str, case: Case, why: str) -> None:
-        text = f"block {case.block}: {' '.join(why.split())}"
-        if alarm == "evidence_not_kept":
-            self._observer.notify(Alarm("evidence_not_kept", text))
-        else:
-            self._observer.notify(Alarm("disagreement_not_localized", text))
+    def _alarm(self, name: str, case: Case, why: str) -> None:
+        self._observer.notify(Alarm(name, f"block {case.block}: {' '.join(why.split())}"))
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -141,7 +137,7 @@ def _copy(source: Path, target: Path) -> None:
 
 @dataclass
 class FakeAnalyst:
-    """An Analyst that finds what it is told. asked: (what, block hash) in their order. Waits for `opened` to localize."""
+    """An Analyst that finds what it is told, once `opened` is set. asked: (what, block hash) in their order."""
 
     localization: Localization | None = None
     name: str = "bundle"

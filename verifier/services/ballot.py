@@ -19,8 +19,8 @@ class Ballot:
 
     content: of its witness file; only what voting needs of it is kept. withheld: why no result says anything about the
     block, "" if they do. own: the stateful executor's vote, which no adapter gives. earlier: what was said of the block
-    when it was judged before. An INVALID among it is its adapter's vote, unless that says VALID or INVALID again: asking
-    again loses none. quarantined: the adapters whose votes weigh nothing now.
+    before. An INVALID among it is its adapter's vote, unless that says VALID or INVALID again: asking again loses none.
+    quarantined: the adapters whose votes weigh nothing now.
     Raises WitnessFileError for a malformed poststate section in prestate mode.
     """
 
@@ -41,7 +41,7 @@ class Ballot:
         self.mode = mode
         self.results: list[Result] = []
         self.cast: tuple[Vote, ...] = ()  # one a result, in their order
-        self._own = () if own is None else (own,)
+        self.own = own
         self._earlier = {each.adapter: _standing(each) for each in earlier if each.kind is VoteKind.INVALID}
         self._withheld = withheld
         self._quarantined = quarantined
@@ -50,7 +50,7 @@ class Ballot:
     @property
     def votes(self) -> tuple[Vote, ...]:
         """What counts now: one vote an adapter, the stateful executor's first."""
-        given = (*self._own, *self.cast)
+        given = self.cast if self.own is None else (self.own, *self.cast)
         again = {vote.adapter for vote in given if vote.kind is not VoteKind.ABSTAIN}
         standing = {name: vote for name, vote in self._earlier.items() if name not in again}
         return (*(vote for vote in given if vote.adapter not in standing), *standing.values())

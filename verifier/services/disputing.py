@@ -7,10 +7,11 @@ on when the process ended is done at the next start, with the same outcome.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from verifier.domain.block import BlockReference
 from verifier.domain.dispute import (
@@ -100,7 +101,7 @@ class Disputes:
     async def __aenter__(self) -> Self:
         self.statements.announce()
         self._expire_statements()
-        self._begin(self._retreat.resume(), "rollbacks")
+        self._begin(self._retreat.resume, "rollbacks")
         for dispute in list(self._disputes.values()):
             self._take_up(dispute)
         for tracked in list(self._chain.blocks.values()):
@@ -134,6 +135,11 @@ class Disputes:
     def under_way(self) -> int:
         """Analyses and rollbacks that are not done."""
         return len(self._tasks)
+
+    @property
+    def unstored(self) -> int:
+        """Disputes that changed and are not stored yet."""
+        return len(self._unstored)
 
     def on(self, block_hash: bytes) -> Dispute | None:
         """The dispute over a block."""
@@ -175,7 +181,7 @@ class Disputes:
         if dispute is None:
             return
         if statement is not None:
-            self._feed(dispute, statement)
+            self._put(stated(dispute, statement, self._weighing(), self._clock()))
         elif vote.kind is VoteKind.ABSTAIN and dispute.open:
             self._put(fell_silent(dispute, vote.adapter, self._weighing(), self._clock()))
 
@@ -204,8 +210,7 @@ class Disputes:
         rule = self._weighing()
         spoke = {each.adapter for each in dispute.statements}
         for adapter in sorted(rule.adapters.keys() - spoke - dispute.silent):
-            if dispute.open:
-                dispute = fell_silent(dispute, adapter, rule, self._clock())
+            dispute = fell_silent(dispute, adapter, rule, self._clock())
         self._put(dispute)
         self._cases[case.block.hash] = case
         self._analyse(case.block.hash)
@@ -270,15 +275,8 @@ class Disputes:
         return None if block_hash in self._unstored else dispute.conclusion
 
     def _weighing(self) -> DisputeRule:
-        """The rule, without adapters in quarantine. What it takes stays the same."""
-        adapters = {name: lineage for name, lineage in self._rule.adapters.items() if name not in self.quarantined}
-        return replace(self._rule, adapters=adapters)
-
-    def _feed(self, dispute: Dispute, statement: Statement) -> None:
-        if dispute.open:
-            self._put(stated(dispute, statement, self._weighing(), self._clock()))
-        elif statement not in dispute.statements:
-            self._put(replace(dispute, statements=(*dispute.statements, statement)))
+        """The rule, in which adapters in quarantine weigh nothing."""
+        return replace(self._rule, quarantined=self.quarantined)
 
     def _put(self, dispute: Dispute) -> None:
         block_hash = dispute.block.hash
@@ -337,7 +335,7 @@ class Disputes:
                     self._chain.apply(block_hash, Concluded(valid=True, why=why))
             case Conclusion.INVALID:
                 if tracked is not None and tracked.status is not BlockStatus.INVALID:
-                    self._begin(self._go_back(dispute, why), f"rollback {dispute.id}")
+                    self._begin(partial(self._go_back, dispute, why), f"rollback {dispute.id}")
             case Conclusion.UNRESOLVED:
                 status = "not known any more" if tracked is None else tracked.status
                 text = f"block {dispute.block} stays {status}; it is for you to decide: {dispute.why}"
@@ -355,7 +353,7 @@ class Disputes:
         case, dispute = self._cases.get(block_hash), self._disputes[block_hash]
         if self._analyst is None or case is None or (dispute.open and not case.ended):
             return
-        self._begin(self._localize_and_keep(self._analyst, case.block), f"analysis {dispute.id}")
+        self._begin(partial(self._localize_and_keep, self._analyst, case.block), f"analysis {dispute.id}")
 
     async def _localize_and_keep(self, analyst: Analyst, block: BlockReference) -> None:
         async with self._analysing.setdefault(block.hash, asyncio.Lock()):
@@ -381,14 +379,14 @@ class Disputes:
         self._localizations.pop(block_hash, None)
         self._analysing.pop(block_hash, None)
 
-    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _begin(self, work: Callable[[], Awaitable[None]], name: str) -> None:
         task = asyncio.get_running_loop().create_task(self._guarded(work, name), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _guarded(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]], name: str) -> None:
         try:
-            await work
+            await work()
         except Exception as error:
             log.exception("%s failed", name)
             text = f"{name}: {type(error).__name__}: {' '.join(str(error).split())}"

@@ -15,22 +15,26 @@ from verifier.executors.stateless.pool import execute_on_all
 
 from .ballot import Ballot, summarize
 
-Report = Callable[[Judged, Decision, tuple[Vote, ...]], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """What is known of a block while it is judged, or after. results: of the adapters, each with its vote in `cast`.
 
-    votes: what counts, the stateful executor's and earlier ones among them. ended: nobody is awaited any more.
+    own: the stateful executor's vote. votes: what counts, earlier ones among it. ended: nobody is awaited any more.
     """
 
     block: BlockReference
     request: ExecutionRequest
     results: tuple[Result, ...]
     cast: tuple[Vote, ...]
+    own: Vote | None
     votes: tuple[Vote, ...]
     ended: bool = False
+
+    @property
+    def given(self) -> tuple[Vote, ...]:
+        """The votes that were cast this time."""
+        return self.cast if self.own is None else (*self.cast, self.own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,9 @@ class Jury:
 
     live: Sequence[StatelessExecutor]
     late: Sequence[StatelessExecutor] = ()
+
+
+Report = Callable[[Case, Judged, Decision], None]
 
 
 class Judgement:
@@ -90,7 +97,7 @@ class Judgement:
     def case(self, *, ended: bool = False) -> Case:
         """What is known now."""
         ballot = self._ballot
-        return Case(self.block, self._request, tuple(ballot.results), ballot.cast, ballot.votes, ended)
+        return Case(self.block, self._request, tuple(ballot.results), ballot.cast, ballot.own, ballot.votes, ended)
 
     async def run(self) -> None:
         """Asks everybody. When cancelled, those who have not answered are given up, and the votes so far are final."""
@@ -141,7 +148,7 @@ class Judgement:
         self._attested = self._attested or decision.verdict is Verdict.ATTEST
         votes = self.votes
         summary = summarize(self._ballot.policy, decision, votes, self._ballot.quarantined)
-        self._report(Judged(decision.verdict, summary, self._disputing, turned), decision, votes)
+        self._report(self.case(), Judged(decision.verdict, summary, self._disputing, turned), decision)
         seconds = self._clock() - self._received
         self._notify(VerdictReached(self.block, decision, votes, seconds, final=final, expired=expired))
         if not self._released.is_set():

@@ -13,11 +13,14 @@ from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
+from verifier.domain.block import BlockReference
+from verifier.domain.dispute import Conclusion
 from verifier.domain.event import Alarm, Event, Observer, VoteCast, WitnessFailed
 from verifier.domain.gate import GateMode
 from verifier.domain.quorum import Decision, QuorumPolicy, Verdict
-from verifier.domain.result import Mode
+from verifier.domain.result import Mode, Result
 from verifier.domain.standing import Standing, parent_of
+from verifier.domain.statement import Statement
 from verifier.domain.status import (
     BlockStatus,
     ExecutorAnswered,
@@ -41,7 +44,8 @@ from .backlog import Backlog, Payloads, Retries, Waiting
 from .ballot import Ballot, acceptance, contradiction, refusal
 from .catch_up import DEPTH, CatchUp, tracked_from
 from .chain import Chain
-from .judgement import Judgement, Jury
+from .disputing import Disputes
+from .judgement import Case, Judgement, Jury
 from .witness_supply import Supplied, WitnessSupply
 
 log = logging.getLogger(__name__)
@@ -97,7 +101,8 @@ class JudgingOptions:
 class Judge:
     """A PayloadJudge. An async context: what is under way is given up at its end.
 
-    prepare: see WitnessSupply. follow: told every payload (RLP) as it comes in. clock: seconds, monotonic.
+    disputes: hears every word on a block, and says what was said of it before. prepare: see WitnessSupply. follow: told
+    every payload (RLP) as it comes in. clock: seconds, monotonic.
     Raises UsageError if an adapter in `jury.live` is not in the policy, ChainConfigError.
     """
 
@@ -109,6 +114,7 @@ class Judge:
         jury: Jury,
         options: JudgingOptions,
         observer: Observer,
+        disputes: Disputes,
         *,
         prepare: Callable[[BlockWitness], BlockWitness] | None = None,
         follow: Callable[[bytes], None] = lambda _: None,
@@ -121,6 +127,7 @@ class Judge:
         self._jury = jury
         self._options = options
         self._observer = observer
+        self._disputes = disputes
         self._follow = follow
         self._clock = clock
         self._chain_id = parse_chain_config(options.chain_config).chain_id
@@ -135,6 +142,7 @@ class Judge:
         self._tasks: dict[bytes, asyncio.Task[None]] = {}  # in the order in which they were begun
         self._unreleased: set[bytes] = set()
         chain.demand = self.demand
+        disputes.rehear = self.rehear
 
     async def __aenter__(self) -> Self:
         return self
@@ -173,11 +181,15 @@ class Judge:
         """As PayloadJudge.executed."""
         encoded, received = self._payloads.take(header.hash)
         self._chain.receive(tracked_from(self._chain_id, header))
+        self._own_word(header, None if valid else detail)  # whether the block is judged or not
         answer = ExecutorAnswered(ExecutorStatus.VALID if valid else ExecutorStatus.INVALID, detail)
+        if not valid and self._disputes.conclusion(header.hash) is Conclusion.VALID:
+            return  # that was heard, and decided against it
         tracked = self._chain.apply(header.hash, answer)
         if tracked is None:
             return
         if not valid:
+            self._disputes.consider(tracked)
             if self._options.own and tracked.status is BlockStatus.INVALID:
                 self._add(tracked, encoded, received=received, refused=detail)
             return
@@ -222,6 +234,12 @@ class Judge:
             if self._chain.tracked(decisive) is None:
                 self._reach(decisive, block_hash)
 
+    def rehear(self, block_hash: bytes) -> None:
+        """Has a block judged whose dispute began in an earlier process."""
+        tracked = self._chain.tracked(block_hash)
+        if tracked is not None:
+            self._add(tracked)
+
     def _starts_epoch(self, timestamp: int) -> bool:
         return self._options.schedule is None or self._options.schedule.starts_epoch(timestamp)
 
@@ -265,7 +283,7 @@ class Judge:
     ) -> None:
         """Lets the block wait for its turn, unless it is decided, under way, or was held a short while ago."""
         block_hash, now = tracked.block.hash, self._clock()
-        decided = tracked.status not in OPEN and refused is None
+        decided = not self._disputes.worth_judging(tracked) and refused is None
         if decided or block_hash in self._tasks or not self._retries.due(block_hash, now):
             return
         came_in = self._payloads.came_in(block_hash)
@@ -333,15 +351,14 @@ class Judge:
     def _conclude(self, judgement: Judgement, waiting: Waiting) -> None:
         block_hash = judgement.block.hash
         self._compare_executors(judgement, waiting.refused)
+        self._disputes.ended(judgement.case(ended=True))
+        tracked = self._chain.tracked(block_hash)
         if waiting.refused is not None:
             self._retries.never(block_hash)
-            return
-        if judgement.outcome is None or judgement.outcome.verdict is not Verdict.HOLD:
-            self._retries.forget(block_hash)
-        elif any(vote.kind is VoteKind.INVALID for vote in judgement.votes):
-            self._retries.never(block_hash)
-        else:
+        elif tracked is not None and self._disputes.worth_judging(tracked):
             self._retries.held(block_hash, self._clock())
+        else:
+            self._retries.forget(block_hash)
 
     def _compare_executors(self, judgement: Judgement, refused: str | None) -> None:
         """Raises an alarm where those who execute with full state contradict each other, whatever the quorum says."""
@@ -355,6 +372,7 @@ class Judge:
                     f"block {block}: the execution client alone says INVALID ({refused}); VALID by {', '.join(valid)}"
                 )
                 self._observer.notify(Alarm("executor_alone_invalid", text))
+                self._disputes.open(block, text)
         elif self._options.own in invalid and tracked is not None and tracked.executor is ExecutorStatus.VALID:
             text = f"block {block}: the execution client says VALID, the embedded executor INVALID"
             self._observer.notify(Alarm("embedded_contradicts", f"{text} ({invalid[self._options.own]})"))
@@ -375,18 +393,22 @@ class Judge:
         tracked = self._chain.apply(block.hash, WitnessStored())
         parent = await self._parent(supplied.header)
         refused = waiting.refused
-        if tracked is None or (tracked.status not in OPEN and refused is None):
+        if tracked is None or (not self._disputes.worth_judging(tracked) and refused is None):
             return None
         own = None
         if tracked.executor is ExecutorStatus.VALID or refused is not None:
-            own = self._own_vote(supplied.header, refused)
+            own = self._own_word(supplied.header, refused)
+        if own is not None:
+            self._observer.notify(VoteCast(block, *own))
         ballot = Ballot(
             supplied.header,
             supplied.content,
             options.policy,
             options.mode,
             withheld=await self._doubt(supplied, parent.state_root),
-            own=own,
+            own=None if own is None else own[1],
+            earlier=self._earlier(block),
+            quarantined=lambda: self._disputes.quarantined,
         )
         request = ExecutionRequest(
             witness=supplied.path,
@@ -404,7 +426,8 @@ class Judge:
             received=waiting.received,
             due=waiting.received + options.deadline,
             notify=self._observer.notify if refused is None else self._notify_votes,
-            report=partial(self._report, block.hash),
+            report=self._report,
+            hear=partial(self._hear, block),
             release=partial(self._release, block.hash),
             clock=self._clock,
         )
@@ -438,16 +461,29 @@ class Judge:
         if isinstance(event, VoteCast):
             self._observer.notify(event)
 
-    def _own_vote(self, header: Header, refused: str | None) -> Vote | None:
+    def _own_word(self, header: Header, refused: str | None) -> tuple[Result, Vote] | None:
+        """What the execution client says of a block; None where its word is no vote."""
         name = self._options.executor
         lineage = self._options.policy.adapters.get(name)
         if lineage is None or self._mistaken:
             return None
         result = acceptance(header, name, lineage) if refused is None else refusal(refused, name, lineage)
         vote = cast_vote(header, result)
-        tracked = tracked_from(self._chain_id, header)
-        self._observer.notify(VoteCast(tracked.block, result, vote))
-        return vote
+        self._disputes.hear(tracked_from(self._chain_id, header).block, self._options.mode, result, vote)
+        return result, vote
 
-    def _report(self, block_hash: bytes, judged: Judged, decision: Decision, votes: tuple[Vote, ...]) -> None:
-        self._chain.apply(block_hash, judged, decision, votes)
+    def _earlier(self, block: BlockReference) -> list[Statement]:
+        """What was said of the block by those who may vote now. Raises LedgerError."""
+        asked = {*self._options.policy.adapters, *(each.name for each in self._jury.late)}
+        return [each for each in self._disputes.earlier(block) if each.adapter in asked]
+
+    def _hear(self, block: BlockReference, result: Result, vote: Vote) -> None:
+        if self._options.mode is Mode.PROOF:  # else what it is read as can still change
+            self._disputes.hear(block, Mode.PROOF, result, vote)
+
+    def _report(self, case: Case, judged: Judged, decision: Decision) -> None:
+        block_hash = case.block.hash
+        # What a dispute has ended is not for votes to change; they are recorded all the same.
+        event = judged if self._disputes.allows(block_hash, judged) else WitnessStored()
+        self._chain.apply(block_hash, event, decision, case.votes)
+        self._disputes.decided(case, decision)

@@ -166,8 +166,7 @@ class Statements:
         self._unstored.append(statement)
         self._soon()
         for each in own:
-            # On bare values the same result can be read otherwise when others' come: that is not the adapter's doing.
-            if contradicts(each, statement) and each.digest != statement.digest:
+            if contradicts(each, statement):
                 self._convict(Misbehaviour(each, statement))
                 break
         return True

@@ -8,8 +8,10 @@ from typing import Any
 
 from tests.verifier.services.builders import CONFIG, block_witness, computed_for, header_rlp
 from tests.verifier.services.observing import Recorder
+from verifier.domain.dispute import Dispute, DisputeRule, dispute_rule
 from verifier.domain.epoch import EpochSchedule
 from verifier.domain.event import (
+    Observer,
     StatusChanged,
     VerdictReached,
 )
@@ -21,10 +23,15 @@ from verifier.domain.status import BlockStatus, TrackedBlock
 from verifier.executors.stateful.source import FakeSource
 from verifier.executors.stateless.base import ExecutionRequest, FakeExecutor, StatelessExecutor
 from verifier.ledger.base import FakeLedger
+from verifier.ledger.dispute_ledger import FakeDisputeLedger
+from verifier.services.analysis import FakeAnalyst
 from verifier.services.catch_up import tracked_from
 from verifier.services.chain import Chain
+from verifier.services.disputing import Disputes
 from verifier.services.judgement import Jury
 from verifier.services.judging import Judge, JudgingOptions
+from verifier.services.retreat import FakeRetreat
+from verifier.services.statements import Statements
 from witness.file import map_witness_file
 from witness.header import decode_block_header, decode_header
 from witness.model import BlockWitness
@@ -32,6 +39,7 @@ from witness.store import WitnessStore
 
 HOLD_SECONDS = 60.0  # longer than any test: whoever waits so long was not woken
 LENGTH = 12
+RETRY_INTERVAL = 0.001  # seconds until a failed ledger is tried again
 
 
 def honest(request: ExecutionRequest) -> Outcome:
@@ -93,6 +101,37 @@ class Blocks:
 
 
 @dataclass
+class Court:
+    """What disputes are made of in a test. disputed: whether any is opened. wall: seconds since the epoch.
+
+    late: lineages that may state besides the policy's.
+    """
+
+    ledger: FakeDisputeLedger = field(default_factory=FakeDisputeLedger)
+    disputed: bool = True
+    rule: DisputeRule | None = None
+    analyst: FakeAnalyst = field(default_factory=FakeAnalyst)
+    wall: Clock = field(default_factory=Clock)
+
+    def disputes(self, chain: Chain, policy: QuorumPolicy, late: dict[str, str], observer: Observer) -> Disputes:
+        statements = Statements(
+            self.ledger, policy, observer, executor="node", clock=self.wall, retry_interval=RETRY_INTERVAL
+        )
+        return Disputes(
+            chain,
+            self.ledger,
+            statements,
+            self.rule or dispute_rule(policy, late),
+            observer,
+            FakeRetreat(chain),
+            self.analyst,
+            enabled=self.disputed,
+            clock=self.wall,
+            retry_interval=RETRY_INTERVAL,
+        )
+
+
+@dataclass
 class Setting:
     """A judge with everything around it."""
 
@@ -104,6 +143,8 @@ class Setting:
     source: FakeSource
     store: WitnessStore
     clock: Clock
+    disputes: Disputes
+    court: Court
 
     def payload(self, number: int, *, given: bool = False, valid: bool = True) -> None:
         content = self.blocks.content(number)
@@ -139,6 +180,18 @@ class Setting:
             while self.judge.under_way or self.judge.waiting:  # noqa: ASYNC110 - nothing tells when a task is gone
                 await asyncio.sleep(0)
 
+    async def settled(self) -> None:
+        """As `idle`, and nothing more follows from any dispute."""
+        await self.idle()
+        async with asyncio.timeout(HOLD_SECONDS):
+            while self.disputes.under_way or self.disputes.unstored:  # noqa: ASYNC110 - as in `idle`
+                await asyncio.sleep(0)
+
+    def dispute(self, number: int) -> Dispute:
+        """The dispute over a block, as it is kept."""
+        (found,) = (each for each in self.court.ledger.kept.values() if each.block.number == number)
+        return found
+
     def verdicts(self, number: int) -> list[Verdict]:
         wanted = self.blocks.hash(number)
         return [each.decision.verdict for each in self.recorder.of(VerdictReached) if each.block.hash == wanted]
@@ -166,9 +219,10 @@ def run(
     length: int = LENGTH,
     ledger: FakeLedger | None = None,
     anchored: bool = True,
+    court: Court | None = None,
     **options: Any,
 ) -> None:
-    """Runs a scenario above an anchored genesis."""
+    """Runs a scenario above an anchored genesis. court: None: statements are kept, and nothing is disputed."""
 
     async def run_scenario() -> None:
         blocks, recorder, clock = Blocks(length), Recorder(), Clock()
@@ -183,10 +237,12 @@ def run(
             **{"deadline": HOLD_SECONDS, **options},
         )
         source = blocks.source()
+        held = court or Court(disputed=False)
+        disputes = held.disputes(chain, made.policy, {each.name: each.lineage for each in late}, recorder)
         with WitnessStore(tmp_path / "store", sync=False) as store:
-            judge = Judge(chain, store, source, Jury(executors, late), made, recorder, clock=clock)
-            async with judge:
-                await scenario(Setting(blocks, chain, judge, kept, recorder, source, store, clock))
+            judge = Judge(chain, store, source, Jury(executors, late), made, recorder, disputes, clock=clock)
+            async with disputes, judge:
+                await scenario(Setting(blocks, chain, judge, kept, recorder, source, store, clock, disputes, held))
         chain.close()
         assert asyncio.all_tasks() == {asyncio.current_task()}
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.verifier.services.builders import CONFIG
 from tests.verifier.services.judging_setting import (
+    Court,
     Gated,
     Setting,
     honest,
@@ -31,6 +32,7 @@ from verifier.domain.standing import Standing
 from verifier.domain.status import BlockStatus, ExecutorStatus
 from verifier.domain.vote import VoteKind
 from verifier.executors.stateless.base import ExecutionRequest, FakeExecutor
+from verifier.ledger.base import FakeLedger
 from verifier.services import judging
 from verifier.services.catch_up import tracked_from
 
@@ -368,17 +370,47 @@ def test_held_blocks_are_judged_again_with_a_fresh_witness(tmp_path: Path) -> No
     run(scenario, tmp_path, live(sometimes, sometimes))
 
 
-def test_a_block_that_some_say_is_invalid_is_not_tried_until_it_is_attested(tmp_path: Path) -> None:
-    executors = live(lying, silent, silent)
+def test_a_block_that_some_say_is_invalid_is_judged_again_and_no_invalid_is_lost(tmp_path: Path) -> None:
+    """As many tries as there are: the one that says INVALID is asked again, and what it said once stands."""
+    working: list[bool] = []
+
+    def later(request: ExecutionRequest) -> Outcome:
+        return honest(request) if working else silent(request)
+
+    def once(request: ExecutionRequest) -> Outcome:
+        return silent(request) if working else lying(request)
+
+    executors = live(once, later, silent)
 
     async def scenario(setting: Setting) -> None:
         setting.payload(1)
         assert (await setting.final(1)).decision.verdict is Verdict.HOLD
         await setting.idle()
+        working.append(True)
         for _ in range(3):
             setting.clock.now += 10_000.0
             await setting.wait(1, 0.0)
-        assert setting.judge.under_way == 0
+            await setting.idle()
+            decision, votes, _ = setting.ledger.votes[setting.blocks.hash(1)][-1]
+            assert (decision.verdict, decision.invalid) == (Verdict.HOLD, frozenset({"revm"}))
+            (stands,) = (vote for vote in votes if vote.adapter == "revm")
+            assert stands.reason == "said before: differs: state_root"
 
     run(scenario, tmp_path, executors)
-    assert [len(each.requests) for each in executors if isinstance(each, FakeExecutor)] == [1, 1, 1]
+    assert [len(each.requests) for each in executors if isinstance(each, FakeExecutor)] == [4, 4, 4]
+
+
+def test_what_was_said_stands_over_a_restart(tmp_path: Path) -> None:
+    court, ledger = Court(disputed=False), FakeLedger()
+
+    async def before(setting: Setting) -> None:
+        setting.payload(1)
+        assert (await setting.final(1)).decision.invalid == frozenset({"revm"})
+
+    async def after(setting: Setting) -> None:
+        setting.payload(1)
+        verdict = await setting.final(1)
+        assert (verdict.decision.verdict, verdict.decision.invalid) == (Verdict.HOLD, frozenset({"revm"}))
+
+    run(before, tmp_path, live(lying, honest, silent), court=court, ledger=ledger)
+    run(after, tmp_path, live(silent, honest, silent), court=court, ledger=ledger)

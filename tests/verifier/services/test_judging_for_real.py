@@ -9,6 +9,7 @@ import pytest
 import rlp
 
 from tests.verifier.executors.stateful.chains import sample_blocks, sample_genesis
+from tests.verifier.services.judging_setting import Court
 from tests.verifier.services.observing import Recorder
 from verifier.app import configured_adapters
 from verifier.domain.event import VerdictReached
@@ -72,7 +73,9 @@ def run(scenarios: list[Scenario], directory: Path, contents: list[BlockWitness]
             chain.trust(tracked_from(chain_id, genesis), "the genesis block")
             source = FakeSource({each.hash: each for each in contents})
             options = JudgingOptions(policy, bytes(contents[0].chain_config), executor="node", deadline=HOLD_SECONDS)
-            async with Judge(chain, store, source, Jury(pool.executors), options, recorder) as judge:
+            disputes = Court().disputes(chain, policy, {}, recorder)
+            judge = Judge(chain, store, source, Jury(pool.executors), options, recorder, disputes)
+            async with disputes, judge:
                 await scenario(judge, chain, recorder)
             chain.close()
 

@@ -12,6 +12,7 @@ from tests.verifier.services.judging_setting import (
     HOLD_SECONDS,
     SCHEDULE,
     Blocks,
+    Court,
     Setting,
     embedded,
     honest,
@@ -196,7 +197,10 @@ def test_payloads_are_told_as_they_come(tmp_path: Path) -> None:
         options = JudgingOptions(policy_of(live(honest, honest)), CONFIG)
         chain = Chain(FakeLedger(), Recorder())
         with WitnessStore(tmp_path / "store", sync=False) as store:
-            judge = Judge(chain, store, blocks.source(), Jury(()), options, Recorder(), follow=followed.append)
+            disputes = Court().disputes(chain, options.policy, {}, Recorder())
+            judge = Judge(
+                chain, store, blocks.source(), Jury(()), options, Recorder(), disputes, follow=followed.append
+            )
             async with judge:
                 judge.receive(bytes(blocks.content(1).block), blocks.headers[1])
         chain.close()
