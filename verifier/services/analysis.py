@@ -135,15 +135,21 @@ def _copy(source: Path, target: Path) -> None:
             temporary.unlink()
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class FakeAnalyst:
-    """An Analyst that finds what it is told, once `opened` is set. asked: (what, block hash) in their order."""
+    """An Analyst that finds what it is told, while `opened` is set. asked: (what, block hash) in their order."""
 
     localization: Localization | None = None
     name: str = "bundle"
     asked: list[tuple[str, bytes]] = field(default_factory=list)
     bundled: list[tuple[Dispute, Localization | None, Case]] = field(default_factory=list)
-    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    opened: asyncio.Event = field(default_factory=_set)
 
     async def secure(self, case: Case) -> None:
         """As Analyst.secure."""

@@ -102,13 +102,11 @@ class Blocks:
 
 @dataclass
 class Court:
-    """What disputes are made of in a test. disputed: whether any is opened. wall: seconds since the epoch.
-
-    late: lineages that may state besides the policy's.
-    """
+    """What disputes are made of in a test. disputed: whether any is opened. kept: seconds. wall: since the epoch."""
 
     ledger: FakeDisputeLedger = field(default_factory=FakeDisputeLedger)
     disputed: bool = True
+    kept: float = float("inf")
     rule: DisputeRule | None = None
     analyst: FakeAnalyst = field(default_factory=FakeAnalyst)
     wall: Clock = field(default_factory=Clock)
@@ -126,6 +124,7 @@ class Court:
             FakeRetreat(chain),
             self.analyst,
             enabled=self.disputed,
+            kept=self.kept,
             clock=self.wall,
             retry_interval=RETRY_INTERVAL,
         )
