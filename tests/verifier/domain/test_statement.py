@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -77,7 +78,8 @@ def test_no_two_outcomes_share_a_digest(first: Outcome, second: Outcome) -> None
 def test_every_computed_field_counts(name: str) -> None:
     value = getattr(FULL, name)
     other = value + 1 if isinstance(value, int) else bytes([value[0] ^ 1]) + value[1:]
-    digests = {outcome_digest(replace(FULL, **{name: each})) for each in (value, other, None)}
+    changed: list[dict[str, Any]] = [{name: value}, {name: other}, {name: None}]
+    digests = {outcome_digest(replace(FULL, **each)) for each in changed}
     assert len(digests) == 3
 
 
