@@ -103,7 +103,8 @@ def single_words(draw: st.DrawFn) -> list[Happening]:
     names = draw(st.lists(st.sampled_from([*sorted(ADAPTERS), "stranger"]), unique=True))
     drawn: list[Happening] = []
     for name in names:
-        word: Happening = draw(st.sampled_from([said(name, VALID), said(name, INVALID), Silent(name)]))
+        possible: list[Happening] = [said(name, VALID), said(name, INVALID), Silent(name)]
+        word = draw(st.sampled_from(possible))
         drawn += [word] * draw(st.integers(1, 2))
     return drawn
 
