@@ -120,7 +120,8 @@ def dispute_rule(
 ) -> DisputeRule:
     """The rule of the quorum's adapters and the late ones (name → lineage), with defaults.
 
-    valid: n. invalid: n too. Either default goes up as far as it takes for valid + invalid to exceed the lineages.
+    valid, invalid: n, but more than half of all that may state, the late ones too, and together more than there are: a
+    dispute in which two are against two is a person's.
     Raises DisputeRuleError: numbers that cannot be, or an adapter that is in both with two lineages.
     """
     torn = sorted(name for name in late if policy.adapters.get(name, late[name]) != late[name])
@@ -128,10 +129,11 @@ def dispute_rule(
         raise DisputeRuleError(f"of two lineages: {', '.join(torn)}")
     adapters = {**policy.adapters, **late}
     m = len(set(adapters.values()))
+    most = max(policy.required, m // 2 + 1)
     if valid is None:
-        valid = policy.required if invalid is None else max(policy.required, m - invalid + 1)
+        valid = most if invalid is None else max(most, m - invalid + 1)
     if invalid is None:
-        invalid = max(policy.required, m - valid + 1)
+        invalid = max(most, m - valid + 1)
     return DisputeRule(adapters, valid, invalid, seconds)
 
 
@@ -235,7 +237,7 @@ def weigh(dispute: Dispute, rule: DisputeRule) -> Weights:
         kinds.setdefault(rule.adapters[name], set()).add(kind)
     spoken = {lineage: heard for lineage, heard in kinds.items() if lineage not in pending and len(heard) == 1}
     valid = frozenset(lineage for lineage, heard in spoken.items() if VoteKind.VALID in heard)
-    return Weights(valid, spoken.keys() - valid, pending, torn)
+    return Weights(valid, frozenset(spoken) - valid, pending, torn)
 
 
 def _concluded(dispute: Dispute, rule: DisputeRule, at: float) -> Dispute:
