@@ -9,8 +9,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from verifier.domain.block import BlockReference
 from verifier.domain.branch import dead_branch, last_standing_ancestor
@@ -27,6 +28,7 @@ from witness.errors import WitnessError
 
 from .chain import Chain
 
+T = TypeVar("T")
 STEPS = tuple(RollbackStep)
 # Seconds until a ledger that failed is tried again: as the chain does, since nothing gets by while it fails.
 LEDGER_RETRY = 1.0
@@ -134,7 +136,8 @@ class Rollbacks:
         tracked = self._chain.tracked(block_hash)
         if tracked is None:
             raise UnknownBlockError(f"block 0x{block_hash.hex()} is not known here: nothing to go back from")
-        rollback = await self._begun(block_hash)
+        close = partial(self._chain.apply, block_hash, Concluded(valid=False, why=why))
+        rollback = await self._begun(block_hash, close)
         if rollback is None:
             target = self._target(block_hash)
             rollback = Rollback(dispute_id, tracked.block, target, RollbackStep.DECIDED, self._clock(), note=why)
@@ -155,8 +158,8 @@ class Rollbacks:
             for each in unfinished:
                 await self._go_on(each)
 
-    async def _begun(self, block_hash: bytes) -> Rollback | None:
-        return next((each for each in await self._unfinished() if each.block.hash == block_hash), None)
+    async def _begun(self, block_hash: bytes, meanwhile: Callable[[], object] = lambda: None) -> Rollback | None:
+        return next((each for each in await self._unfinished(meanwhile) if each.block.hash == block_hash), None)
 
     async def _go_on(self, rollback: Rollback) -> Rollback:
         """It is marked, whatever step it has reached."""
@@ -200,10 +203,8 @@ class Rollbacks:
         return replace(rollback, target=found, step=RollbackStep.KEPT if begun else rollback.step)
 
     async def _mark(self, rollback: Rollback) -> None:
-        self._chain.apply(rollback.block.hash, Concluded(valid=False, why=rollback.note))
-        told = False
-        while self._chain.failure:  # INVALID is seen already, but not stored
-            told = self._stalled(rollback, self._chain.failure, told=told)
+        self._close(rollback)
+        while self._chain.failure:  # INVALID is seen already, but not stored; the chain has raised an alarm
             await self._pause(LEDGER_RETRY)
 
     async def _keep(self, rollback: Rollback) -> Rollback:
@@ -261,31 +262,26 @@ class Rollbacks:
         return reached
 
     async def _put(self, rollback: Rollback) -> None:
+        await self._insist(lambda: self._ledger.put_rollback(rollback), partial(self._close, rollback))
+
+    async def _unfinished(self, meanwhile: Callable[[], object] = lambda: None) -> list[Rollback]:
+        return list(await self._insist(self._ledger.rollbacks, meanwhile))
+
+    def _close(self, rollback: Rollback) -> None:
+        self._chain.apply(rollback.block.hash, Concluded(valid=False, why=rollback.note))
+
+    async def _insist(self, asking: Callable[[], T], meanwhile: Callable[[], object]) -> T:
+        """What the ledger answers, as soon as it does. meanwhile: what waits for no disk."""
         told = False
         while True:
             try:
-                self._ledger.put_rollback(rollback)
-                return
+                return asking()
             except LedgerError as error:
-                # What closes a block waits for no disk.
-                self._chain.apply(rollback.block.hash, Concluded(valid=False, why=rollback.note))
-                told = self._stalled(rollback, str(error), told=told)
+                meanwhile()
+                if not told:
+                    self._observer.notify(Alarm("rollback_stalled", f"a rollback waits for the ledger: {error}"))
+                told = True
                 await self._pause(LEDGER_RETRY)
-
-    async def _unfinished(self) -> list[Rollback]:
-        told = False
-        while True:
-            try:
-                return list(self._ledger.rollbacks())
-            except LedgerError as error:
-                told = self._stalled(None, str(error), told=told)
-                await self._pause(LEDGER_RETRY)
-
-    def _stalled(self, rollback: Rollback | None, why: str, *, told: bool) -> bool:
-        if not told:
-            which = "rollbacks wait" if rollback is None else f"the rollback from block {rollback.block} waits"
-            self._observer.notify(Alarm("rollback_stalled", f"{which} for the ledger: {why}"))
-        return True
 
 
 def _noted(rollback: Rollback, text: str) -> Rollback:
