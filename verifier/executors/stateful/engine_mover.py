@@ -40,9 +40,8 @@ class EngineMover:
         if header is None:
             return Moved("", f"it does not have block {target}")
         final = await self._rpc.header_at("finalized")
-        # On one chain, since nothing that is final for it is left: then only the numbers have to be looked at.
-        if final is not None and (final.number > target.number or await self._canonical(target.number) != target.hash):
-            return Moved("", f"block {final.number} is final for it, and block {target} is not above that on its chain")
+        if final is not None and final.number > target.number:
+            return Moved("", f"block {final.number} is final for it, and block {target} is not above that")
         refused = await self._update_forkchoice(header, final)
         if not await self._is_on(invalid):
             return Moved("forkchoice", await self._elsewhere(target))
