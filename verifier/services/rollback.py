@@ -91,7 +91,7 @@ class Rollbacks:
     """Carries rollbacks out, one after the other. For one event loop.
 
     store: the witnesses, those of a dead branch are set aside in the directory `evidence`. embedded: None where there
-    is no embedded executor. clock: seconds since the epoch. pause: waits some seconds.
+    is no embedded executor. clock: seconds since the epoch. `pause` waits some seconds.
 
     Alarms: rollback_stalled (the ledger fails: it is tried again for as long as it takes), rollback_without_target (it
     ends at MARKED), evidence_not_kept, embedded_executor_not_moved and execution_client_not_moved (it goes on).
@@ -108,8 +108,8 @@ class Rollbacks:
         clock: Callable[[], float] = time.time,
         *,
         evidence: Path,
-        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self.pause: Callable[[float], Awaitable[None]] = asyncio.sleep
         self._chain = chain
         self._ledger = ledger
         self._store = store
@@ -118,7 +118,6 @@ class Rollbacks:
         self._observer = observer
         self._clock = clock
         self._evidence = evidence
-        self._pause = pause
         self._turn = asyncio.Lock()
         self._ended: dict[bytes, Rollback] = {}
         self._actions: dict[RollbackStep, Callable[[Rollback], Awaitable[Rollback | None]]] = {
@@ -205,7 +204,7 @@ class Rollbacks:
     async def _mark(self, rollback: Rollback) -> None:
         self._close(rollback)
         while self._chain.failure:  # INVALID is seen already, but not stored; the chain has raised an alarm
-            await self._pause(LEDGER_RETRY)
+            await self.pause(LEDGER_RETRY)
 
     async def _keep(self, rollback: Rollback) -> Rollback:
         for each in self._dead(rollback):
@@ -235,7 +234,7 @@ class Rollbacks:
         why = ""
         for attempt in range(CLIENT_ATTEMPTS):
             if attempt:
-                await self._pause(CLIENT_RETRY)
+                await self.pause(CLIENT_RETRY)
             try:
                 moved = await self._mover.move(rollback.block, rollback.target)
             except ExecutorError as error:
@@ -281,7 +280,7 @@ class Rollbacks:
                 if not told:
                     self._observer.notify(Alarm("rollback_stalled", f"a rollback waits for the ledger: {error}"))
                 told = True
-                await self._pause(LEDGER_RETRY)
+                await self.pause(LEDGER_RETRY)
 
 
 def _noted(rollback: Rollback, text: str) -> Rollback:

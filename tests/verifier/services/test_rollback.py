@@ -139,8 +139,8 @@ class Process:
             self.recorder,
             lambda: 7.0,
             evidence=EVIDENCE,
-            pause=pause,
         )
+        self.rollbacks.pause = pause
 
     def run(self, block_hash: bytes) -> Rollback:
         return asyncio.run(self._closing(self.rollbacks.run("9-00000004", block_hash, WHY)))
