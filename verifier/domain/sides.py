@@ -26,6 +26,11 @@ class GroupedResults:
         """What they all say, as far as the one that tells most tells it."""
         return self.results[0].outcome
 
+    @property
+    def quickest(self) -> tuple[str, ...]:
+        """Its adapters, those first that have answered soonest; a client whose answer took no time comes last."""
+        return tuple(each.adapter for each in sorted(self.results, key=lambda each: each.elapsed_ms or float("inf")))
+
 
 def group_sides(results: Sequence[Result], votes: Sequence[Vote]) -> tuple[GroupedResults, ...]:
     """The sides of a disagreement, that of most lineages first; the order of results and votes does not matter.
@@ -40,7 +45,7 @@ def group_sides(results: Sequence[Result], votes: Sequence[Vote]) -> tuple[Group
     groups: list[list[Result]] = []
     for result in stated:
         for group in groups:
-            alike = all(_agree(result.outcome, other.outcome) for other in group)
+            alike = all(agree(result.outcome, other.outcome) for other in group)
             if alike and kinds[result.adapter] is kinds[group[0].adapter]:
                 group.append(result)
                 break
@@ -48,6 +53,21 @@ def group_sides(results: Sequence[Result], votes: Sequence[Vote]) -> tuple[Group
             groups.append([result])
     sides = [GroupedResults(_side(group, kinds[group[0].adapter]), tuple(group)) for group in groups]
     return tuple(sorted(sides, key=lambda each: (-len(each.side.lineages), each.side.adapters)))
+
+
+def agree(first: Outcome, second: Outcome) -> bool:
+    """Whether two outcomes have everything alike that both tell."""
+    if isinstance(first, BrokenRule) and isinstance(second, BrokenRule):
+        return first.rule == second.rule
+    if not isinstance(first, Computed) or not isinstance(second, Computed):
+        return False
+    for name in (*COMPARED_FIELDS, "post_state"):
+        values = getattr(first, name), getattr(second, name)
+        if None not in values and values[0] != values[1]:
+            return False
+    if not first.receipts or not second.receipts:
+        return True
+    return first_differing_transaction((first.receipts, second.receipts)) is None
 
 
 def field_differences(outcomes: Sequence[Outcome]) -> tuple[FieldDifference, ...]:
@@ -74,11 +94,6 @@ def first_differing_transaction(receipts: Sequence[Sequence[Receipt]]) -> int | 
         if any(_receipt(each) != _receipt(at[0]) for each in at[1:]):
             return index
     return None
-
-
-def comparable_receipts(receipts: Sequence[Sequence[Receipt]]) -> bool:
-    """Whether all sides tell receipts, so that equal ones say something."""
-    return all(receipts)
 
 
 def state_differences(states: Sequence[PostState | None]) -> tuple[StateDifference, ...]:
@@ -111,21 +126,6 @@ def _told(outcome: Outcome) -> int:
         return 0
     names = (*COMPARED_FIELDS, "post_state")
     return sum(getattr(outcome, name) is not None for name in names) + bool(outcome.receipts)
-
-
-def _agree(first: Outcome, second: Outcome) -> bool:
-    """Whether two outcomes have everything alike that both tell."""
-    if isinstance(first, BrokenRule) and isinstance(second, BrokenRule):
-        return first.rule == second.rule
-    if not isinstance(first, Computed) or not isinstance(second, Computed):
-        return False
-    for name in (*COMPARED_FIELDS, "post_state"):
-        values = getattr(first, name), getattr(second, name)
-        if None not in values and values[0] != values[1]:
-            return False
-    if not first.receipts or not second.receipts:
-        return True
-    return first_differing_transaction((first.receipts, second.receipts)) is None
 
 
 def _receipt(receipt: Receipt | None) -> tuple[object, ...]:
