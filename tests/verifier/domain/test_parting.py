@@ -16,8 +16,8 @@ def parted(changed: list[TraceItem], lengths: tuple[int, ...] = (3, 5)) -> Diver
     return divergence(right=Script(block(*lengths)), wrong=Script(changed))
 
 
-def with_step(index: int, lengths: tuple[int, ...] = (3, 5), **change: object) -> list[TraceItem]:
-    items = block(*lengths)
+def with_step(index: int, **change: object) -> list[TraceItem]:
+    items = block(3, 5)
     step = items[index]
     assert isinstance(step, Step)
     items[index] = replace(step, **change)  # type: ignore[arg-type]
@@ -41,7 +41,9 @@ def test_the_instruction_before_the_changed_step_is_the_cause(step: int, name: s
 def test_a_transaction_that_ends_early() -> None:
     items = block(3, 5)
     del items[9:11]
-    items[-1] = replace(items[-1], steps=3)  # type: ignore[call-overload, type-var]
+    end = items[-1]
+    assert isinstance(end, TransactionEnd)
+    items[-1] = replace(end, steps=3)
     found = parted(items)
     assert (place_of(found), transaction_of(found)) == (Place.STEP, 1)
     instruction = instruction_of(found)
