@@ -48,7 +48,7 @@ def hexadecimal(value: bytes) -> str:
 
 
 def receipt(index: int, **changes: object) -> dict[str, Any]:
-    document = {
+    document: dict[str, Any] = {
         "transactionHash": hexadecimal(HASHES[index]),
         "cumulativeGasUsed": hex(21_000 * (index + 1)),
         "status": "0x1" if index != 1 else "0x0",
@@ -231,7 +231,7 @@ def test_a_client_that_hangs() -> None:
         async def never(*_: object, **__: object) -> None:
             await asyncio.Event().wait()
 
-        client.call = never  # type: ignore[method-assign, assignment]
+        client.call = never  # type: ignore[method-assign]
         return await RpcTracer(client, "node", "geth").execute(hanging)
 
     outcome = against(answers(), scenario).outcome
