@@ -23,21 +23,21 @@ from verifier.domain.result import Computed, Mode, Receipt, Result
 from verifier.domain.trace import Step
 from verifier.domain.vote import Vote, VoteKind, cast_vote
 from verifier.executors.stateful.embedded.signing import DYNAMIC_FEE, Call
-from verifier.executors.stateful.engine_api import ExecutionClient, ExecutionClientSource, find_chain_config
+from verifier.executors.stateful.engine_api import ExecutionClient, ExecutionClientSource
 from verifier.executors.stateful.rpc_tracer import RpcTracer
 from verifier.executors.stateless.base import ExecutionRequest, StatelessExecutor
 from verifier.executors.stateless.tracer import Tracer
 from verifier.services.localizing import Localizer
 from verifier.services.recording import RecordOptions, record
 from verifier.services.tracing import BlockTrace, TraceOptions, compare_traces
-from witness.chain_config import parse_chain_config
+from witness.chain_config import encode_chain_config, parse_chain_config
 from witness.file import check_binding, map_witness_file, parent_state_root, write_witness_file
 
 HONEST, LIAR = "geth", "revm"
 DEADLINE = 60.0  # seconds a request, on two busy cores
 BUSY_BLOCK = 30  # of the bundled chain: Osaka, with storage, creations and calls
 TRANSACTION, STEP = 2, 5  # that the liar lies about
-GENESIS_TIME = 1_700_000_000
+GENESIS = private_genesis("osaka", 1_700_000_000)
 NODE = "node"
 
 
@@ -184,18 +184,13 @@ class MutatedChain:
     """A chain whose execution client computes EXP wrongly, over all that it is asked by."""
 
     def __init__(self, node: GethNode, session: aiohttp.ClientSession, directory: Path) -> None:
-        self._engine = JsonRpc(session, node.engine_url, node.secret)
         self._rpc = JsonRpc(session, node.rpc_url)
         self._client = ExecutionClient(node.rpc_url, session)
         self._directory = directory
-        self._config = b""
+        self._config = encode_chain_config(GENESIS["config"])
         self.tracer = RpcTracer(self._client, NODE, NODE)
-        self.driver: ConsensusDriver
-
-    async def attach(self) -> None:
-        self._config = await find_chain_config(self._client)
-        self.driver = ConsensusDriver(self._engine, parse_chain_config(self._config))
-        await self.driver.attach()
+        engine = JsonRpc(session, node.engine_url, node.secret)
+        self.driver = ConsensusDriver(engine, parse_chain_config(self._config))
 
     async def build(self, transactions: Sequence[bytes]) -> Built:
         """The next block, after the pool was given transactions."""
@@ -213,8 +208,7 @@ class MutatedChain:
 
 @pytest.fixture(scope="module")
 def mutated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GethNode]:
-    genesis = private_genesis("osaka", GENESIS_TIME)
-    with GethNode(mutated_geth(WRONG_POWER), tmp_path_factory.mktemp("mutated"), genesis) as node:
+    with GethNode(mutated_geth(WRONG_POWER), tmp_path_factory.mktemp("mutated"), GENESIS) as node:
         yield node
 
 
@@ -235,7 +229,7 @@ def test_the_execution_clients_own_bug_is_named(both: RunningAdapters, mutated: 
         traffic = Traffic("osaka")
         async with aiohttp.ClientSession() as session:
             chain = MutatedChain(mutated, session, tmp_path)
-            await chain.attach()
+            await chain.driver.attach()
             for number in range(1, traffic.period + 1):
                 block = await chain.build(traffic.transactions(number))
                 assert (await chain.driver.submit(block))["status"] == "VALID"
