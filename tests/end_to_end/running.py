@@ -15,6 +15,7 @@ from verifier.domain.quorum import quorum_policy
 from verifier.executors.stateless.base import StatelessExecutor
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool
+from verifier.executors.stateless.tracer import Tracer
 from verifier.services.replay import BlockReport, ReplayOptions, judge
 from verifier.services.tracing import BlockTrace, TraceOptions, compare_traces
 from witness.file import map_witness_file, write_witness_file
@@ -75,6 +76,10 @@ class RunningAdapters:
     def executors(self, names: Sequence[str] = ()) -> list[StatelessExecutor]:
         """The named adapters, or all."""
         return [each for each in self._pool.executors if not names or each.name in names]
+
+    def tracers(self, names: Sequence[str] = ()) -> list[Tracer]:
+        """The named adapters, or all, as those who trace."""
+        return [each for each in self._pool.tracers if not names or each.name in names]
 
     def trace_file(self, path: Path) -> tuple[list[TransactionTrace], BlockTrace]:
         """Compares all adapters' traces of one witness file."""

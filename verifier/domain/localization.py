@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from .block import BlockReference
 from .divergence import Divergence
+from .instruction import Instruction
 from .vote import VoteKind
 
 
@@ -21,7 +22,7 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Adapters that say the same. digest: 32 bytes, `outcome_digest`; kind: what their vote was."""
+    """Adapters that say the same. digest: 32 bytes, `outcome_digest` of what most is known of; kind: their vote's."""
 
     adapters: tuple[str, ...]
     lineages: tuple[str, ...]
@@ -31,7 +32,10 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class FieldDifference:
-    """A computed field that the sides do not all have alike. values: one a side, in their order; None: not computed."""
+    """A computed field that the sides do not all have alike. values: one a side, in their order; None: not computed.
+
+    field: of the header, or "rule": the broken one.
+    """
 
     field: str
     values: tuple[str | None, ...]
@@ -41,7 +45,7 @@ class FieldDifference:
 class StateDifference:
     """A value of the post-state in which the sides differ. what: "nonce", "balance", "code_hash", "slot 0x…", "exists".
 
-    address: 20 bytes. values: as FieldDifference.
+    address: 20 bytes. values: as FieldDifference; None: that side has no such change, or was not looked at.
     """
 
     address: bytes
@@ -54,9 +58,9 @@ class Localization:
     """What is known of a disagreement. sides: the largest first.
 
     transaction: index of the first one that differs, None where none does or nobody can tell; transaction_hash: its
-    hash, 32 bytes, b"" if None. divergence: of one adapter a side, where traces part. text: one line for people, with
-    field, transaction and opcode as far as they are known. seconds: what finding it took. notes: what could not be
-    looked at, and why.
+    hash, 32 bytes, b"" if None or unknown. divergence: of one adapter a side, where traces part; instruction: the one
+    that does not do the same in all, the last before they part. text: one line for people, with field, transaction and
+    opcode as far as they are known. seconds: what finding it took. notes: what could not be looked at, and why.
     """
 
     block: BlockReference
@@ -67,6 +71,7 @@ class Localization:
     transaction: int | None = None
     transaction_hash: bytes = b""
     divergence: Divergence | None = None
+    instruction: Instruction | None = None
     state: tuple[StateDifference, ...] = ()
     seconds: float = 0.0
     notes: tuple[str, ...] = ()

@@ -23,8 +23,9 @@ class TransactionStart:
 class Step:
     """One instruction before it executes. Two steps are equal if what is compared of them is.
 
-    depth: 1 in the outermost call. account: 20 bytes, whose storage the code uses. pc: bytes from the code's start.
-    op: the byte there. gas: left before the instruction. stack: 32 bytes a word, the bottom first.
+    depth: 1 in the outermost call. account: 20 bytes, whose storage the code uses; b"" where the client does not tell,
+    then equal to any. pc: bytes from the code's start. op: the byte there. gas: left before the instruction. stack: 32
+    bytes a word, the bottom first.
     gas_cost (gas), memory_size (bytes), error: as the client says, 0 and "" where it does not; never compared.
     """
 

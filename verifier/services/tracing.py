@@ -91,7 +91,20 @@ async def compare_traces(
     WitnessError.
     """
     request, notes = trace_request(path, content, options)
-    fork = parse_chain_config(options.chain_config or content.chain_config).fork_at(check_binding(content))
+    async with aclosing(compare_requested(tracers, request, content, options, notes)) as traces:
+        async for each in traces:
+            yield each
+
+
+async def compare_requested(
+    tracers: Sequence[Tracer],
+    request: ExecutionRequest,
+    content: BlockWitness,
+    options: TraceOptions,
+    notes: tuple[str, ...] = (),
+) -> AsyncGenerator[TransactionTrace | BlockTrace, None]:
+    """As compare_traces, with a request that is made already; of the options only first, count and context count."""
+    fork = parse_chain_config(request.chain_config or content.chain_config).fork_at(check_binding(content))
     comparison = TraceComparison([tracer.name for tracer in tracers], options.context)
     streams = {tracer.name: tracer.trace(request, options.first, options.count) for tracer in tracers}
     results: list[Result] = []

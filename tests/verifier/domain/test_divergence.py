@@ -232,3 +232,23 @@ def test_one_alone_is_compared_with_nobody() -> None:
     comparison, completed = compare({"a": Script(block(2, 1))})
     assert comparison.divergence is None
     assert len(completed) == 2
+
+
+@given(LENGTHS.filter(any), st.data())
+def test_an_account_that_is_not_told_is_equal_to_any(lengths: list[int], data: st.DataObject) -> None:
+    """Whoever tells it is shown before a divergence, and the divergence is still found."""
+    items = block(*lengths)
+    untold: list[TraceItem] = [replace(each, account=b"") if isinstance(each, Step) else each for each in items]
+    order = data.draw(st.permutations(["told", "untold"]))
+    scripts = {name: Script(items if name == "told" else untold) for name in order}
+    comparison, completed = compare(scripts)
+    assert comparison.divergence is None
+    assert [each.steps for each in completed] == lengths
+    places = [at for at, each in enumerate(items) if isinstance(each, Step)]
+    at = data.draw(st.sampled_from(places))
+    step = untold[at]
+    assert isinstance(step, Step)
+    untold[at] = replace(step, gas=7)
+    found = divergence(**scripts)
+    assert found.fields == ("gas",)
+    assert all(each.account for each in found.before)

@@ -7,7 +7,7 @@ admin, which clients serve elsewhere: geth has none but eth and engine on its au
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, TypeVar
 
 import aiohttp
@@ -35,6 +35,7 @@ LOOKUP_TIMEOUT = 5.0  # seconds for what a client only looks up; the Engine API 
 # of megabytes of hexadecimal.
 WITNESS_TIMEOUT = 30.0
 LARGEST_ANSWER = 1 << 28  # bytes; ten times the largest witness seen on mainnet, in hexadecimal
+STREAM_PART = 1 << 16  # bytes at once of an answer that is read as it comes: a few milliseconds to take apart
 METHOD_NOT_FOUND, INVALID_PARAMS = -32601, -32602  # JSON-RPC 2.0, section 5.1
 UNKNOWN_BLOCK = -39001  # execution-apis, eth_getBlockByNumber
 FORMAT = "debug_executionWitness"
@@ -86,6 +87,26 @@ class ExecutionClient:
         if "result" not in document:
             raise ExecutionClientError(f"{method}: the answer has neither result nor error")
         return document["result"]
+
+    async def stream(self, method: str, *params: object) -> AsyncGenerator[bytes, None]:
+        """The JSON-RPC answer to one call as it comes, however long: what is not read yet waits at the client.
+
+        Not limited in time. Raises ExecutionClientError; an error that the client answers is in the bytes.
+        """
+        request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        headers = {"Content-Type": "application/json", **self._authorize()}
+        timeout = aiohttp.ClientTimeout(total=None)
+        try:
+            async with self._session.post(
+                self._url, data=request.encode(), headers=headers, allow_redirects=False, timeout=timeout
+            ) as response:
+                if response.status in (401, 403):
+                    raise ExecutionClientError(f"the execution client refuses the request: HTTP {response.status}")
+                async for part in response.content.iter_chunked(STREAM_PART):
+                    yield part
+        except (aiohttp.ClientError, OSError) as error:
+            why = " ".join(str(error).split()) or type(error).__name__
+            raise ExecutionClientError(f"{method}: the execution client cannot be reached: {why}") from None
 
     async def _post(self, request: bytes) -> bytes:
         headers = {"Content-Type": "application/json", **self._authorize()}
