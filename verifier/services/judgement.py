@@ -136,12 +136,14 @@ class Judgement:
         if against != self._disputing or (decision.settled and not told):
             self._disputing = against
             self._tell(decision)
+        elif self.outcome is not None and decision.disagreement > self.outcome.disagreement:
+            self._tell(decision, quiet=True)  # the verdict is the same, but from now on it is disputed
 
     def _overdue(self) -> None:
         if self.outcome is None:
             self._tell(self._ballot.decision(closed=True), expired=True)
 
-    def _tell(self, decision: Decision, *, final: bool = False, expired: bool = False) -> None:
+    def _tell(self, decision: Decision, *, final: bool = False, expired: bool = False, quiet: bool = False) -> None:
         self.outcome = decision
         # A second adapter of a lineage, or in prestate mode a better comparison, can take back what made the quorum.
         turned = self._attested and decision.verdict is not Verdict.ATTEST
@@ -150,6 +152,8 @@ class Judgement:
         summary = summarize(self._ballot.policy, decision, votes, self._ballot.quarantined)
         self._report(self.case(), Judged(decision.verdict, summary, self._disputing, turned), decision)
         seconds = self._clock() - self._received
+        if quiet:
+            return
         self._notify(VerdictReached(self.block, decision, votes, seconds, final=final, expired=expired))
         if not self._released.is_set():
             self._released.set()
