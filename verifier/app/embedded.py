@@ -14,6 +14,7 @@ from verifier.services.conformance.loaders.genesis import load_genesis
 from witness.model import BlockWitness
 
 from .identity import ChainIdentity
+from .voters import may_follow
 
 
 class NoSink:
@@ -28,8 +29,9 @@ def make_follower(values: Configuration, rpc: ExecutionClient, chain_config: byt
 
     Raises InputError for a genesis document that cannot be read.
     """
-    if values.execution.witness not in (WitnessSource.AUTO, WitnessSource.EMBEDDED) or values.chain.genesis is None:
+    if not may_follow(values):
         return None
+    assert values.chain.genesis is not None
     genesis = load_genesis(values.chain.genesis)
     prestate = values.mode.execution is Mode.PRESTATE
     opening = partial(open_executor, values.storage.embedded, genesis, sections=prestate)

@@ -29,11 +29,13 @@ from verifier.ledger.sqlite import SqliteLedger
 from verifier.services.anchoring import CheckpointError, establish_anchor
 from verifier.services.chain import Chain
 from verifier.services.derivation import with_sections
+from verifier.services.disputing import Disputes
 from verifier.services.judgement import Jury
 from verifier.services.judging import Judge, JudgingOptions
 from witness.model import BlockWitness
 from witness.store import Retention, WitnessStore
 
+from .disputes import Parts, make_disputes
 from .embedded import make_follower, start_follower
 from .execution import Execution, block_source, open_execution
 from .identity import ChainIdentity, identify_chain
@@ -122,7 +124,12 @@ class Sidecar:
         self._watching.restore(chain.blocks.values())
         await self._anchor(chain, execution, identity)
         self._readiness.anchored = lambda: any(each.anchor for each in chain.blocks.values())
-        judge = await stack.enter_async_context(self._judge(chain, store, pool, execution, identity, follower))
+        executors = [self._decorate(each) for each in pool.executors]
+        parts = Parts(self._voters, chain, ledger, store, pool, executors, follower, execution, identity)
+        disputes = make_disputes(self._effective, parts, observers)
+        judge = self._judge(parts, disputes)
+        await stack.enter_async_context(disputes)  # it has what was left open judged once more
+        await stack.enter_async_context(judge)
         self._watching.metrics.watch_waiting(lambda: judge.waiting, lambda: judge.held)
         engine = await self._serve_engine(execution, judge, chain, identity)
         beacon = await self._serve_beacon(chain)
@@ -151,20 +158,11 @@ class Sidecar:
             self._readiness.embedded = NAME if self._voters.embedded else ""
         return follower
 
-    def _judge(
-        self,
-        chain: Chain,
-        store: WitnessStore,
-        pool: AdapterPool,
-        execution: Execution,
-        identity: ChainIdentity,
-        follower: Follower | None,
-    ) -> Judge:
-        values = self._values
+    def _judge(self, parts: Parts, disputes: Disputes) -> Judge:
+        values, execution, identity, follower = self._values, parts.execution, parts.identity, parts.follower
         live = {each.name for each in self._voters.live}
-        executors = [self._decorate(each) for each in pool.executors]
-        counting = [each for each in executors if each.name in live]
-        late = [each for each in executors if each.name not in live]
+        counting = [each for each in parts.executors if each.name in live]
+        late = [each for each in parts.executors if each.name not in live]
         if follower is not None:
             voter = EmbeddedVoter(follower, always=self._voters.embedded)
             if self._voters.embedded:
@@ -185,12 +183,13 @@ class Sidecar:
         prepare = _with_sections if values.mode.execution is Mode.PRESTATE else None
         source = block_source(values.execution, execution.rpc, identity.chain_config, follower)
         return Judge(
-            chain,
-            store,
+            parts.chain,
+            parts.store,
             source,
             jury,
             options,
             self._watching.observers,
+            disputes,
             prepare=prepare,
             follow=(lambda _: None) if follower is None else follower.follow,
         )

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifier.configuration.reading import EffectiveConfiguration
-from verifier.configuration.sections import WitnessSource
+from verifier.configuration.sections import Configuration, WitnessSource
+from verifier.domain.dispute import DisputeRule, DisputeRuleError, dispute_rule
 from verifier.domain.quorum import QuorumPolicy, QuorumPolicyError, quorum_policy
 from verifier.errors import AdapterError, InputError, UsageError
 from verifier.executors.stateful.follower import LINEAGE, NAME
@@ -21,7 +22,7 @@ Adapter = Manifest | AnyRemote
 
 @dataclass(frozen=True, slots=True)
 class Voters:
-    """live: in m with the execution client's lineage. late: outside it. policy: n of m.
+    """live: in m with the execution client's lineage. late: outside it. policy: n of m. rule: what ends a dispute.
 
     embedded: whether the embedded executor is live too. As a fallback for witnesses it executes too seldom to count.
     """
@@ -29,6 +30,7 @@ class Voters:
     live: tuple[Adapter, ...]
     late: tuple[Adapter, ...]
     policy: QuorumPolicy
+    rule: DisputeRule
     embedded: bool = False
 
     @property
@@ -71,7 +73,25 @@ def find_voters(effective: EffectiveConfiguration) -> Voters:
     if policy.required < LEAST_REQUIRED:
         reason = "the execution client's own word would be enough; at least one other lineage has to agree"
         raise effective.refuse("quorum", "required", f"{policy.required}: {reason}")
-    return Voters(tuple(live), tuple(late), policy, embedded)
+    return Voters(tuple(live), tuple(late), policy, _rule(effective, policy, late), embedded)
+
+
+def _rule(effective: EffectiveConfiguration, policy: QuorumPolicy, late: Sequence[Adapter]) -> DisputeRule:
+    """All who are asked may state. Raises ConfigurationError."""
+    values, section = effective.values, effective.values.disputes
+    lineages = {each.name: each.lineage for each in late}
+    if NAME not in policy.adapters and may_follow(values):
+        lineages[NAME] = LINEAGE  # once it executes, its INVALID counts as a late one's
+    try:
+        return dispute_rule(policy, lineages, section.valid, section.invalid, section.deadline_seconds)
+    except DisputeRuleError as error:
+        key = "valid" if section.valid is not None else "invalid"
+        raise effective.refuse("disputes", key, str(error)) from None
+
+
+def may_follow(values: Configuration) -> bool:
+    """Whether the embedded executor has a use, so that it may be opened."""
+    return values.execution.witness in (WitnessSource.AUTO, WitnessSource.EMBEDDED) and values.chain.genesis is not None
 
 
 def _known(effective: EffectiveConfiguration) -> dict[str, Adapter]:

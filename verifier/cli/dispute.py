@@ -116,8 +116,9 @@ def _report(config: Path | None, path: Path | None, name: str, directory: Path |
 
 def evidence_directory(config: Path | None, path: Path | None) -> Path:
     """Where a sidecar with this configuration, or this ledger, keeps its evidence bundles."""
-    ledger = path or effective(config, {}).values.storage.ledger
-    return ledger.parent / EVIDENCE_DIRECTORY
+    if path is not None and config is None:
+        return path.parent / EVIDENCE_DIRECTORY
+    return effective(config, {}).values.disputes.evidence
 
 
 def _write_page(path: Path, content: str) -> None:

@@ -17,6 +17,7 @@ def contradictions(values: Configuration) -> Iterator[Contradiction]:
     yield from _gates(values)
     yield from _addresses(values)
     yield from _adapters(values)
+    yield from _disputes(values)
     yield from _chain(values)
     yield from _storage(values)
 
@@ -89,6 +90,23 @@ def _adapters(values: Configuration) -> Iterator[Contradiction]:
             yield "quorum", section_name, "is 0: nobody would have to say so"
     if values.execution.name in (*adapters.live, *adapters.late):
         yield "execution", "name", f"{values.execution.name} is an adapter's name too"
+
+
+def _disputes(values: Configuration) -> Iterator[Contradiction]:
+    disputes, storage = values.disputes, values.storage
+    for name in ("valid", "invalid"):
+        if getattr(disputes, name) == 0:
+            yield "disputes", name, "is 0: nobody would have to say so"
+    if disputes.deadline_seconds <= values.adapters.deadline_seconds:
+        yield (
+            "disputes",
+            "deadline_seconds",
+            f"{disputes.deadline_seconds:g} s is not above the adapters' {values.adapters.deadline_seconds:g} s",
+        )
+    if disputes.statements_hours == 0:
+        yield "disputes", "statements_hours", "is 0: no adapter could be held to its word"
+    if disputes.evidence in (storage.witnesses, storage.archive, storage.embedded):
+        yield "disputes", "evidence", "is another store's directory, whose files are removed"
 
 
 def _chain(values: Configuration) -> Iterator[Contradiction]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from verifier.domain.dispute import DISPUTE_SECONDS
 from verifier.domain.gate import GateMode, HoldAnswer
 from verifier.domain.result import Mode
 
@@ -127,6 +128,19 @@ class QuorumSection:
 
 
 @dataclass(frozen=True, slots=True)
+class DisputesSection:
+    """What happens where clients contradict one another. Statements are kept in any case."""
+
+    enabled: bool = key(SWITCH, True, "whether disputes are opened, and end without a person where enough say the same")
+    valid: int | None = key(optional(COUNT), None, "lineages, late ones too, that conclude VALID (default: n, or more)")
+    invalid: int | None = key(optional(COUNT), None, "lineages that conclude INVALID (default: n, or more)")
+    deadline_seconds: float = key(SECONDS, DISPUTE_SECONDS, "when a dispute is left to a person")
+    # A week: longer than a block is live, also through a long weekend without finality.
+    statements_hours: int = key(COUNT, 168, "hours for which every client's words on a block are kept")
+    evidence: Path = key(FILE, STATE_DIRECTORY / "evidence", "directory of evidence bundles")
+
+
+@dataclass(frozen=True, slots=True)
 class ModeSection:
     """Which blocks are judged, and on what."""
 
@@ -186,6 +200,7 @@ class Configuration:
     beacon: BeaconSection = field(default_factory=BeaconSection)
     adapters: AdaptersSection = field(default_factory=AdaptersSection)
     quorum: QuorumSection = field(default_factory=QuorumSection)
+    disputes: DisputesSection = field(default_factory=DisputesSection)
     mode: ModeSection = field(default_factory=ModeSection)
     chain: ChainSection = field(default_factory=ChainSection)
     storage: StorageSection = field(default_factory=StorageSection)
@@ -198,6 +213,7 @@ SECTIONS: dict[str, type] = {
     "beacon": BeaconSection,
     "adapters": AdaptersSection,
     "quorum": QuorumSection,
+    "disputes": DisputesSection,
     "mode": ModeSection,
     "chain": ChainSection,
     "storage": StorageSection,

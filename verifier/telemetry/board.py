@@ -9,18 +9,25 @@ from collections.abc import Iterable
 from typing import Any
 
 from verifier.domain.block import BlockReference
+from verifier.domain.dispute import Dispute
 from verifier.domain.event import (
+    AdapterMisbehaved,
+    AdapterQuarantined,
     Alarm,
+    DisagreementLocalized,
+    DisputeChanged,
     Event,
     GateAnswered,
     PayloadExecuted,
     PayloadReceived,
+    RolledBack,
     StatusChanged,
     VerdictReached,
     VoteCast,
     WitnessFailed,
     WitnessPublished,
 )
+from verifier.domain.localization import Localization
 from verifier.domain.quorum import Verdict
 from verifier.domain.status import BlockStatus, TrackedBlock
 from verifier.domain.vote import Vote
@@ -39,7 +46,7 @@ TEXT = 400  # characters of any text that comes from outside
 
 # A block that came to one of these is not held any more: it is decided, or a dispute is open about it.
 SETTLED = (BlockStatus.VERIFIED, BlockStatus.DISPUTED, BlockStatus.INVALID)
-SECTIONS = ("holds", "disputes", "alarms", "answers", "gate")
+SECTIONS = ("holds", "disputes", "alarms", "answers", "quarantined", "gate")
 
 
 class Board:
@@ -49,7 +56,7 @@ class Board:
         self._profile, self._limit = profile, blocks
         self._census = Census()
         self._rows: OrderedDict[str, Row] = OrderedDict()
-        self._lists: dict[str, OrderedDict[str, Row]] = {name: OrderedDict() for name in SECTIONS[:4]}
+        self._lists: dict[str, OrderedDict[str, Row]] = {name: OrderedDict() for name in SECTIONS[:-1]}
         self._judged: tuple[BlockReference, Verdict] | None = None
         self._sequence = 0
         self._touched: set[str] = set()
@@ -91,6 +98,14 @@ class Board:
                 self._status_changed(event, block, at)
             case GateAnswered():
                 self._answered(event, at)
+            case DisputeChanged(dispute):
+                self._dispute_changed(dispute, at)
+            case DisagreementLocalized(localization):
+                self._localized(localization, at)
+            case AdapterQuarantined(adapter, why):
+                self._list("quarantined", adapter, {"adapter": _text(adapter), "since": at, "why": _text(why)})
+            case AdapterMisbehaved() | RolledBack():
+                pass  # who misbehaves is in quarantine; a rolled back block is shown as what it is, invalid
             case Alarm(name, text):
                 self._alarm(name, text, at)
 
@@ -160,6 +175,7 @@ class Board:
                 "witness": None,
                 "votes": {},
                 "verdict": None,
+                "where": "",
                 "answer": None,
             }
             if len(self._rows) > self._limit:
@@ -219,12 +235,38 @@ class Board:
         row = self._row(block.block, at)
         row.update(status=str(block.status), why=_text(block.why), anchor=block.anchor)
         if block.status is BlockStatus.DISPUTED:
-            known = self._lists["disputes"].get(row["hash"])
-            since = known["since"] if known else at
-            entry = {"hash": row["hash"], "number": row["number"], "since": since, "why": row["why"]}
-            self._list("disputes", row["hash"], entry)
-        else:
+            self._disputed(block.block, at, why=row["why"])
+        elif not self._lists["disputes"].get(row["hash"], {}).get("open"):
             self._drop("disputes", row["hash"])
+
+    def _dispute_changed(self, dispute: Dispute, at: float) -> None:
+        """A block is listed while it is DISPUTED, or while votes can still end the dispute over it."""
+        hash_ = _hash(dispute.block.hash)
+        tracked = self._census.blocks.get(dispute.block.hash)
+        if dispute.open:
+            self._disputed(dispute.block, at, open=True, why=_text(dispute.why), id=_text(dispute.id))
+        elif tracked is None or tracked.status is not BlockStatus.DISPUTED:
+            self._drop("disputes", hash_)
+        else:
+            said = f"{str(dispute.conclusion).upper()}: {dispute.reason}"
+            self._disputed(dispute.block, at, open=False, id=_text(dispute.id), conclusion=_text(said))
+
+    def _localized(self, localization: Localization, at: float) -> None:
+        hash_ = _hash(localization.block.hash)
+        if hash_ in self._lists["disputes"]:
+            self._disputed(localization.block, at, where=_text(localization.text))
+        row = self._rows.get(hash_)
+        if row is not None:
+            row["where"] = _text(localization.text)
+            self._touched.add(hash_)
+
+    def _disputed(self, block: BlockReference, at: float, **said: str | bool) -> None:
+        hash_ = _hash(block.hash)
+        known = self._lists["disputes"].get(hash_)
+        entry: Row = {"hash": hash_, "number": block.number, "since": at, "why": ""}
+        entry |= {"open": False, "id": "", "conclusion": ""}
+        entry |= {"where": (self._rows.get(hash_) or {}).get("where", "")}
+        self._list("disputes", hash_, entry | (known or {}) | said)
 
     def _answered(self, event: GateAnswered, at: float) -> None:
         gate, request, answer = _text(event.gate), _text(event.request), _text(event.answer)

@@ -14,11 +14,16 @@ import structlog
 
 from verifier.domain.block import BlockReference
 from verifier.domain.event import (
+    AdapterMisbehaved,
+    AdapterQuarantined,
     Alarm,
+    DisagreementLocalized,
+    DisputeChanged,
     Event,
     GateAnswered,
     PayloadExecuted,
     PayloadReceived,
+    RolledBack,
     StatusChanged,
     VerdictReached,
     VoteCast,
@@ -26,6 +31,7 @@ from verifier.domain.event import (
     WitnessPublished,
 )
 from verifier.domain.quorum import Verdict
+from verifier.domain.statement import Statement
 from verifier.domain.status import BlockStatus, ExecutorStatus, TrackedBlock
 from verifier.domain.vote import Vote, VoteKind
 
@@ -137,6 +143,24 @@ class EventLog:
                 )
             case GateAnswered():
                 self._answer(event)
+            case DisputeChanged(dispute):
+                fields = {"dispute": dispute.id, "why": dispute.why, "reason": dispute.reason}
+                fields |= {"evidence": dispute.evidence, "statements": len(dispute.statements)}
+                self._log.warning(f"dispute {dispute.conclusion or 'open'}", **_name(dispute.block), **fields)
+            case DisagreementLocalized(localization):
+                fields = {"place": str(localization.place), "where": localization.text}
+                fields |= {"ms": _ms(localization.seconds)}
+                self._log.warning("localized", **_name(localization.block), **fields)
+            case AdapterMisbehaved(misbehaviour):
+                first, second = misbehaviour.first, misbehaviour.second
+                fields = {"adapter": first.adapter, "first": _statement(first), "second": _statement(second)}
+                self._log.warning("misbehaviour", **_name(first.block), **fields)
+            case AdapterQuarantined(adapter, why):
+                self._log.warning("quarantine", adapter=adapter, why=why)
+            case RolledBack(rollback):
+                to = None if rollback.target is None else str(rollback.target)
+                fields = {"dispute": rollback.dispute, "to": to, "moved": rollback.moved, "note": rollback.note}
+                self._log.warning("rolled back", **_name(rollback.block), **fields)
             case Alarm(name, text):
                 self._log.warning("alarm", alarm=name, text=text)
 
@@ -203,6 +227,10 @@ def _vote(vote: Vote) -> dict[str, object]:
     fields: dict[str, object] = {"adapter": vote.adapter, "lineage": vote.lineage, "vote": str(vote.kind)}
     fields |= {"ms": round(vote.elapsed_ms, 1), "reason": vote.reason or ""}
     return fields | ({"differences": differences} if differences else {})
+
+
+def _statement(statement: Statement) -> str:
+    return f"{statement.kind} 0x{statement.digest.hex()[:8]} {statement.summary}".strip()
 
 
 def _ms(seconds: float) -> float:

@@ -4,12 +4,18 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
+from verifier.domain.dispute import Conclusion, Dispute
 from verifier.domain.event import (
+    AdapterMisbehaved,
+    AdapterQuarantined,
     Alarm,
+    DisagreementLocalized,
+    DisputeChanged,
     Event,
     GateAnswered,
     PayloadExecuted,
     PayloadReceived,
+    RolledBack,
     StatusChanged,
     VerdictReached,
     VoteCast,
@@ -22,7 +28,7 @@ from verifier.domain.status import BlockStatus, TrackedBlock
 from verifier.domain.vote import VoteKind
 
 from .census import Census
-from .metrics import Metrics
+from .metrics import MOVES, NOT_MOVED, Metrics
 from .redaction import clean
 
 # Seconds. Longer than the adapters' own deadline (60 s): whatever is older was given up, or its answer never came.
@@ -47,7 +53,8 @@ class MetricsObserver:
         self._census = Census()
         self._executing, self._judging = _UnderWay(monotonic), _UnderWay(monotonic)
         self._verdicts: OrderedDict[bytes, Verdict] = OrderedDict()
-        self._requests, self._alarms = _Bounded(), _Bounded()
+        self._conclusions: OrderedDict[bytes, Conclusion] = OrderedDict()
+        self._requests, self._alarms, self._adapters = _Bounded(), _Bounded(), _Bounded()
         metrics.watch_under_way("executing", self._executing.count)
         metrics.watch_under_way("judging", self._judging.count)
 
@@ -92,10 +99,31 @@ class MetricsObserver:
                 metrics.answers.labels(event.gate, request, event.answer, "yes" if event.gated else "no").inc()
                 if event.waited > 0:
                     metrics.held_seconds.labels(event.gate).observe(event.waited)
+            case DisputeChanged(dispute):
+                self._dispute(dispute)
+            case DisagreementLocalized(localization):
+                metrics.localization_seconds.labels(localization.place).observe(localization.seconds)
+            case AdapterMisbehaved(misbehaviour):
+                metrics.misbehaviours.labels(self._adapters.name(misbehaviour.first.adapter)).inc()
+            case AdapterQuarantined(adapter):
+                metrics.quarantined.labels(self._adapters.name(adapter)).set(1)
+            case RolledBack(rollback):
+                metrics.rollbacks.labels(rollback.moved if rollback.moved in MOVES else NOT_MOVED).inc()
             case Alarm(name):
                 name = self._alarms.name(name)
                 metrics.alarms.labels(name).inc()
                 metrics.last_alarm.labels(name).set(self._now())
+
+    def _dispute(self, dispute: Dispute) -> None:
+        """Counted once, though it is told of again when its evidence is kept."""
+        before = self._conclusions.pop(dispute.block.hash, None)
+        if dispute.conclusion is None:
+            return
+        if before is not dispute.conclusion:
+            self._metrics.disputes.labels(dispute.conclusion).inc()
+        self._conclusions[dispute.block.hash] = dispute.conclusion
+        if len(self._conclusions) > REMEMBERED:
+            self._conclusions.popitem(last=False)
 
     def _vote(self, event: VoteCast) -> None:
         vote, metrics = event.vote, self._metrics

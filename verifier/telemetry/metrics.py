@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from verifier.domain.dispute import Conclusion
+from verifier.domain.localization import Place
 from verifier.domain.quorum import Verdict
 from verifier.domain.result import AbstentionReason
 from verifier.domain.status import BlockStatus, ExecutorStatus
@@ -19,6 +21,10 @@ from .profile import Profile
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
 # Bytes. A witness of a mainnet block has about 300 kB to 10 MB.
 BYTES = tuple(float(2**power) for power in range(12, 27, 2))
+# Seconds. A localization traces what clients execute in milliseconds; it is given up after minutes.
+ANALYSIS_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 240.0)
+NOT_MOVED = "not"
+MOVES = ("forkchoice", "setHead", "already", NOT_MOVED)
 STAGES = ("executing", "waiting", "judging")
 HOLD_CAUSES = ("expired", "undecidable", "no_witness")
 
@@ -93,6 +99,15 @@ class Metrics:
         self.blocks = gauge("blocks", "Blocks above the anchor by status.", "status")
         self.changes = counter("block_status_changes_total", "Blocks that came to a status.", "status")
         self.disputes_open = gauge("disputes_open", "Blocks that are disputed now.")
+        self.disputes = counter("disputes_total", "Disputes that were concluded.", "conclusion")
+        self.localization_seconds = histogram(
+            "localization_seconds", "What finding where a disagreement begins took.", ANALYSIS_SECONDS, "place"
+        )
+        self.misbehaviours = counter("misbehaviours_total", "Adapters' second, different words on a block.", "adapter")
+        self.quarantined = gauge("quarantined", "1 while the adapter's votes weigh nothing.", "adapter")
+        self.rollbacks = counter(
+            "rollbacks_total", "Rollbacks that came to their end, by how the execution client moved.", "moved"
+        )
 
         # The gates.
         self.answers = counter("gate_answers_total", "What the gates answered.", "gate", "request", "answer", "gated")
@@ -119,6 +134,8 @@ class Metrics:
         self.hold_limit.set(profile.hold_seconds)
         for adapter, (lineage, role) in profile.roles.items():
             self.adapter.labels(adapter, lineage, role).set(1)
+            self.misbehaviours.labels(adapter)
+            self.quarantined.labels(adapter)
             for vote in VoteKind:
                 self.votes.labels(adapter, lineage, vote)
                 self.late_votes.labels(adapter, vote)
@@ -137,6 +154,12 @@ class Metrics:
             self.under_way.labels(stage)
         for cause in HOLD_CAUSES:
             self.holds.labels(cause)
+        for conclusion in Conclusion:
+            self.disputes.labels(conclusion)
+        for place in Place:
+            self.localization_seconds.labels(place)
+        for moved in MOVES:
+            self.rollbacks.labels(moved)
         for gate in ("engine", "beacon"):
             self.held_seconds.labels(gate)
 

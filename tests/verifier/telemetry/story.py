@@ -1,12 +1,20 @@
 """Blocks and what happens to them, for everything that watches: an honest block, a dispute, a hold."""
 
+from dataclasses import replace
+
 from verifier.domain.block import BlockReference
+from verifier.domain.dispute import Conclusion, Dispute, with_evidence
 from verifier.domain.event import (
+    AdapterMisbehaved,
+    AdapterQuarantined,
     Alarm,
+    DisagreementLocalized,
+    DisputeChanged,
     Event,
     GateAnswered,
     PayloadExecuted,
     PayloadReceived,
+    RolledBack,
     StatusChanged,
     VerdictReached,
     VoteCast,
@@ -14,8 +22,11 @@ from verifier.domain.event import (
     WitnessPublished,
 )
 from verifier.domain.gate import GateMode
+from verifier.domain.localization import Localization, Place
 from verifier.domain.quorum import decide, quorum_policy
-from verifier.domain.result import Abstention, AbstentionReason, Computed, Outcome, Result
+from verifier.domain.result import Abstention, AbstentionReason, Computed, Mode, Outcome, Result
+from verifier.domain.rollback import Rollback, RollbackStep
+from verifier.domain.statement import Misbehaviour, state
 from verifier.domain.status import (
     BlockStatus,
     ExecutorAnswered,
@@ -118,6 +129,28 @@ def judged(number: int, *, expired: bool = False, **kinds: str) -> list[Event]:
     return events
 
 
+WHERE = "state_root differs: transaction 3, step 17, pc 0x2a, SLOAD: gas 2100 / 100"
+
+
+def dispute(number: int) -> list[Event]:
+    """Opened, localized, and left to a person; with the misbehaviour, quarantine and rollback of others."""
+    block, ballots = reference(number), {"revm": "INVALID", "ethrex": "INVALID"}
+    words = [state(block, Mode.PROOF, *ballot(name, VoteKind(kind)), 1000.0) for name, kind in ballots.items()]
+    statements = tuple(each for each in words if each is not None)
+    opened = Dispute(f"{number}-{block.hash.hex()[:8]}", block, 1000.0, 1600.0, "REJECT", statements)
+    unresolved = replace(opened, conclusion=Conclusion.UNRESOLVED, concluded_at=1600.0, reason="nobody could say")
+    second = replace(statements[0], kind=VoteKind.VALID, digest=bytes(32))
+    return [
+        DisputeChanged(opened),
+        DisagreementLocalized(Localization(block, Place.STEP, (), (), WHERE, seconds=2.5)),
+        DisputeChanged(unresolved),
+        DisputeChanged(with_evidence(unresolved, "0011223344556677")),
+        AdapterMisbehaved(Misbehaviour(statements[0], second)),
+        AdapterQuarantined("revm", "two words on block 108"),
+        RolledBack(Rollback("", reference(200), reference(199), RollbackStep.DONE, 1700.0, "forkchoice")),
+    ]
+
+
 def whole() -> list[Event]:
     """Every kind of event, once at least."""
     events: list[Event] = [anchor(99)]
@@ -126,6 +159,7 @@ def whole() -> list[Event]:
     events += judged(108, revm="INVALID", ethrex="INVALID", ethereumjs="VALID")
     events += judged(109, revm="ABSTAIN", ethrex="VALID", ethereumjs="ABSTAIN", expired=True)
     events += [*beginning(110), WitnessFailed(reference(110), "debug_executionWitness: method not found")]
+    events += dispute(108)
     events.append(Alarm("disputed", "block 108: revm, ethrex say INVALID, the execution client says VALID"))
     events.append(Alarm("adapter_down", "ethereumjs has not answered for 5 blocks; it is started anew"))
     events += beginning(111)

@@ -4,8 +4,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from verifier.domain.dispute import Conclusion, Dispute
 from verifier.domain.event import (
+    AdapterQuarantined,
     Alarm,
+    DisagreementLocalized,
+    DisputeChanged,
     Event,
     GateAnswered,
     PayloadExecuted,
@@ -17,6 +21,7 @@ from verifier.domain.event import (
     WitnessPublished,
 )
 from verifier.domain.gate import GateMode
+from verifier.domain.localization import Localization, Place
 from verifier.domain.quorum import Decision, Verdict
 from verifier.domain.result import Result
 from verifier.domain.status import BlockStatus, ExecutorStatus
@@ -72,6 +77,16 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
         TEXTS,
         st.none() | REFERENCES.map(lambda block: block.hash),
     ),
+    st.builds(
+        lambda block, conclusion, why: DisputeChanged(Dispute("1-0", block, 0, 9, why, conclusion=conclusion)),
+        REFERENCES,
+        st.none() | st.sampled_from(Conclusion),
+        TEXTS,
+    ),
+    st.builds(
+        lambda block, text: DisagreementLocalized(Localization(block, Place.STEP, (), (), text)), REFERENCES, TEXTS
+    ),
+    st.builds(AdapterQuarantined, ADAPTERS, TEXTS),
     st.builds(Alarm, TEXTS, TEXTS),
 )
 
@@ -121,12 +136,12 @@ def test_it_stays_small_whatever_comes(events: list[Event]) -> None:
     assert len(snapshot["blocks"]) <= 6
     numbers = [each["number"] for each in snapshot["blocks"]]
     assert numbers == sorted(numbers, reverse=True)
-    for name in ("holds", "disputes", "alarms", "answers"):
+    for name in ("holds", "disputes", "alarms", "answers", "quarantined"):
         assert len(snapshot[name]) <= LISTED
     held = {entry["hash"] for entry in snapshot["holds"]}
     settled = {each["hash"] for each in snapshot["blocks"] if each["status"] in ("verified", "disputed", "invalid")}
     assert not held & settled
-    disputed = {entry["hash"] for entry in snapshot["disputes"]}
+    disputed = {entry["hash"] for entry in snapshot["disputes"] if not entry["open"]}
     for each in snapshot["blocks"]:
         if each["status"] == "disputed" and each["hash"] in disputed:
             continue
@@ -161,6 +176,30 @@ def test_a_disputed_block_is_listed_until_it_is_concluded() -> None:
     assert board.snapshot()["gate"]["state"] == "closed"
     board.apply(StatusChanged(story.tracked(100, BlockStatus.INVALID), None), 2000.0)
     assert board.snapshot()["disputes"] == []
+
+
+def test_a_dispute_says_where_and_what_it_came_to() -> None:
+    opened, localized, concluded, *_ = story.dispute(108)
+    board = told(*story.judged(108, revm="INVALID", ethrex="INVALID", ethereumjs="VALID"), opened, localized)
+    (entry,) = board.snapshot()["disputes"]
+    assert (entry["id"], entry["open"], entry["where"]) == ("108-00000000", True, story.WHERE)
+    assert row(board, 108)["where"] == story.WHERE
+    board.apply(concluded, 2000.0)
+    (entry,) = board.snapshot()["disputes"]
+    assert (entry["open"], entry["conclusion"]) == (False, "UNRESOLVED: nobody could say")
+
+
+def test_an_open_dispute_over_an_attested_block_is_listed_until_it_ends() -> None:
+    opened, _, concluded, *_ = story.dispute(100)
+    board = told(*story.judged(100), opened)
+    assert [entry["number"] for entry in board.snapshot()["disputes"]] == [100]
+    board.apply(concluded, 2000.0)
+    assert board.snapshot()["disputes"] == []
+
+
+def test_who_is_in_quarantine_is_listed_once() -> None:
+    events = [AdapterQuarantined("revm", "two words"), AdapterQuarantined("revm", "two words")]
+    assert [entry["adapter"] for entry in told(*events).snapshot()["quarantined"]] == ["revm"]
 
 
 def test_a_held_block_is_listed_until_it_is_decided() -> None:

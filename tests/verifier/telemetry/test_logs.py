@@ -152,3 +152,19 @@ def test_what_the_ledger_held_counts_for_the_gate() -> None:
     for event in story.judged(100):
         log.notify(event)
     assert json.loads(stream.getvalue())["gate"] == "open"
+
+
+def test_a_dispute_is_a_line_for_each_thing_that_happens_to_it() -> None:
+    written = lines(*story.dispute(108), level=logging.WARNING)
+    assert [each["event"] for each in written] == [
+        "dispute open",
+        "localized",
+        "dispute unresolved",
+        "dispute unresolved",
+        "misbehaviour",
+        "quarantine",
+        "rolled back",
+    ]
+    assert written[1]["where"] == story.WHERE
+    assert written[3]["evidence"] == "0011223344556677"
+    assert (written[6]["dispute"], written[6]["moved"]) == ("", "forkchoice")

@@ -104,6 +104,16 @@ def test_a_verdict_is_counted_once_and_what_changes_it_apart() -> None:
     assert measured.value("verdicts_total", verdict="ATTEST") == 1
 
 
+def test_a_dispute_is_counted_when_it_is_concluded_and_once() -> None:
+    measured = Measured(*story.dispute(108))
+    assert measured.value("disputes_total", conclusion="unresolved") == 1
+    assert measured.value("localization_seconds_sum", place="step") == 2.5
+    assert measured.value("misbehaviours_total", adapter="revm") == 1
+    assert measured.value("quarantined", adapter="revm") == 1
+    assert measured.value("quarantined", adapter="ethrex") == 0
+    assert measured.value("rollbacks_total", moved="forkchoice") == 1
+
+
 def test_a_block_that_never_ends_is_given_up() -> None:
     measured = Measured(
         PayloadReceived(story.reference(1), 1, 1), WitnessPublished(story.reference(2), 1, 0.1, "debug")

@@ -184,6 +184,7 @@
       const { failed, bytes, ms, source: from } = block.witness;
       pairs.push(["Witness", failed || `${size(bytes)} by ${from} in ${duration(ms)}`]);
     }
+    if (block.where) pairs.push(["Parts at", block.where]);
     if (block.why) pairs.push(["Status", `${block.status}: ${block.why}`]);
     if (block.verdict) {
       const { valid, invalid, abstaining, expired, final } = block.verdict;
@@ -337,8 +338,22 @@
   const attention = () => {
     const about = (/** @type {any} */ entry) =>
       element("li", "", element("b", "", `Block ${entry.number} `), element("span", "hash", short(entry.hash)), " since ", ago(entry.since), element("div", "", entry.why));
+    const contested = (/** @type {any} */ entry) => {
+      const made = about(entry);
+      if (entry.where) made.append(element("div", "where", entry.where));
+      if (entry.conclusion) made.append(element("div", "", entry.conclusion));
+      if (entry.id) made.append(element("div", "hash", `verifier dispute show ${entry.id}`));
+      return made;
+    };
     list("holds", sections.holds.map(about));
-    list("disputes", sections.disputes.map(about));
+    list("disputes", sections.disputes.map(contested));
+    byId("quarantine").hidden = sections.quarantined.length === 0;
+    list(
+      "quarantined",
+      sections.quarantined.map((/** @type {any} */ entry) =>
+        element("li", "", element("b", "", entry.adapter), " since ", ago(entry.since), element("div", "", entry.why)),
+      ),
+    );
     list(
       "alarms",
       sections.alarms.map((/** @type {any} */ alarm) =>
