@@ -25,6 +25,7 @@ from verifier.domain.vote import Vote, VoteKind, cast_vote
 from verifier.executors.stateful.embedded.signing import DYNAMIC_FEE, Call
 from verifier.executors.stateful.engine_api import ExecutionClient, ExecutionClientSource
 from verifier.executors.stateful.rpc_tracer import RpcTracer
+from verifier.executors.stateful.state_reader import RpcStateReader
 from verifier.executors.stateless.base import ExecutionRequest, StatelessExecutor
 from verifier.executors.stateless.tracer import Tracer
 from verifier.services.localizing import Localizer
@@ -189,6 +190,7 @@ class MutatedChain:
         self._directory = directory
         self._config = encode_chain_config(GENESIS["config"])
         self.tracer = RpcTracer(self._client, NODE, NODE)
+        self.reader = RpcStateReader(self._client, NODE)
         engine = JsonRpc(session, node.engine_url, node.secret)
         self.driver = ConsensusDriver(engine, parse_chain_config(self._config))
 
@@ -225,6 +227,20 @@ def test_the_execution_clients_own_bug_is_named(both: RunningAdapters, mutated: 
                     return each.equal
         return None
 
+    async def check_state(chain: MutatedChain, block: Built) -> None:
+        """Where only the root differs, what the client has after the block is what adapters leave."""
+        path = await chain.witness(block)
+        content, request = map_witness_file(path), request_for(path)
+        (executor,) = both.executors([HONEST])
+        result = await executor.execute(request)
+        assert isinstance(result.outcome, Computed)
+        lie = replace(result, outcome=replace(result.outcome, state_root=b"\x99" * 32))
+        votes = [Vote(NODE, NODE, VoteKind.VALID), cast_vote(check_binding(content), lie)]
+        tracers = [*both.tracers([HONEST]), chain.tracer]
+        localizer = Localizer([executor, chain.tracer], tracers, readers=[chain.reader])
+        found = await localizer.localize(request, content, [lie], votes)
+        assert found.place is Place.TRIE, found
+
     async def scenario() -> Localization:
         traffic = Traffic("osaka")
         async with aiohttp.ClientSession() as session:
@@ -236,6 +252,7 @@ def test_the_execution_clients_own_bug_is_named(both: RunningAdapters, mutated: 
                 assert await equal(chain, block), number  # not canonical yet
                 await chain.driver.adopt(block)
                 assert await equal(chain, block), number
+            await check_state(chain, block)
             power = wallets()["visitor"].sign(DYNAMIC_FEE, Call(data=POWER_INIT))
             bad = await chain.build([*traffic.transactions(1), power])
             assert (await chain.driver.submit(bad))["status"] == "VALID"

@@ -19,6 +19,7 @@ from verifier.domain.sides import (
     state_differences,
 )
 from verifier.domain.vote import Vote, VoteKind
+from verifier.executors.stateful.state_reader import StateReader
 from verifier.executors.stateless.base import ExecutionRequest, StatelessExecutor
 from verifier.executors.stateless.tracer import Tracer
 from witness.file import check_binding
@@ -82,8 +83,9 @@ class _Case:
 class Localizer:
     """Finds where sides part. One block at a time: two that are compared at once could wait for each other.
 
-    executors, tracers: that may be asked, by the names in the votes; an execution client may be among both. derive:
-    writes a witness file with its values before the block. deadline: seconds. clock: seconds, monotonic.
+    executors, tracers: that may be asked, by the names in the votes; an execution client may be among both, and among
+    readers, who have the state after the block. derive: writes a witness file with its values before the block.
+    deadline: seconds. clock: seconds, monotonic.
     """
 
     def __init__(
@@ -91,12 +93,14 @@ class Localizer:
         executors: Sequence[StatelessExecutor],
         tracers: Sequence[Tracer],
         *,
+        readers: Sequence[StateReader] = (),
         derive: Derive = derive_file,
         deadline: float = DEADLINE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._executors = tuple(executors)
         self._tracers = tuple(tracers)
+        self._readers = tuple(readers)
         self._derive = derive
         self._deadline = deadline
         self._clock = clock
@@ -134,7 +138,7 @@ class Localizer:
         if not case.executed_alike:
             await self._compare_traces(case, found)
         if found.divergence is None and not case.rule and not case.executed_alike:
-            states = StateSearch(self._executors, self._derive, found.notes)
+            states = StateSearch(self._executors, self._readers, self._derive, found.notes)
             told = await states.post_states(case.groups, case.request, case.content)
             found.state = state_differences(told)
             found.states_equal = not found.state and None not in told

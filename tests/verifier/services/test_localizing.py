@@ -17,15 +17,18 @@ from verifier.domain.result import Abstention, AbstentionReason, BrokenRule, Com
 from verifier.domain.trace import Step, TraceItem, TransactionStart
 from verifier.domain.vote import Vote, VoteKind, cast_vote
 from verifier.errors import ExecutorError
+from verifier.executors.stateful.state_reader import FakeStateReader
 from verifier.executors.stateless.base import ExecutionRequest, FakeExecutor
 from verifier.executors.stateless.tracer import FakeTracer, TraceBatch, Tracer
 from verifier.services.localizing import Localizer
+from witness.file import write_witness_file
 from witness.header import decode_block_header, keccak256
-from witness.model import BlockWitness, PostAccount
+from witness.model import BlockWitness, PostAccount, PostState, PreAccount, PreState
+from witness.prestate import encode_prestate
 
 LENGTHS = (3, 5, 4)  # steps of the block's transactions
 TRANSACTIONS = [b"\x02" + bytes([index]) * 40 for index in range(len(LENGTHS))]
-ALICE = b"\xaa" * 20
+ALICE, BOB = b"\xaa" * 20, b"\xbb" * 20
 SLOT = b"\x01" * 32
 
 
@@ -105,6 +108,8 @@ def localize(
     own: Sequence[Vote] = (),
     content: BlockWitness = CONTENT,
     derived: Path | ExecutorError = Path("derived.witness"),
+    path: Path = Path("block.witness"),
+    readers: Sequence[FakeStateReader] = (),
     deadline: float = 60.0,
 ) -> Localization:
     async def derive(_path: Path, _directory: Path) -> Path:
@@ -113,8 +118,8 @@ def localize(
         return derived
 
     async def scenario() -> Localization:
-        localizer = Localizer(executors, tracers, derive=derive, deadline=deadline)
-        request = ExecutionRequest(Path("block.witness"), content.hash, bytes(32), 4.0)
+        localizer = Localizer(executors, tracers, readers=readers, derive=derive, deadline=deadline)
+        request = ExecutionRequest(path, content.hash, bytes(32), 4.0)
         votes = [*own, *(cast_vote(HEADER, result) for result in results)]
         return await localizer.localize(request, content, results, votes)
 
@@ -300,6 +305,39 @@ def test_the_execution_client_alone_is_a_side_and_asked_for_receipts_and_trace()
     assert (found.place, found.transaction) == (Place.STEP, 1)
     assert len(node.requests) == 1
     assert lies.requests == [(1, 1)]
+
+
+def prestate_file(directory: Path) -> tuple[BlockWitness, Path]:
+    """The block with the values before it: ALICE has a slot that nobody changes, too."""
+    before: PreState = {
+        ALICE: PreAccount(1, 3, bytes(31) + b"\x01", b"\xc5" * 32, {SLOT: 4, b"\x02" * 32: 9}),
+        BOB: None,
+    }
+    content = replace(CONTENT, prestate=encode_prestate(before))
+    return content, write_witness_file(content, directory, sync=False)
+
+
+@pytest.mark.parametrize(("held", "place"), [(5, Place.TRIE), (6, Place.POST_STATE)])
+def test_the_execution_clients_state_is_read_where_no_trace_differs(held: int, place: Place, tmp_path: Path) -> None:
+    content, path = prestate_file(tmp_path)
+    after: PostState = {ALICE: PostAccount(1, 7, b"\xc5" * 32, {SLOT: held, b"\x02" * 32: 9})}
+    node = FakeExecutor("node", "node", lambda _: RIGHT)
+    eels = FakeExecutor("eels", "eels", lambda _: post_state(5))
+    reader = FakeStateReader("node", after)
+    tracers = [honest("node"), honest("eels", WRONG_ROOT)]
+    found = localize(
+        results_of(eels=WRONG_ROOT),
+        tracers,
+        [node, eels],
+        own=[accepted()],
+        content=content,
+        path=path,
+        readers=[reader],
+    )
+    assert found.place is place, found.notes
+    expected = [] if place is Place.TRIE else [(ALICE, f"slot 0x{SLOT.hex()}", ("0x5", "0x6"))]
+    assert [(each.address, each.what, each.values) for each in found.state] == expected
+    assert reader.asked == [CONTENT.hash]
 
 
 def test_an_execution_client_that_tells_nothing() -> None:

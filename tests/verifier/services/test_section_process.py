@@ -4,6 +4,7 @@ import asyncio
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def test_it_ends_with_who_waits_for_it(tmp_path: Path) -> None:
     started: asyncio.Queue[asyncio.subprocess.Process] = asyncio.Queue()
     start = asyncio.create_subprocess_exec
 
-    async def observed(*arguments: str, **options: int) -> asyncio.subprocess.Process:
+    async def observed(*arguments: str, **options: Any) -> asyncio.subprocess.Process:
         process = await start(*arguments, **options)
         started.put_nowait(process)
         return process
