@@ -35,6 +35,7 @@ LEDGER_RETRY = 1.0
 # that was restarted answers. After that the next start asks again: the gates keep the branch closed meanwhile.
 CLIENT_RETRY = 2.0
 CLIENT_ATTEMPTS = 15
+EMBEDDED_ATTEMPTS = 2  # a process that was lost is started again by the next call
 
 
 class EvidenceShelf(Protocol):
@@ -220,13 +221,16 @@ class Rollbacks:
         assert rollback.target is not None, "checked before"
         if self._embedded is None:
             return rollback
-        try:
-            dead = [each.hash for each in self._dead(rollback)]
-            return _noted(rollback, await self._embedded.rollback(rollback.target.hash, dead))
-        except ExecutorError as error:
-            text = f"the embedded executor is not back at block {rollback.target}: {error}"
-            self._observer.notify(Alarm("embedded_executor_not_moved", text))
-            return _noted(rollback, text)
+        dead = [each.hash for each in self._dead(rollback)]
+        why = ""
+        for _ in range(EMBEDDED_ATTEMPTS):
+            try:
+                return _noted(rollback, await self._embedded.rollback(rollback.target.hash, dead))
+            except ExecutorError as error:
+                why = str(error)
+        text = f"the embedded executor is not back at block {rollback.target}: {why}"
+        self._observer.notify(Alarm("embedded_executor_not_moved", text))
+        return _noted(rollback, text)
 
     async def _move(self, rollback: Rollback) -> Rollback | None:
         """None where the client could not be asked: that is not known to be done."""
