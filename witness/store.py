@@ -198,7 +198,7 @@ class WitnessStore:
         """Takes a block's witness out of both tiers into `directory`, forced to the disk; None if there is none here.
 
         It is no longer among those that are there; no retention applies to it. May be called again after a crash: the
-        file is in one of both places all the time, whole.
+        file is in one of both places all the time, whole. directory: used for nothing else.
         """
         with self._writing:
             self._become_writer()
@@ -207,6 +207,8 @@ class WitnessStore:
             path = None
             if found is not None:
                 directory.mkdir(parents=True, exist_ok=True)
+                for left in directory.glob(f"{TEMPORARY_PREFIX}*"):
+                    left.unlink(missing_ok=True)  # by a writer that was killed
                 path = directory / file_name(found.number, found.hash)
                 publish([found.path.read_bytes()], path)
             for tier in self._tiers:

@@ -181,7 +181,9 @@ def test_all_parts_go_back_together(geth: Geth, tmp_path: Path) -> None:
             assert recorder.of(RolledBack) == [RolledBack(rollback)]
             assert (setting.head(), (await follower.start()).hash) == (target.hash, target.hash)
             assert chain.standing(setting.chain[LENGTH].hash).standing is Standing.INVALID
-            assert [each.hash for each in WitnessStore(tmp_path / "evidence")] == [setting.chain[LENGTH].hash]
+            assert [each.hash for each in WitnessStore(tmp_path / "evidence" / "witnesses")] == [
+                setting.chain[LENGTH].hash
+            ]
             assert list(store) == []
             await setting.goes_on()
             encoded = await source.block(setting.head())

@@ -174,7 +174,9 @@ def test_set_aside_once_more_after_a_crash_in_between(tmp_path: Path) -> None:
     with WitnessStore(tmp_path / "new", sync=False) as store:
         path = store.publish(content)
         (aside / path.name).write_bytes(path.read_bytes())
+        (aside / f"{TEMPORARY_PREFIX}x").write_bytes(b"half")
         assert store.set_aside(content.hash, aside) == aside / path.name
+        assert list(aside.iterdir()) == [aside / path.name]
         assert numbers(store) == []
         gone = store.publish(block_witness(10))
         gone.unlink()  # by hand

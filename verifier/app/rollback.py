@@ -16,6 +16,8 @@ from witness.store import WitnessStore
 
 from .execution import Execution
 
+WITNESSES = "witnesses"  # the directory of dead branches' witnesses, beside the bundles
+
 
 def make_rollbacks(
     chain: Chain,
@@ -30,12 +32,12 @@ def make_rollbacks(
 ) -> Rollbacks:
     """Rollbacks of the sidecar. From now on the embedded executor takes no invalid block into its chain.
 
-    evidence: the directory for the witnesses of dead branches. chain_config: geth-genesis JSON.
+    evidence: the directory in which dead branches' witnesses get one of their own. chain_config: geth-genesis JSON.
     """
     if follower is not None:
         follower.invalid = lambda block_hash: chain.standing(block_hash).standing is Standing.INVALID
     mover = _mover(chain.mode, execution, chain_config)
-    return Rollbacks(chain, ledger, store, follower, mover, observer, evidence=evidence)
+    return Rollbacks(chain, ledger, store, follower, mover, observer, evidence=evidence / WITNESSES)
 
 
 def _mover(mode: GateMode, execution: Execution, chain_config: bytes) -> ExecutionMover:

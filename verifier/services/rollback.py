@@ -17,7 +17,7 @@ from verifier.domain.block import BlockReference
 from verifier.domain.branch import dead_branch, last_standing_ancestor
 from verifier.domain.event import Alarm, Observer, RolledBack
 from verifier.domain.gate import stands
-from verifier.domain.rollback import Rollback, RollbackStep
+from verifier.domain.rollback import Rollback, RollbackStep, next_step
 from verifier.domain.standing import Standing
 from verifier.domain.status import Concluded
 from verifier.errors import ExecutorError, UnknownBlockError
@@ -29,13 +29,13 @@ from witness.errors import WitnessError
 from .chain import Chain
 
 T = TypeVar("T")
-STEPS = tuple(RollbackStep)
 # Seconds until a ledger that failed is tried again: as the chain does, since nothing gets by while it fails.
 LEDGER_RETRY = 1.0
 # Seconds until an execution client that cannot be asked is asked again, and how often: 30 s together, in which a client
 # that was restarted answers. After that the next start asks again: the gates keep the branch closed meanwhile.
 CLIENT_RETRY = 2.0
 CLIENT_ATTEMPTS = 15
+EMBEDDED_ATTEMPTS = 2  # a process that was lost is started again by the next call
 
 
 class EvidenceShelf(Protocol):
@@ -169,7 +169,8 @@ class Rollbacks:
             text = f"block {rollback.block} is invalid, and no ancestor of it stands: nothing is moved"
             self._observer.notify(Alarm("rollback_without_target", text))
             return rollback
-        for step in STEPS[STEPS.index(rollback.step) + 1 :]:
+        while rollback.step is not RollbackStep.DONE:
+            step = next_step(rollback.step)
             action = self._actions.get(step)
             after = rollback if action is None else await action(rollback)
             if after is None:
@@ -198,7 +199,7 @@ class Rollbacks:
         found = self._target(rollback.block.hash)
         if found == target:
             return rollback
-        begun = STEPS.index(rollback.step) > STEPS.index(RollbackStep.KEPT)
+        begun = rollback.step in (RollbackStep.EMBEDDED, RollbackStep.MOVED)
         return replace(rollback, target=found, step=RollbackStep.KEPT if begun else rollback.step)
 
     async def _mark(self, rollback: Rollback) -> None:
@@ -220,13 +221,16 @@ class Rollbacks:
         assert rollback.target is not None, "checked before"
         if self._embedded is None:
             return rollback
-        try:
-            dead = [each.hash for each in self._dead(rollback)]
-            return _noted(rollback, await self._embedded.rollback(rollback.target.hash, dead))
-        except ExecutorError as error:
-            text = f"the embedded executor is not back at block {rollback.target}: {error}"
-            self._observer.notify(Alarm("embedded_executor_not_moved", text))
-            return _noted(rollback, text)
+        dead = [each.hash for each in self._dead(rollback)]
+        why = ""
+        for _ in range(EMBEDDED_ATTEMPTS):
+            try:
+                return _noted(rollback, await self._embedded.rollback(rollback.target.hash, dead))
+            except ExecutorError as error:
+                why = str(error)
+        text = f"the embedded executor is not back at block {rollback.target}: {why}"
+        self._observer.notify(Alarm("embedded_executor_not_moved", text))
+        return _noted(rollback, text)
 
     async def _move(self, rollback: Rollback) -> Rollback | None:
         """None where the client could not be asked: that is not known to be done."""

@@ -1,7 +1,6 @@
 """A process to be killed: goes back from an invalid block, with real ledgers, witness files and embedded executor."""
 
 import asyncio
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -11,13 +10,12 @@ from tests.verifier.executors.stateful.chains import sample_blocks, sample_genes
 from tests.verifier.services.observing import Recorder
 from verifier.app.embedded import NoSink
 from verifier.domain.block import BlockReference
-from verifier.domain.rollback import Rollback, RollbackStep
+from verifier.domain.rollback import Rollback
 from verifier.domain.status import BlockStatus
 from verifier.executors.stateful.embedded.executor import EmbeddedExecutor
 from verifier.executors.stateful.follower import Follower
 from verifier.executors.stateful.mover import Moved
 from verifier.executors.stateful.source import FakeSource
-from verifier.ledger.dispute_ledger import FakeDisputeLedger
 from verifier.ledger.sqlite import SqliteLedger
 from verifier.services.chain import Chain
 from verifier.services.rollback import Rollbacks
@@ -43,10 +41,6 @@ class Places:
     @property
     def ledger(self) -> Path:
         return self.root / "ledger.db"
-
-    @property
-    def rollbacks(self) -> Path:
-        return self.root / "rollbacks.json"
 
     @property
     def witnesses(self) -> Path:
@@ -87,32 +81,14 @@ class FileClient:
         return Moved("forkchoice")
 
 
-class FileRollbacks(FakeDisputeLedger):
-    """A DisputeLedger that keeps the one rollback in a file, and tells of every step."""
+class TellingLedger(SqliteLedger):
+    """Tells of every step that is stored."""
 
-    def __init__(self, path: Path, messages: Connection | None) -> None:
-        super().__init__()
-        self._path = path
-        self._messages = messages
-        if path.exists():
-            kept = json.loads(path.read_text())
-            block, target = (BlockReference(CHAIN_ID, at[0], bytes.fromhex(at[1])) for at in kept["blocks"])
-            step = RollbackStep(kept["step"])
-            super().put_rollback(Rollback("", block, target, step, 0.0, kept["moved"], kept["note"]))
+    messages: Connection
 
     def put_rollback(self, rollback: Rollback) -> None:
-        """As DisputeLedger.put_rollback."""
-        assert rollback.target is not None
-        document = {
-            "blocks": [(each.number, each.hash.hex()) for each in (rollback.block, rollback.target)],
-            "step": rollback.step,
-            "moved": rollback.moved,
-            "note": rollback.note,
-        }
-        publish([json.dumps(document).encode()], self._path, sync=False)
         super().put_rollback(rollback)
-        if self._messages is not None:
-            self._messages.send(("step", rollback.step))
+        self.messages.send(("step", rollback.step))
 
 
 class TellingFollower(Follower):
@@ -130,16 +106,16 @@ def go_back(messages: Connection, root: Path) -> None:
     """Resumes or begins. Sends ("head", number of the embedded head), ("step", …) for each, ("end", "")."""
     places = Places(root)
     with (
-        SqliteLedger(places.ledger, CHAIN_ID, GENESIS) as ledger,
+        TellingLedger(places.ledger, CHAIN_ID, GENESIS) as ledger,
         WitnessStore(places.witnesses, sync=False) as store,
     ):
+        ledger.messages = messages
         asyncio.run(_go_back(messages, places, ledger, store))
     messages.send(("end", ""))
 
 
 async def _go_back(messages: Connection, places: Places, ledger: SqliteLedger, store: WitnessStore) -> None:
     chain = Chain(ledger, Recorder())
-    rollbacks = FileRollbacks(places.rollbacks, messages)
     follower = TellingFollower(
         lambda: EmbeddedExecutor(places.embedded, sample_genesis(), NoSink(), sync=False), FakeSource()
     )
@@ -147,7 +123,7 @@ async def _go_back(messages: Connection, places: Places, ledger: SqliteLedger, s
     head = await follower.start()
     messages.send(("head", head.number))
     carrying_out = Rollbacks(
-        chain, rollbacks, store, follower, FileClient(places.client), Recorder(), evidence=places.evidence
+        chain, ledger, store, follower, FileClient(places.client), Recorder(), evidence=places.evidence
     )
     await carrying_out.resume()
     if chain.blocks[BAD].status is not BlockStatus.INVALID:  # concluded, and not begun

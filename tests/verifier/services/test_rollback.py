@@ -18,14 +18,14 @@ from verifier.domain.quorum import Verdict
 from verifier.domain.rollback import Rollback, RollbackStep
 from verifier.domain.standing import Standing
 from verifier.domain.status import Anchored, BlockEvent, BlockStatus, Concluded, Judged, TrackedBlock, advance
-from verifier.errors import RollbackDepthError, UnknownBlockError
+from verifier.errors import ExecutorError, RollbackDepthError, UnknownBlockError
 from verifier.executors.stateful.errors import ExecutionClientError
 from verifier.executors.stateful.mover import FakeMover, LeftAlone, Moved
 from verifier.ledger.base import FakeLedger
 from verifier.ledger.dispute_ledger import FakeDisputeLedger
 from verifier.ledger.errors import LedgerFullError
 from verifier.services.chain import Chain
-from verifier.services.rollback import CLIENT_ATTEMPTS, FakeEmbeddedChain, FakeShelf, Rollbacks
+from verifier.services.rollback import CLIENT_ATTEMPTS, EMBEDDED_ATTEMPTS, FakeEmbeddedChain, FakeShelf, Rollbacks
 
 ATTEST = Judged(Verdict.ATTEST, "2 of 3")
 WHY = "2 lineages of 3 say INVALID"
@@ -358,13 +358,22 @@ def test_a_client_that_does_not_move_is_an_alarm_and_the_rest_is_done() -> None:
 def test_what_fails_in_the_middle_is_an_alarm_and_the_rest_is_done() -> None:
     world = World(branches())
     world.shelf.fail_with = OSError("no space left on device")
-    world.embedded.fails = [RollbackDepthError("too deep")]
+    world.embedded.fails = [RollbackDepthError("too deep")] * EMBEDDED_ATTEMPTS
     process = Process(world)
     rollback = process.run(BAD)
     assert rollback.step is RollbackStep.DONE
     assert world.mover.head == TARGET
     assert set(process.recorder.alarms()) == {"block_invalid", "evidence_not_kept", "embedded_executor_not_moved"}
     assert "too deep" in rollback.note
+
+
+def test_an_embedded_executor_whose_process_was_lost_is_asked_once_more() -> None:
+    world = World(branches())
+    world.embedded.fails = [ExecutorError("its process has ended (status -9); it is started again")]
+    process = Process(world)
+    process.run(BAD)
+    gone_back(world)
+    assert process.recorder.alarms() == ["block_invalid"]
 
 
 def test_nothing_is_moved_where_nothing_may_be() -> None:

@@ -1,8 +1,10 @@
 """A rollback is killed at random moments, again and again: always one consistent state, and the same end."""
 
+import contextlib
 import multiprocessing
 import random
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -21,7 +23,7 @@ from witness.model import BlockWitness
 from witness.store import WitnessStore
 
 from ..executors.stateful.chains import sample_blocks, sample_genesis
-from .going_back import CHAIN_ID, GENESIS, HASHES, HEADERS, LAST, TARGET, FileClient, FileRollbacks, Places, go_back
+from .going_back import CHAIN_ID, GENESIS, HASHES, HEADERS, LAST, TARGET, FileClient, Places, go_back
 
 KILLS = 100
 SEED = 20_261_130
@@ -93,10 +95,17 @@ class GoingBack:
         return ("end", "") in self.said
 
 
+def stored_step(places: Places) -> RollbackStep | None:
+    """Of the one rollback; that which is done is no longer told by the ledger itself."""
+    with contextlib.closing(sqlite3.connect(f"file:{places.ledger}?mode=ro", uri=True)) as connection:
+        rows = connection.execute("SELECT step FROM rollbacks").fetchall()
+    assert len(rows) <= 1
+    return RollbackStep(rows[0][0]) if rows else None
+
+
 def check(places: Places) -> RollbackStep | None:
     """What holds at every moment; the step that is stored."""
-    rollbacks = FileRollbacks(places.rollbacks, None).going_back.values()
-    step = next((each.step for each in rollbacks), None)
+    step = stored_step(places)
     steps = list(RollbackStep)
     reached = -1 if step is None else steps.index(step)
     with SqliteLedger(places.ledger, CHAIN_ID, GENESIS, read_only=True) as ledger:
