@@ -13,6 +13,7 @@ from verifier.app import configured_adapters
 from verifier.cli.check import check
 from verifier.cli.golden import golden
 from verifier.cli.output import standard_output
+from verifier.cli.release import release
 from verifier.errors import AdapterBuildError, AdapterUnavailableError
 from verifier.executors.stateless.build import build as build_adapter
 from verifier.executors.stateless.containment import enforced
@@ -31,6 +32,7 @@ def adapters() -> None:
 
 adapters.add_command(check)
 adapters.add_command(golden)
+adapters.add_command(release)
 
 
 @adapters.command("list")

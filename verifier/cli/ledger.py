@@ -51,7 +51,7 @@ def show(config: Path | None, path: Path | None, block: str | None, everything: 
 
     May be run beside a running sidecar.
     """
-    with _open(config, path, read_only=True) as opened:
+    with open_ledger(config, path, read_only=True) as opened:
         if block is None:
             _show_blocks(opened, None if everything else RECENT, as_json=as_json)
         else:
@@ -70,7 +70,7 @@ def trust(config: Path | None, path: Path | None, block: str, why: str) -> int:
     For a stopped sidecar: after a finalized block could not be verified, say, and you have compared it elsewhere. An
     INVALID block cannot be trusted.
     """
-    with _open(config, path, read_only=False) as opened:
+    with open_ledger(config, path, read_only=False) as opened:
         trusted = trust_block(opened, block, why, time.time())
     standard_output().print(f"block {trusted.block} is trusted from the next start on: {trusted.why}", markup=False)
     return 0
@@ -87,13 +87,14 @@ def reject(config: Path | None, path: Path | None, block: str, why: str) -> int:
     For a stopped sidecar: when a dispute is settled against a block. The consensus client is then told INVALID,
     with the last valid ancestor, and returns to that.
     """
-    with _open(config, path, read_only=False) as opened:
+    with open_ledger(config, path, read_only=False) as opened:
         rejected = reject_block(opened, block, why, time.time())
     standard_output().print(f"block {rejected.block} is INVALID for good: {rejected.why}", markup=False)
     return 0
 
 
-def _open(config: Path | None, path: Path | None, *, read_only: bool) -> SqliteLedger:
+def open_ledger(config: Path | None, path: Path | None, *, read_only: bool) -> SqliteLedger:
+    """The ledger at `path`, else that of the configuration. Raises LedgerError, ConfigurationError."""
     file = path or effective(config, {}).values.storage.ledger
     return SqliteLedger(file, *read_identity(file), read_only=read_only)
 

@@ -87,6 +87,8 @@ class Disputes:
         self._clock = clock
         self._retry_interval = retry_interval
         self._disputes = {each.block.hash: each for each in ledger.disputes()}
+        # Whom a conclusion has put in quarantine already: one that was released since is not put there again for it.
+        self._blamed = {block_hash: dissenters(each) for block_hash, each in self._disputes.items()}
         self._unstored: set[bytes] = set()
         self._told: dict[bytes, tuple[Conclusion | None, str]] = {}
         self._cases: dict[bytes, Case] = {}
@@ -320,9 +322,11 @@ class Disputes:
 
     def _quarantine(self, dispute: Dispute) -> None:
         words = {each.adapter: each for each in dispute.statements if each.kind is VoteKind.INVALID}
-        for adapter in sorted(dissenters(dispute)):
-            said = f": {told(words[adapter])}" if adapter in words else ""
-            self.statements.quarantine(adapter, f"dispute {dispute.id} is concluded VALID{said}", dispute.id)
+        against = dissenters(dispute)
+        for adapter in sorted(against - self._blamed.get(dispute.block.hash, frozenset())):
+            why = f"dispute {dispute.id} is concluded VALID: {told(words[adapter])}"
+            self.statements.quarantine(adapter, why, dispute.id)
+        self._blamed[dispute.block.hash] = against
 
     def _act(self, dispute: Dispute) -> None:
         """What follows from a conclusion that is stored. May be done again."""

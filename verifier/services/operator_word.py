@@ -1,11 +1,17 @@
-"""An operator's word on a block: trusted without having been judged here, or rejected, for a reason that is kept."""
+"""An operator's word: on a block, trusted without having been judged here, or rejected; on an adapter in quarantine.
 
+Each with a reason, which is kept.
+"""
+
+from collections.abc import Sequence
 from typing import Protocol
 
+from verifier.domain.dispute import Conclusion, Dispute, ruled
 from verifier.domain.event import Event
 from verifier.domain.status import Anchored, BlockStatus, Concluded, TrackedBlock, advance
 from verifier.errors import UsageError
 from verifier.ledger.base import Ledger
+from verifier.ledger.dispute_ledger import Quarantine
 from verifier.ledger.errors import LedgerError
 
 from .chain import Chain
@@ -18,6 +24,22 @@ class WordLedger(Ledger, Protocol):
 
     def add_word(self, block_hash: bytes, text: str, at: float) -> None:
         """Keeps it for ever. at: seconds since the epoch."""
+
+    def disputes(self) -> Sequence[Dispute]:
+        """As DisputeLedger.disputes."""
+
+    def put_dispute(self, dispute: Dispute) -> None:
+        """As DisputeLedger.put_dispute."""
+
+
+class ReleasingLedger(Protocol):
+    """A ledger that keeps who is in quarantine."""
+
+    def quarantines(self) -> Sequence[Quarantine]:
+        """As DisputeLedger.quarantines."""
+
+    def release(self, adapter: str, why: str, at: float) -> bool:
+        """As DisputeLedger.release."""
 
 
 def find_block(ledger: Ledger, name: str) -> TrackedBlock:
@@ -42,7 +64,8 @@ def find_block(ledger: Ledger, name: str) -> TrackedBlock:
 def trust(ledger: WordLedger, name: str, why: str, at: float) -> TrackedBlock:
     """Makes a block an anchor and keeps why, first the word and then what it does. Raises UsageError, LedgerError.
 
-    An INVALID block stays INVALID: that is final. at: seconds since the epoch.
+    It ends the dispute over the block, if that is open or was left to a person. An INVALID block stays INVALID: that is
+    final. at: seconds since the epoch.
     """
     reason = _reason(why)
     tracked = find_block(ledger, name)
@@ -54,13 +77,15 @@ def trust(ledger: WordLedger, name: str, why: str, at: float) -> TrackedBlock:
     trusted = advance(tracked, Anchored(f"an operator trusts it: {reason}"))
     ledger.add_word(tracked.block.hash, f"trust: {reason}", at)
     ledger.put(trusted)
+    _end_dispute(ledger, trusted, Conclusion.VALID, at)
     return trusted
 
 
 def reject(ledger: WordLedger, name: str, why: str, at: float) -> TrackedBlock:
     """Makes a block INVALID for good, and all that stand on it. Raises UsageError, LedgerError.
 
-    An anchor is where trust starts, so it cannot be rejected. at: seconds since the epoch.
+    It ends the dispute over the block, as `trust` does. An anchor is where trust starts, so it cannot be rejected. at:
+    seconds since the epoch.
     """
     reason = _reason(why)
     tracked = find_block(ledger, name)
@@ -75,7 +100,27 @@ def reject(ledger: WordLedger, name: str, why: str, at: float) -> TrackedBlock:
     rejected = chain.apply(tracked.block.hash, Concluded(valid=False, why=f"an operator rejects it: {reason}"))
     if chain.failure or rejected is None:
         raise LedgerError(chain.failure)
+    _end_dispute(ledger, rejected, Conclusion.INVALID, at)
     return rejected
+
+
+def release(ledger: ReleasingLedger, adapter: str, why: str, at: float) -> Quarantine:
+    """Lets an adapter's votes weigh again, and keeps why; what it was there for. Raises UsageError, LedgerError.
+
+    at: seconds since the epoch.
+    """
+    reason = _reason(why)
+    held = {each.adapter: each for each in ledger.quarantines()}
+    if adapter not in held or not ledger.release(adapter, reason, at):
+        others = f"there is: {', '.join(sorted(held))}" if held else "nobody is"
+        raise UsageError(f"{adapter}: not in quarantine ({others})")
+    return held[adapter]
+
+
+def _end_dispute(ledger: WordLedger, tracked: TrackedBlock, conclusion: Conclusion, at: float) -> None:
+    for each in ledger.disputes():
+        if each.block.hash == tracked.block.hash and each.conclusion in (None, Conclusion.UNRESOLVED):
+            ledger.put_dispute(ruled(each, conclusion, tracked.why, at))
 
 
 class _Unheard:

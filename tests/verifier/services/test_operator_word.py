@@ -1,15 +1,18 @@
 """What an operator says of a block: kept with its reason, found by any clear name, and never over an INVALID."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from verifier.domain.block import BlockReference
+from verifier.domain.dispute import Conclusion, Dispute
 from verifier.domain.status import BlockStatus, TrackedBlock
 from verifier.errors import UsageError
+from verifier.ledger.dispute_ledger import Quarantine
 from verifier.ledger.errors import ForeignLedgerError, LedgerError, LedgerInUseError
 from verifier.ledger.sqlite import SqliteLedger, read_identity
-from verifier.services.operator_word import find_block, reject, trust
+from verifier.services.operator_word import find_block, reject, release, trust
 
 GENESIS = bytes([7]) * 32
 AT = 1_800_000_000.5
@@ -107,3 +110,38 @@ def test_what_is_no_ledger_has_no_identity(tmp_path: Path) -> None:
     (tmp_path / "text").write_bytes(b"no database" * 100)
     with pytest.raises(LedgerError):
         read_identity(tmp_path / "text")
+
+
+@pytest.mark.parametrize(("word", "conclusion"), [(trust, Conclusion.VALID), (reject, Conclusion.INVALID)])
+@pytest.mark.parametrize("before", [None, Conclusion.UNRESOLVED])
+def test_a_word_on_a_block_ends_the_dispute_over_it(
+    tmp_path: Path, word: Callable[..., TrackedBlock], conclusion: Conclusion, before: Conclusion | None
+) -> None:
+    block, other = tracked(1, 0xAA, BlockStatus.DISPUTED), tracked(2, 0xBB)
+    with SqliteLedger(tmp_path / "ledger.sqlite", 5, GENESIS) as ledger:
+        ledger.put(block, other)
+        for each in (block, other):
+            at = None if before is None else 9.0
+            ledger.put_dispute(
+                Dispute(f"{each.block.number}-x", each.block, 1.0, 9.0, "why", (), frozenset(), "", before, at)
+            )
+        word(ledger, "aaaaaaaa", "the client teams agree", AT)
+        ended, left = ledger.disputes()
+    assert (ended.conclusion, ended.concluded_at) == (conclusion, AT)
+    assert "the client teams agree" in ended.reason
+    assert left.conclusion is before
+
+
+def test_an_adapter_is_released_with_a_reason_or_not_at_all(tmp_path: Path) -> None:
+    with SqliteLedger(tmp_path / "ledger.sqlite", 5, GENESIS) as ledger:
+        with pytest.raises(UsageError, match=r"revm: not in quarantine \(nobody is\)"):
+            release(ledger, "revm", "repaired", AT)
+        ledger.quarantine(Quarantine("revm", "two words on block 7", 1.0))
+        with pytest.raises(UsageError, match="--why"):
+            release(ledger, "revm", " \n", AT)
+        with pytest.raises(UsageError, match=r"geth: not in quarantine \(there is: revm\)"):
+            release(ledger, "geth", "repaired", AT)
+        assert release(ledger, "revm", "repaired\nindeed", AT).why == "two words on block 7"
+        assert not ledger.quarantines()
+        (kept,) = ledger.releases()
+        assert (kept.why, kept.at) == ("repaired indeed", AT)
