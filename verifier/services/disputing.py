@@ -78,7 +78,7 @@ class Disputes:
         self.statements = statements
         self._chain = chain
         self._ledger = ledger
-        self._rule = rule
+        self.rule = rule
         self._observer = observer
         self._retreat = retreat
         self._analyst = analyst
@@ -278,7 +278,7 @@ class Disputes:
 
     def _weighing(self) -> DisputeRule:
         """The rule, in which adapters in quarantine weigh nothing."""
-        return replace(self._rule, quarantined=self.quarantined)
+        return replace(self.rule, quarantined=self.quarantined)
 
     def _put(self, dispute: Dispute) -> None:
         block_hash = dispute.block.hash
