@@ -94,6 +94,9 @@ class Disputes:
         self._cases: dict[bytes, Case] = {}
         self._localizations: dict[bytes, Localization] = {}
         self._analysing: dict[bytes, asyncio.Lock] = {}
+        self._bundled = {
+            block_hash: with_evidence(each, "") for block_hash, each in self._disputes.items() if each.evidence
+        }
         self._tasks: set[asyncio.Task[None]] = set()
         self._storing: asyncio.Handle | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -157,12 +160,18 @@ class Disputes:
         return self.statements.on(block)
 
     def worth_judging(self, tracked: TrackedBlock) -> bool:
-        """Whether more votes can change where the block stands."""
+        """Whether votes can change where the block stands, or are needed to see where they part."""
         dispute = self._disputes.get(tracked.block.hash)
+        if dispute is not None and tracked.status is not BlockStatus.INVALID and self._unseen(dispute):
+            return True
         if tracked.status is BlockStatus.DISPUTED:
             return dispute is not None and dispute.open
         # What stays unresolved is a person's to decide: no later judgement opens it.
         return tracked.status in UNDECIDED and (dispute is None or dispute.conclusion is not Conclusion.UNRESOLVED)
+
+    def _unseen(self, dispute: Dispute) -> bool:
+        """Whether nothing is there to analyse: it was opened or ended by words alone."""
+        return self._analyst is not None and not dispute.evidence and dispute.block.hash not in self._cases
 
     def allows(self, block_hash: bytes, judged: Judged) -> bool:
         """Whether the block's status may follow these votes: they neither close what was concluded VALID, nor open
@@ -269,7 +278,7 @@ class Disputes:
         elif tracked is not None and block_hash not in self._unstored:
             self._act(dispute)
         self._told[block_hash] = (self._ledgered(block_hash, dispute), dispute.evidence)
-        if tracked is not None and tracked.status is not BlockStatus.INVALID and (dispute.open or not dispute.evidence):
+        if tracked is not None and self.worth_judging(tracked):
             self.rehear(block_hash)
 
     def _ledgered(self, block_hash: bytes, dispute: Dispute) -> Conclusion | None:
@@ -357,6 +366,8 @@ class Disputes:
         case, dispute = self._cases.get(block_hash), self._disputes[block_hash]
         if self._analyst is None or case is None or (dispute.open and not case.ended):
             return
+        if self._bundled.get(block_hash) == with_evidence(dispute, ""):
+            return  # nothing new was said
         self._begin(partial(self._localize_and_keep, self._analyst, case.block), f"analysis {dispute.id}")
 
     async def _localize_and_keep(self, analyst: Analyst, block: BlockReference) -> None:
@@ -373,9 +384,12 @@ class Disputes:
                     self._observer.notify(DisagreementLocalized(localization))
             case = self._cases[block.hash]
             if case.ended:
-                name = await analyst.keep(self._disputes[block.hash], localization, case)
-                self._put(with_evidence(self._disputes[block.hash], name))
-                if not self._disputes[block.hash].open:
+                dispute = self._disputes[block.hash]
+                name = await analyst.keep(dispute, localization, case)
+                if name:
+                    self._bundled[block.hash] = with_evidence(dispute, "")
+                    self._put(with_evidence(self._disputes[block.hash], name))
+                if not dispute.open:
                     self._forget(block.hash)
 
     def _forget(self, block_hash: bytes) -> None:

@@ -192,6 +192,8 @@ class Judge:
             self._disputes.consider(tracked)
             if self._options.own and tracked.status is BlockStatus.INVALID:
                 self._add(tracked, encoded, received=received, refused=detail)
+            elif tracked.status is BlockStatus.DISPUTED:
+                self._add(tracked, encoded, received=received)  # to see where they part
             return
         if self._chain.mode is GateMode.EPOCH_TARGET and not self._starts_epoch(header.timestamp):
             return  # judged if it is demanded as a target

@@ -276,6 +276,12 @@ def test_the_execution_client_cannot_vote_twice(tmp_path: Path) -> None:
         assert setting.status(1) is BlockStatus.VERIFIED
         setting.payload(1, valid=False)  # consensus clients ask again and again
         assert setting.status(1) is BlockStatus.VERIFIED
+        await setting.settled()
+        assert setting.status(1) is BlockStatus.VERIFIED
+        assert [what for what, _ in court.analyst.asked].count(
+            "localize"
+        ) == 1  # the others were asked once more for it
+        assert setting.dispute(1).evidence
 
     run(scenario, tmp_path, live(honest, honest, honest), court=court)
 

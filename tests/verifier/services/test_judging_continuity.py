@@ -19,6 +19,7 @@ from tests.verifier.services.judging_setting import (
 from verifier.domain.event import (
     Alarm,
     WitnessFailed,
+    WitnessPublished,
 )
 from verifier.domain.quorum import Verdict
 from verifier.domain.result import Result
@@ -65,6 +66,8 @@ def test_after_a_restart_in_the_middle_of_a_slot_it_goes_on(tmp_path: Path) -> N
         setting.payload(1, given=True)
         setting.payload(2, given=True)
         await asyncio.gather(*(each.asked.wait() for each in hung))
+        for number in (1, 2):  # else a thread still writes where the next start wants to
+            await setting.recorder.wait(WitnessPublished, lambda event, number=number: event.block.number == number)
 
     async def after(setting: Setting) -> None:
         assert setting.status(1) in (BlockStatus.EXECUTED, BlockStatus.AVAILABLE)
