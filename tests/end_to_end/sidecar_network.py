@@ -182,6 +182,7 @@ async def network(
                 "beacon": {"url": str(beacon.make_url("/")), "listen": "127.0.0.1:0"},
                 "adapters": {"live": ["pyevm", "eels"], "late": []},
                 "chain": {"genesis": str(bundled_chain() / "genesis.json")},
+                "disputes": {"evidence": "evidence"},
                 "storage": {"ledger": "ledger.sqlite", "witnesses": "witnesses", "embedded": "embedded"},
                 "telemetry": {"listen": "127.0.0.1:0", "log_format": "json"},
             }

@@ -66,6 +66,8 @@ def write_configuration(directory: Path, clients: Clients, parts: Cast, genesis:
         "engine": {"listen": "127.0.0.1:0", "jwt_secret_file": "consensus.jwt", "hold_seconds": ENGINE_HOLD},
         "beacon": {"url": clients.beacon_url, "listen": "127.0.0.1:0", "hold_seconds": BEACON_HOLD},
         "adapters": {"live": list(parts.live), "late": list(parts.late)},
+        # Who lies is the same client again and again: in quarantine it could not be outvoted a second time.
+        "disputes": {"enabled": False, "evidence": "evidence"},
         "chain": {"genesis": "genesis.json"},
         "storage": {"ledger": "ledger.sqlite", "witnesses": "witnesses", "embedded": "embedded"},
         "telemetry": {"listen": "127.0.0.1:0", "log_level": "warning"},

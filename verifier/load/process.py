@@ -155,6 +155,7 @@ def _configuration(execution_url: str, beacon_url: str, checkpoint: bytes, gate:
         "adapters": {"live": list(live), "late": []},
         "mode": {"gate": gate},
         "chain": {"checkpoint": f"0x{checkpoint.hex()}"},
+        "disputes": {"evidence": "evidence"},
         "storage": {"ledger": "ledger.sqlite", "witnesses": "witnesses"},
         "telemetry": {"listen": "127.0.0.1:0", "log_format": "json"},
     }

@@ -45,6 +45,7 @@ class Ballot:
         self._earlier = {each.adapter: _standing(each) for each in earlier if each.kind is VoteKind.INVALID}
         self._withheld = withheld
         self._quarantined = quarantined
+        self._apart_before = quarantined()
         self._cast = _casting(header, content, policy, mode, quarantined)
 
     @property
@@ -70,8 +71,15 @@ class Ballot:
         return votes[-1]
 
     def decision(self, *, closed: bool = False) -> Decision:
-        """What the votes so far amount to. closed: no vote is awaited."""
-        return decide(self.policy, self.votes, closed=closed, quarantined=self.quarantined)
+        """What the votes so far amount to. closed: no vote is awaited.
+
+        Who is put in quarantine for a vote on this very block weighs nothing more, and stays a disagreement.
+        """
+        decision = decide(self.policy, self.votes, closed=closed, quarantined=self.quarantined)
+        if self.quarantined == self._apart_before:
+            return decision
+        with_them = decide(self.policy, self.votes, closed=closed, quarantined=self._apart_before)
+        return replace(decision, disagreement=decision.disagreement or with_them.disagreement)
 
 
 def _standing(statement: Statement) -> Vote:

@@ -39,6 +39,7 @@ class SidecarProcess:
             "execution": {"jwt_secret_file": SECRETS[0]},
             "engine": {"jwt_secret_file": SECRETS[1], "listen": "127.0.0.1:0"},
             "beacon": {"listen": "127.0.0.1:0"},
+            "disputes": {"evidence": "evidence"},
             "storage": {"ledger": "ledger.sqlite", "witnesses": "witnesses", "embedded": "embedded"},
             "telemetry": {"listen": "127.0.0.1:0", "log_format": "json"},
         }
