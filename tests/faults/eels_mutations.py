@@ -15,7 +15,9 @@ from adapters.eels.fork_modules import ForkModules
 from adapters.eels.overlay import Storage
 from adapters.eels.trie_overlay import TrieOverlay
 
-SET_MINUS_RESET = Uint(17_100)  # gas: what filling an empty slot costs more than changing a full one (EIP-2200, EIP-2929)
+SET_MINUS_RESET = Uint(
+    17_100
+)  # gas: what filling an empty slot costs more than changing a full one (EIP-2200, EIP-2929)
 IDENTITY, INACTIVE_PRECOMPILE = 4, bytes([1, 0]).rjust(20, b"\0")  # the latter is P256VERIFY's, from Osaka on
 REVERT_REASON = 36  # bytes of revert data before which there is no reason: a selector and an offset
 MOST = 2**63 - 1  # of a signed number of 64 bits

@@ -1,0 +1,175 @@
+"""Each bug of the catalogue again, one client of six: caught or not, by what, and how long it takes."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.catalogue import CATALOGUE, Bug
+from tests.faults.clients import FaultyClients
+from tests.faults.decorations import Misconfigured
+from tests.faults.tripping_blocks import Transactions, deposit
+from verifier.domain.opcode import opcode_name
+from verifier.domain.quorum import Verdict
+from verifier.domain.result import Computed, Receipt
+from verifier.domain.trace import Step
+from verifier.domain.vote import VoteKind
+from verifier.executors.stateless.base import StatelessExecutor
+from verifier.services.contract.tampering import POSITION, decoded, rebuilt
+from verifier.services.replay import BlockReport
+from verifier.services.tracing import BlockTrace
+from witness.file import map_witness_file, write_witness_file
+from witness.model import BlockWitness
+
+pytestmark = pytest.mark.xdist_group("faults")
+
+BUGS = pytest.mark.parametrize("bug", CATALOGUE, ids=lambda bug: bug.block.__name__)
+WITNESS = "revm"  # whose trace the mutated client's is compared with: the fastest, and never mutated
+
+
+@pytest.fixture
+def mutated(clients: FaultyClients, bug: Bug) -> str:
+    name = clients.mutated(bug)
+    if name is None:
+        pytest.skip(f"no mutated {bug.client} here")
+    return name
+
+
+@BUGS
+def test_a_valid_block_is_attested_and_the_mutated_client_named(
+    clients: FaultyClients, blocks: dict[Transactions, Path], bug: Bug, mutated: str
+) -> None:
+    report = clients.judge_with(bug, blocks[bug.block], clients.beside(mutated))
+    votes = {vote.adapter: vote for vote in report.votes}
+    wrong = votes.pop(mutated)
+    assert {vote.kind for vote in votes.values()} == {VoteKind.VALID}, votes
+    assert wrong.kind is VoteKind.INVALID
+    assert {each.field for each in wrong.differences} == set(bug.fields)
+    assert (wrong.reason or "").startswith(f"broken_rule: {bug.rule}: " if bug.rule else "differs: ")
+    assert report.decision.verdict is Verdict.ATTEST
+    assert report.decision.disagreement
+    assert first_different_receipt(report, mutated) == bug.transaction
+    print(f"{bug.name}: verdict after {report.settled_ms:.0f} ms, all votes after {report.total_ms:.0f} ms")
+
+
+@BUGS
+def test_without_its_bug_the_client_agrees(clients: FaultyClients, blocks: dict[Transactions, Path], bug: Bug) -> None:
+    report = clients.judge_by(clients.executors(clients.honest), blocks[bug.block])
+    assert {vote.kind for vote in report.votes} == {VoteKind.VALID}, report.votes
+
+
+@BUGS
+def test_the_block_that_the_mutated_client_would_make_is_rejected(
+    clients: FaultyClients, blocks: dict[Transactions, Path], bug: Bug, mutated: str, tmp_path: Path
+) -> None:
+    if not bug.fields:
+        pytest.skip("a client that refuses the block makes no other one of it")
+    content = map_witness_file(blocks[bug.block])
+    alone = clients.judge_with(bug, blocks[bug.block], [mutated])
+    own = with_values(content, alone)
+    report = clients.judge_content(bug, own, tmp_path, clients.beside(mutated))
+    votes = {vote.adapter: vote.kind for vote in report.votes}
+    assert votes.pop(mutated) is VoteKind.VALID
+    assert set(votes.values()) == {VoteKind.INVALID}
+    assert report.decision.verdict is Verdict.REJECT
+    assert report.decision.disagreement
+    # What a verifier of this client alone would do.
+    assert clients.judge_content(bug, own, tmp_path, [mutated]).decision.verdict is Verdict.ATTEST
+
+
+@BUGS
+def test_its_trace_names_the_instruction(
+    clients: FaultyClients, blocks: dict[Transactions, Path], bug: Bug, mutated: str
+) -> None:
+    started = time.monotonic()
+    trace = clients.trace_with(bug, blocks[bug.block], [mutated, WITNESS])
+    print(f"{bug.name}: traces compared in {(time.monotonic() - started) * 1000:.0f} ms")
+    assert where(trace) == bug.opcode
+
+
+def where(trace: BlockTrace) -> str | None:
+    """The last instruction before a differing step; None where the steps are all alike."""
+    divergence = trace.divergence
+    if divergence is None or not any(isinstance(group.event, Step) for group in divergence.groups):
+        return None
+    return opcode_name(divergence.before[-1].op)
+
+
+def first_different_receipt(report: BlockReport, mutated: str) -> int | None:
+    """The index of the first receipt that the mutated client has otherwise than another one."""
+    receipts: dict[str, tuple[Receipt, ...]] = {
+        result.adapter: result.outcome.receipts for result in report.results if isinstance(result.outcome, Computed)
+    }
+    if mutated not in receipts:
+        return None
+    pairs = enumerate(zip(receipts[mutated], receipts[WITNESS], strict=True))
+    return next((index for index, (wrong, right) in pairs if wrong != right), None)
+
+
+def with_values(content: BlockWitness, report: BlockReport) -> BlockWitness:
+    """The block with the header that follows from what the only client computed."""
+    (result,) = report.results
+    assert isinstance(result.outcome, Computed)
+    block = decoded(content)
+    for field in ("state_root", "receipts_root", "logs_bloom", "gas_used"):
+        value = getattr(result.outcome, field)
+        if isinstance(value, int):
+            value = value.to_bytes((value.bit_length() + 7) // 8, "big")
+        block[0][POSITION[field]] = value
+    return rebuilt(content, block)
+
+
+WRONG_CONTRACT = "0x" + "42" * 20
+HOLESKY = ("geth", "ethrex", "ethereumjs", "revm", "pyevm")  # five lineages; the first three have the wrong contract
+WRONG = HOLESKY[:3]
+
+
+@pytest.fixture
+def holesky(clients: FaultyClients, blocks: dict[Transactions, Path]) -> list[StatelessExecutor]:
+    """Five lineages of which three are started with another deposit contract."""
+    config = json.loads(bytes(map_witness_file(blocks[deposit]).chain_config))
+    wrong = json.dumps({**config, "depositContractAddress": WRONG_CONTRACT}).encode()
+    executors = clients.executors(HOLESKY)
+    assert len(executors) == len(HOLESKY)
+    return [Misconfigured(each, wrong) if each.name in WRONG else each for each in executors]
+
+
+@pytest.fixture
+def their_block(blocks: dict[Transactions, Path], tmp_path: Path) -> Path:
+    """The block with a deposit as a client with the wrong contract makes it: without the request. It is invalid."""
+    content = map_witness_file(blocks[deposit])
+    block = decoded(content)
+    block[0][POSITION["requests_hash"]] = NO_REQUESTS
+    return write_witness_file(rebuilt(content, block), tmp_path, sync=False)
+
+
+NO_REQUESTS = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")  # SHA-256 of nothing
+
+
+@pytest.mark.parametrize(("required", "verdict"), [(3, Verdict.ATTEST), (4, Verdict.HOLD)])
+def test_a_wrong_majority_carries_its_own_block(
+    clients: FaultyClients, holesky: list[StatelessExecutor], their_block: Path, required: int, verdict: Verdict
+) -> None:
+    """Three of five are a quorum of three: the verifier is as wrong as they are, and says that two disagree."""
+    report = clients.judge_by(holesky, their_block, required)
+    assert report.decision.valid == set(WRONG)
+    assert report.decision.invalid == {"revm", "pyevm"}
+    assert report.decision.verdict is verdict
+    assert report.decision.disagreement
+    assert {each.field for vote in report.votes for each in vote.differences} == {"requests_hash"}
+
+
+@pytest.mark.parametrize(("required", "verdict"), [(3, Verdict.REJECT), (4, Verdict.REJECT)])
+def test_a_wrong_majority_rejects_the_right_block(
+    clients: FaultyClients,
+    holesky: list[StatelessExecutor],
+    blocks: dict[Transactions, Path],
+    required: int,
+    verdict: Verdict,
+) -> None:
+    report = clients.judge_by(holesky, blocks[deposit], required)
+    assert report.decision.valid == {"revm", "pyevm"}
+    assert report.decision.invalid == set(WRONG)
+    assert report.decision.verdict is verdict
+    assert report.decision.disagreement
