@@ -52,10 +52,14 @@ class FaultyClients(RunningAdapters):
         name = bug.client if bug.client is Client.EELS else f"{MUTATED}{bug.client}"
         return name if name in self.names else None
 
-    def beside(self, mutated: str) -> list[str]:
-        """One adapter a lineage, with the mutated one for its lineage."""
+    def voters(self, bug: Bug) -> list[str]:
+        """The unmutated adapters that execute the bug's block, one a lineage."""
+        return [name for name in self.honest if name in bug.lineages]
+
+    def beside(self, mutated: str, bug: Bug) -> list[str]:
+        """As `voters`, with the mutated one for its lineage."""
         own = mutated.removeprefix(MUTATED)
-        return [name for name in self.honest if name != own] + [mutated]
+        return [name for name in self.voters(bug) if name != own] + [mutated]
 
     def judge_with(self, bug: Bug, path: Path, names: Sequence[str], required: int | None = None) -> BlockReport:
         """Judges a block while the bug is there."""

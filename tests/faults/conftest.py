@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.catalogue import CATALOGUE
 from tests.faults.clients import FaultyClients
-from tests.faults.tripping_blocks import Transactions, deposit, make_blocks
+from tests.faults.dragon_blocks import make_dragon_blocks
+from tests.faults.tripping_blocks import make_blocks
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +18,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyClients]
 
 
 @pytest.fixture(scope="session")
-def blocks(tmp_path_factory: pytest.TempPathFactory) -> dict[Transactions, Path]:
-    """The catalogue's blocks, and one with a deposit: paths of their witness files."""
-    return make_blocks([*(bug.block for bug in CATALOGUE), deposit], tmp_path_factory.mktemp("blocks"))
+def blocks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The catalogue's blocks and a few more: name → witness file."""
+    directory = tmp_path_factory.mktemp("blocks")
+    return {**make_blocks(directory / "prague"), **make_dragon_blocks(directory / "dragon")}

@@ -201,6 +201,31 @@ def free_failed_deposit(modules: ForkModules) -> Iterable[Patch]:
     yield Patch(interpreter, "process_create_message", process_create_message)
 
 
+def touch_survives_failure(modules: ForkModules) -> Iterable[Patch]:
+    """An empty account that was touched is deleted although the call that touched it failed."""
+    system = _module(modules, "vm.instructions.system")
+    incorporate = system.incorporate_child_on_error
+
+    def on_error(evm: Any, child: Any) -> None:
+        incorporate(evm, child)
+        evm.touched_accounts.update(child.touched_accounts)
+
+    yield Patch(system, "incorporate_child_on_error", on_error)
+
+
+def ripemd_like_any_other(modules: ForkModules) -> Iterable[Patch]:
+    """Also RIPEMD-160's account is only touched by calls that succeed."""
+    system = _module(modules, "vm.instructions.system")
+    incorporate = system.incorporate_child_on_error
+
+    def on_error(evm: Any, child: Any) -> None:
+        touched = set(evm.touched_accounts)
+        incorporate(evm, child)
+        evm.touched_accounts = touched
+
+    yield Patch(system, "incorporate_child_on_error", on_error)
+
+
 MUTATIONS: dict[str, Mutation] = {
     each.__name__: each
     for each in (
@@ -213,6 +238,8 @@ MUTATIONS: dict[str, Mutation] = {
         unchecked_curve,
         cheap_refilled_slot,
         free_failed_deposit,
+        touch_survives_failure,
+        ripemd_like_any_other,
     )
 }
 EARLY_OSAKA = "early_osaka"  # no patch but another fork: the block is executed by the rules of the next one

@@ -22,7 +22,7 @@ from verifier.rpc.host.tracer import Tracer
 from verifier.rpc.v1 import executor_pb2 as pb
 
 MUTATION_FILE = "VERIFIER_TEST_EELS_MUTATION"  # the environment variable that names the file
-FORKS = ("prague", "osaka")  # importing all of them takes seconds
+FORKS = ("spurious_dragon", "prague", "osaka")  # importing all of them takes seconds
 
 
 class MutatedEels:

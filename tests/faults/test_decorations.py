@@ -22,7 +22,7 @@ from tests.faults.decorations import (
     WrongRequests,
     WrongStateRoot,
 )
-from tests.faults.tripping_blocks import Transactions, deposit
+from tests.faults.tripping_blocks import deposit
 from verifier.domain.opcode import opcode_name
 from verifier.domain.quorum import Verdict, quorum_policy
 from verifier.domain.result import Abstention, AbstentionReason, Mode
@@ -44,8 +44,8 @@ FAULTY = "revm"  # the one that is decorated: fast, and its lineage has no other
 
 
 @pytest.fixture(scope="module")
-def good(blocks: dict[Transactions, Path]) -> Path:
-    return blocks[deposit]
+def good(blocks: dict[str, Path]) -> Path:
+    return blocks[deposit.__name__]
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 The embedded executor makes and records them, and accepts them all: each is valid.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -151,30 +151,47 @@ def _create2_address(creator: bytes, init: bytes) -> bytes:
     return keccak256(b"\xff" + creator + bytes(32) + keccak256(init))[-20:]  # EIP-1014, salt 0
 
 
-def make_blocks(wanted: Sequence[Transactions], directory: Path) -> dict[Transactions, Path]:
-    """A recorded block for each of `wanted`; `oldest_ancestor` stands behind as many blocks as it looks back."""
+BLOCKS: dict[str, Transactions] = {
+    each.__name__: each
+    for each in (
+        overlapping_identity,
+        overwritten_identity,
+        destroyed_recipient,
+        inactive_precompile,
+        strange_revert,
+        reborn_contract,
+        cleared_slots,
+        large_gas_limit,
+        deposit,
+        point_off_curve,
+        refilled_slot,
+        unpaid_code,
+    )
+}
+LAST = oldest_ancestor.__name__
+
+
+def make_blocks(directory: Path) -> dict[str, Path]:
+    """Name → the witness file of the block; the last one stands behind as many blocks as it looks back."""
     wallet = Wallet(keccak256(b"fault sender"), CHAIN_ID)
     author = Author(wallet)
-    paths: dict[Transactions, Path] = {}
+    filling = {f"filling {number}": _nothing for number in range(len(BLOCKS) + 1, WINDOW)}
+    paths: dict[str, Path] = {}
     with (
         WitnessStore(directory / "witnesses", sync=False) as store,
         ChainBuilder(directory / "state", _genesis(wallet), store) as chain,
     ):
-        last = [each for each in wanted if each is oldest_ancestor]
-        first = [each for each in wanted if each is not oldest_ancestor]
-        for number, each in enumerate((*first, *_filling(len(first), bool(last)), *last), start=1):
-            plan = BlockPlan(GENESIS_TIME + number * SLOT, tuple(each(author)) if each is not None else ())
-            _, outcome = chain.add(plan)
-            assert outcome.invalid is None, (number, outcome.invalid)
+        plans = {**BLOCKS, **filling, LAST: oldest_ancestor}
+        for number, (name, transactions) in enumerate(plans.items(), start=1):
+            _, outcome = chain.add(BlockPlan(GENESIS_TIME + number * SLOT, tuple(transactions(author))))
+            assert outcome.invalid is None, (name, outcome.invalid)
             assert outcome.path is not None
-            if each is not None:
-                paths[each] = outcome.path
+            paths[name] = outcome.path
     return paths
 
 
-def _filling(already: int, wanted: bool) -> Iterator[None]:
-    if wanted:
-        yield from [None] * (WINDOW - 1 - already)
+def _nothing(_: Author) -> Sequence[bytes]:
+    return ()
 
 
 def _genesis(wallet: Wallet) -> Genesis:
