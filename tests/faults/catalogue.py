@@ -187,7 +187,7 @@ CATALOGUE = (
         client=Client.ETHEREUMJS,
         change="BLOCKHASH reaches back 255 blocks",
         block=blocks.oldest_ancestor.__name__,
-        fields=(*STATE_FIELDS, "receipts_root", "gas_used"),
+        fields=GAS_FIELDS,
         transaction=1,
         opcode="BLOCKHASH",
     ),

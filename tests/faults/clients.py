@@ -10,7 +10,7 @@ from tests.end_to_end.running import RunningAdapters
 from tests.faults.catalogue import Bug, Client
 from tests.faults.mutated_eels import MUTATION_FILE
 from tests.faults.mutated_geth_adapter import SHALLOW_COPY, mutated_geth_adapter
-from verifier.domain.quorum import quorum_policy
+from verifier.domain.quorum import QuorumPolicy, quorum_policy
 from verifier.executors.stateless.base import StatelessExecutor
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool
@@ -44,7 +44,7 @@ class FaultyClients(RunningAdapters):
 
     def _mutable(self, manifest: Manifest) -> Manifest:
         environment = (f"PYTHONPATH={ROOT}", f"{MUTATION_FILE}={self._mutation}")
-        command = ("env", *environment, "{python}", "-m", "tests.faults.mutated_eels", "--workers", "1")
+        command = ("env", *environment, "{python}", "-m", "tests.faults.mutated_eels")
         return replace(manifest, start_command=command)
 
     def mutated(self, bug: Bug) -> str | None:
@@ -61,17 +61,19 @@ class FaultyClients(RunningAdapters):
         own = mutated.removeprefix(MUTATED)
         return [name for name in self.voters(bug) if name != own] + [mutated]
 
-    def judge_with(self, bug: Bug, path: Path, names: Sequence[str], required: int | None = None) -> BlockReport:
+    def judge_with(self, bug: Bug, path: Path, names: Sequence[str]) -> BlockReport:
         """Judges a block while the bug is there."""
         self._mutation.write_text(bug.mutation)
         try:
-            return self.judge_by(self.executors(names), path, required)
+            return self.judge_by(self.executors(names), path)
         finally:
             self._mutation.write_text("")
 
-    def judge_by(self, executors: Sequence[StatelessExecutor], path: Path, required: int | None = None) -> BlockReport:
-        """Judges a block by any executors of this loop."""
-        policy = quorum_policy({each.name: each.lineage for each in executors}, required)
+    def judge_by(
+        self, executors: Sequence[StatelessExecutor], path: Path, policy: QuorumPolicy | None = None
+    ) -> BlockReport:
+        """Judges a block by any executors of this loop. policy: by default the majority of their lineages."""
+        policy = policy or quorum_policy({each.name: each.lineage for each in executors})
         return self.run(judge(executors, path, map_witness_file(path), ReplayOptions(policy)))
 
     def judge_content(self, bug: Bug, content: BlockWitness, directory: Path, names: Sequence[str]) -> BlockReport:

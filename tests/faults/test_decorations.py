@@ -22,7 +22,7 @@ from tests.faults.decorations import (
     WrongRequests,
     WrongStateRoot,
 )
-from tests.faults.tripping_blocks import deposit
+from tests.faults.tripping_blocks import cleared_slots, deposit
 from verifier.domain.opcode import opcode_name
 from verifier.domain.quorum import Verdict, quorum_policy
 from verifier.domain.result import Abstention, AbstentionReason, Mode
@@ -208,9 +208,9 @@ def test_two_votes_of_one_adapter_contradict_each_other(clients: FaultyClients, 
     assert not contradicts(first, third)
 
 
-def test_a_wrong_trace_is_named_to_the_step(clients: FaultyClients, good: Path) -> None:
+def test_a_wrong_trace_is_named_to_the_step(clients: FaultyClients, blocks: dict[str, Path]) -> None:
     tracers = [WrongGasTracer(each) if each.name == FAULTY else each for each in clients.tracers(clients.honest)]
-    trace = clients.trace_by(tracers, good)
+    trace = clients.trace_by(tracers, blocks[cleared_slots.__name__])
     assert trace.divergence is not None
     assert trace.divergence.fields == ("gas",)
     assert trace.divergence.groups[-1].adapters == (FAULTY,)
