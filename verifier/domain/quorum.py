@@ -71,18 +71,25 @@ class Decision:
     disagreement: bool
 
 
-def decide(policy: QuorumPolicy, votes: Iterable[Vote], *, closed: bool = False) -> Decision:
+def decide(
+    policy: QuorumPolicy,
+    votes: Iterable[Vote],
+    *,
+    closed: bool = False,
+    quarantined: frozenset[str] = frozenset(),
+) -> Decision:
     """The decision on `votes`, in whatever order they came. closed: the deadline has passed, no vote is awaited.
 
     A lineage is INVALID if one of its adapters says so, else VALID if one says so. ATTEST and REJECT are settled as
     soon as they stand; HOLD only when closed, or when the adapters still to answer cannot bring about either.
-    Votes of adapters that are not configured do not count, but can make a disagreement.
+    Votes of adapters that are not configured do not count, but can make a disagreement. Those of quarantined ones do
+    neither, and nobody waits for them; m and n stay as they are, so that enough of them leave nothing but HOLD.
     """
-    votes = tuple(votes)
+    votes = tuple(vote for vote in votes if vote.adapter not in quarantined)
     counted = [vote for vote in votes if policy.adapters.get(vote.adapter) == vote.lineage]
     invalid = frozenset(vote.lineage for vote in counted if vote.kind is VoteKind.INVALID)
     valid = frozenset(vote.lineage for vote in counted if vote.kind is VoteKind.VALID) - invalid
-    answered = {vote.adapter for vote in counted}
+    answered = {vote.adapter for vote in counted} | quarantined
     pending = frozenset(lineage for adapter, lineage in policy.adapters.items() if adapter not in answered)
     abstaining = policy.lineages - valid - invalid - pending
     if len(invalid) >= policy.rejecting:

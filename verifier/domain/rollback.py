@@ -32,3 +32,11 @@ class Rollback:
     at: float
     moved: str = ""
     note: str = ""
+
+
+ORDER = tuple(RollbackStep)
+
+
+def next_step(step: RollbackStep) -> RollbackStep:
+    """The step that is to be done after this one is written down; of DONE, DONE."""
+    return ORDER[min(ORDER.index(step) + 1, len(ORDER) - 1)]

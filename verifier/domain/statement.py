@@ -1,22 +1,27 @@
 """Statements: what an adapter said of a block, kept so that a second, different word of the same adapter is noticed.
 
 An ABSTAIN is no statement. Two results are the same word if they have the same digest: everything computed counts,
-times do not, nor the text in which a broken rule is told.
+times do not, nor the text in which a broken rule is told, nor the rules that a client says it cannot check.
 """
 
 import hashlib
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
 
 from .block import BlockReference
 from .result import Abstention, BrokenRule, Computed, Mode, Outcome, Result
 from .vote import Vote, VoteKind
+
+NOT_COMPUTED = frozenset({"unchecked_rules"})  # fields of Computed that are no result of execution
+LENGTH = 8  # bytes of a length in the encoding below
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One adapter's word on one block. kind: VALID or INVALID. digest: 32 bytes, `outcome_digest`.
 
-    summary: the vote's reason, one line. at: seconds since the epoch.
+    summary: the vote's reason, one line. at: seconds since the epoch. rule: the one that it found broken, "" where it
+    computed values.
     """
 
     block: BlockReference
@@ -27,6 +32,7 @@ class Statement:
     digest: bytes
     summary: str
     at: float
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +47,68 @@ def state(block: BlockReference, mode: Mode, result: Result, vote: Vote, at: flo
     """The statement that a vote is; None for an abstention. result: what the vote was read from. at: seconds."""
     if vote.kind is VoteKind.ABSTAIN:
         return None
-    digest = outcome_digest(result.outcome)
-    return Statement(block, vote.adapter, vote.lineage, mode, vote.kind, digest, vote.reason or "", at)
+    outcome = result.outcome
+    rule = outcome.rule if isinstance(outcome, BrokenRule) else ""
+    digest = outcome_digest(outcome)
+    return Statement(block, vote.adapter, vote.lineage, mode, vote.kind, digest, vote.reason or "", at, rule)
 
 
 def contradicts(first: Statement, second: Statement) -> bool:
-    """Whether the two are misbehaviour: one adapter, one block, one mode, different words."""
+    """Whether the two are misbehaviour: one adapter, one block, one mode, and other words.
+
+    The digest alone says so. The kind is the verifier's reading of it, and in prestate mode the same result is read
+    otherwise once other results have come. Two broken rules are none either: a block can break several, and a client
+    that checks them side by side names the one that it comes upon first. Whoever makes such a block must not be able to
+    have honest clients quarantined.
+    """
     same = (first.block.hash, first.adapter, first.mode) == (second.block.hash, second.adapter, second.mode)
-    return same and (first.digest, first.kind) != (second.digest, second.kind)
+    return same and first.digest != second.digest and not (first.rule and second.rule)
 
 
 def outcome_digest(outcome: Outcome) -> bytes:
-    """SHA-256 of what was computed, or of the rule that was broken, in an encoding of its own: no two share one."""
+    """SHA-256 of what was computed, or of the rule that was broken: 32 bytes, the same on every machine.
+
+    Of an encoding in which every value has its type and its length, and mappings are in the order of their keys: no two
+    outcomes share one. What is None does not appear, so that a field that a later version adds changes no digest that
+    is kept. Raises TypeError for a value that none of the outcomes' types allows.
+    """
     match outcome:
         case Computed():
-            parts: tuple[object, ...] = tuple(
-                (each.name, getattr(outcome, each.name)) for each in fields(outcome) if each.name != "unchecked_rules"
-            )
+            content: object = ("computed", _present(outcome))
         case BrokenRule():
-            parts = ("broken_rule", outcome.rule)
+            content = ("broken_rule", outcome.rule)
         case Abstention():
-            parts = ("abstention", str(outcome.reason))
-    return hashlib.sha256(repr(parts).encode()).digest()
+            content = ("abstention", str(outcome.reason))
+    return hashlib.sha256(_encoded(content)).digest()
+
+
+def _present(value: object) -> dict[str, object]:
+    """A dataclass's fields, without those that are None."""
+    assert is_dataclass(value)
+    named = {each.name: getattr(value, each.name) for each in fields(value) if each.name not in NOT_COMPUTED}
+    return {name: content for name, content in named.items() if content is not None}
+
+
+def _encoded(value: object) -> bytes:
+    """One letter for the type, the length of what follows in bytes (8, big-endian), and that."""
+    match value:
+        case None:
+            kind, content = b"n", b""
+        case bool():
+            kind, content = b"t", bytes([value])
+        case int():
+            kind, content = b"i", str(value).encode()
+        case str():
+            kind, content = b"s", value.encode(errors="surrogatepass")
+        case bytes() | bytearray() | memoryview():
+            kind, content = b"b", bytes(value)
+        case tuple() | list():
+            kind, content = b"l", b"".join(_encoded(each) for each in value)
+        case Mapping():
+            pairs = sorted((_encoded(key), _encoded(item)) for key, item in value.items())
+            kind, content = b"m", b"".join(key + item for key, item in pairs)
+        case _ if is_dataclass(value):
+            return _encoded(_present(value))
+        case _:
+            raise TypeError(f"nothing that a client computes: {type(value).__name__}")
+    return kind + len(content).to_bytes(LENGTH, "big") + content

@@ -1,1 +1,1 @@
-"""What survives a restart: block statuses, trusted roots, votes, decisions."""
+"""What survives a restart: block statuses, trusted roots, votes, decisions, statements, disputes, rollbacks."""

@@ -19,6 +19,15 @@ class Quarantine:
     dispute: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A quarantine that ended. why: one line, with who said so. at: seconds since the epoch."""
+
+    quarantine: Quarantine
+    why: str
+    at: float
+
+
 class StatementLedger(Protocol):
     """Keeps every adapter's words on blocks. Raises LedgerError."""
 
@@ -39,7 +48,7 @@ class DisputeLedger(Protocol):
         """All that are kept, the oldest first, with their statements."""
 
     def put_dispute(self, dispute: Dispute) -> None:
-        """Stores it as it is now."""
+        """Stores it as it is now; one a block."""
 
     def quarantines(self) -> Sequence[Quarantine]:
         """Those in force."""
@@ -49,6 +58,9 @@ class DisputeLedger(Protocol):
 
     def release(self, adapter: str, why: str, at: float) -> bool:
         """Lets an adapter out, and keeps who said why; whether it was there."""
+
+    def releases(self) -> Sequence[Release]:
+        """Quarantines that ended, in the order in which they did."""
 
     def put_rollback(self, rollback: Rollback) -> None:
         """Stores the step that is done; one a block."""
@@ -62,9 +74,9 @@ class FakeDisputeLedger:
     """A StatementLedger and DisputeLedger in memory. `fail_with`: raised by every call, while it is set."""
 
     said: list[Statement] = field(default_factory=list)
-    kept: dict[str, Dispute] = field(default_factory=dict)
+    kept: dict[bytes, Dispute] = field(default_factory=dict)
     held: dict[str, Quarantine] = field(default_factory=dict)
-    released: list[tuple[str, str, float]] = field(default_factory=list)
+    released: list[Release] = field(default_factory=list)
     going_back: dict[bytes, Rollback] = field(default_factory=dict)
     fail_with: Exception | None = None
 
@@ -94,7 +106,7 @@ class FakeDisputeLedger:
     def put_dispute(self, dispute: Dispute) -> None:
         """As DisputeLedger.put_dispute."""
         self._fail()
-        self.kept[dispute.id] = dispute
+        self.kept[dispute.block.hash] = dispute
 
     def quarantines(self) -> Sequence[Quarantine]:
         """As DisputeLedger.quarantines."""
@@ -109,8 +121,15 @@ class FakeDisputeLedger:
     def release(self, adapter: str, why: str, at: float) -> bool:
         """As DisputeLedger.release."""
         self._fail()
-        self.released.append((adapter, why, at))
-        return self.held.pop(adapter, None) is not None
+        ended = self.held.pop(adapter, None)
+        if ended is not None:
+            self.released.append(Release(ended, why, at))
+        return ended is not None
+
+    def releases(self) -> Sequence[Release]:
+        """As DisputeLedger.releases."""
+        self._fail()
+        return sorted(self.released, key=lambda each: each.at)
 
     def put_rollback(self, rollback: Rollback) -> None:
         """As DisputeLedger.put_rollback."""

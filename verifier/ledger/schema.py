@@ -10,14 +10,15 @@ from verifier.domain.quorum import Decision, Verdict
 from verifier.domain.status import BlockStatus, ExecutorStatus, TrackedBlock
 from verifier.domain.vote import Difference, Vote, VoteKind
 
+from .column import HASH_LENGTH, fitting, storable
+from .dispute_tables import DISPUTE_TABLES
 from .errors import LedgerDamagedError
 
 APPLICATION_ID = 0x45564C47  # "EVLG", in the file's header
-VERSION = 1  # goes up with every change of a table
-HASH_LENGTH = 32
+VERSION = 2  # goes up with every change of a table, and `migrate` with it
 KEPT_DIFFERENCES = 20  # of one vote; as many as a vote in prestate mode has at most
 
-# STRICT: a column takes values of its type alone. Decisions and votes go with their block.
+# STRICT: a column takes values of its type alone. Decisions and votes go with their block. Those of version 1:
 TABLES = """
 CREATE TABLE identity (chain_id INTEGER NOT NULL, genesis BLOB NOT NULL) STRICT;
 CREATE TABLE blocks (
@@ -49,23 +50,20 @@ DELETE FROM decisions WHERE block_hash = :block AND id <= (
 """
 DECISIONS = "SELECT at, verdict, settled, disagreement, lineages, votes FROM decisions WHERE block_hash = ? ORDER BY id"
 
-# SQLite's integers are 64 bits with a sign; a header may claim any number (witness.header).
-LARGEST_INTEGER = (1 << 63) - 1
-
 
 def identity_row(chain_id: int, genesis: bytes) -> tuple[int, bytes]:
     """Which chain a ledger is of, as the row of `identity`. genesis: 32 bytes, the hash of block 0."""
-    return min(chain_id, LARGEST_INTEGER), genesis
+    return fitting(chain_id), genesis
 
 
 def block_row(tracked: TrackedBlock) -> tuple[Any, ...]:
     """A block as a row of `blocks`. Numbers that no column holds are stored as the largest that it does."""
     return (
         tracked.block.hash,
-        min(tracked.block.number, LARGEST_INTEGER),
+        fitting(tracked.block.number),
         tracked.parent_hash,
         tracked.state_root,
-        min(tracked.timestamp, LARGEST_INTEGER),
+        fitting(tracked.timestamp),
         tracked.status.value,
         storable(tracked.why),
         None if tracked.executor is None else tracked.executor.value,
@@ -142,13 +140,16 @@ def _read_vote(document: dict[str, Any]) -> Vote:
 
 def create(connection: sqlite3.Connection, chain_id: int, genesis: bytes) -> None:
     """Makes an empty file a ledger of this chain, in the transaction under way. Raises sqlite3.Error."""
-    for statement in TABLES.split(";"):
+    for statement in (TABLES + DISPUTE_TABLES).split(";"):
         connection.execute(statement)
     connection.execute("INSERT INTO identity VALUES (?, ?)", identity_row(chain_id, genesis))
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def storable(text: str) -> str:
-    """Text that UTF-8 can hold: what clients say may have half a surrogate pair in it."""
-    return text.encode(errors="replace").decode()
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Makes a ledger of an older version one of this, in the transaction under way. Raises sqlite3.Error."""
+    if version < 2:  # what is kept of disputes came with 2
+        for statement in DISPUTE_TABLES.split(";"):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {VERSION}")

@@ -2,113 +2,51 @@
 
 What is stored survives the end of this process at once (WAL). A power failure may take back the last changes that
 *let* something out (SQLite `synchronous = NORMAL`): those blocks are then judged again. Changes that close something
-(DISPUTED, INVALID), anchors and a person's word are forced to the disk before the call returns (`FULL`), with
-everything before them: a block can never be verified again after a power failure that was disputed before it.
+(DISPUTED, INVALID), anchors, a person's word, disputes, quarantines and rollbacks are forced to the disk before the
+call returns (`FULL`), with everything before them: a block can never be verified again after a power failure that was
+disputed before it, nor an adapter count again that was in quarantine.
 """
 
-import fcntl
-import os
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, TypeVar
 
+from verifier.domain.dispute import Dispute
 from verifier.domain.quorum import Decision
+from verifier.domain.rollback import Rollback
+from verifier.domain.statement import Statement
 from verifier.domain.status import BlockStatus, TrackedBlock
 from verifier.domain.vote import Vote
 
-from .errors import (
-    ForeignLedgerError,
-    LedgerDamagedError,
-    LedgerError,
-    LedgerFullError,
-    LedgerInUseError,
-    LedgerVersionError,
-)
+from . import dispute_tables as tables
+from .column import storable
+from .dispute_ledger import Quarantine, Release
 from .schema import (
-    APPLICATION_ID,
     BLOCKS,
     DECISIONS,
     DROP_OLD_DECISIONS,
     KEPT_DECISIONS,
     PUT_BLOCK,
     PUT_DECISION,
-    VERSION,
     block_row,
-    create,
     decision_row,
-    identity_row,
     read_block,
     read_decision,
-    storable,
 )
+from .sqlite_file import LedgerFile, read_identity
+
+__all__ = ["SqliteLedger", "read_identity"]
 
 T = TypeVar("T")
-LOCK_SUFFIX = ".lock"
-# Seconds for a reader's moment of exclusion to end (a checkpoint, the recovery of a WAL). Writers never meet: see
-# `_lock`.
-BUSY_TIMEOUT = 5.0
+WITH_DISPUTES = 2  # the version that brought their tables
 CLOSING = (BlockStatus.DISPUTED, BlockStatus.INVALID)
 
 
-class SqliteLedger:
-    """See `base.Ledger`. For one thread, that which opens it.
-
-    path: the file, created if absent; its directory too. chain_id, genesis: of the chain; a file of another one is
-    refused. genesis: 32 bytes, the hash of block 0. read_only: takes no lock, changes nothing, needs the file.
-    Raises LedgerError and what is below it; so do all methods.
-    """
-
-    def __init__(self, path: Path, chain_id: int, genesis: bytes, *, read_only: bool = False) -> None:
-        self.path = path
-        self._chain_id = chain_id
-        self._lock: int | None = None
-        if read_only:
-            if not path.is_file():
-                raise LedgerError(f"{path}: there is no ledger")
-        else:
-            self._lock = _lock(path)
-        try:
-            self._connection = self._guarded(lambda: _connect(path, read_only=read_only))
-            try:
-                self._guarded(lambda: self._open(genesis, read_only=read_only))
-            except BaseException:
-                self._connection.close()
-                raise
-        except BaseException:
-            self._unlock()
-            raise
-
-    def _open(self, genesis: bytes, *, read_only: bool) -> None:
-        connection = self._connection
-        version, application = (_pragma(connection, name) for name in ("user_version", "application_id"))
-        empty = not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        if empty and not application and not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
-            self._write(lambda: create(connection, self._chain_id, genesis), sync=True)
-        elif application != APPLICATION_ID:
-            raise ForeignLedgerError(f"{self.path}: not a ledger of this program")
-        elif version > VERSION:
-            raise LedgerVersionError(
-                f"{self.path}: written by a newer version (schema {version}, this one knows {VERSION}); upgrade again,"
-                " or start with another file"
-            )
-        damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if damage != "ok":
-            raise LedgerDamagedError(f"{self.path}: {' '.join(damage.split())}")
-        stored = connection.execute("SELECT chain_id, genesis FROM identity").fetchall()
-        if stored != [identity_row(self._chain_id, genesis)]:
-            found = ", ".join(f"chain {chain} (genesis 0x{bytes(hash_).hex()[:8]}…)" for chain, hash_ in stored)
-            raise ForeignLedgerError(
-                f"{self.path}: a ledger of {found or 'no chain'}, not of chain {self._chain_id}"
-                f" (genesis 0x{genesis.hex()[:8]}…)"
-            )
+class SqliteLedger(LedgerFile):
+    """See `base.Ledger` and `dispute_ledger`; made as `LedgerFile` says. All methods raise LedgerError."""
 
     def blocks(self) -> Iterable[TrackedBlock]:
         """As Ledger.blocks."""
-        rows = self._guarded(lambda: self._connection.execute(BLOCKS).fetchall())
-        return self._guarded(lambda: tuple(read_block(self._chain_id, row) for row in rows))
+        return tuple(self._read(BLOCKS, (), lambda row: read_block(self._chain_id, row)))
 
     def put(self, *blocks: TrackedBlock) -> None:
         """As Ledger.put."""
@@ -129,7 +67,7 @@ class SqliteLedger:
         self._write(change)
 
     def remove(self, block_hashes: Iterable[bytes]) -> None:
-        """As Ledger.remove. A person's words stay."""
+        """As Ledger.remove. A person's words stay, and so does what was said of the blocks, and disputes over them."""
         hashes = [(each,) for each in block_hashes]
 
         def change() -> None:
@@ -140,8 +78,7 @@ class SqliteLedger:
 
     def decisions(self, block_hash: bytes) -> list[tuple[Decision, tuple[Vote, ...], float]]:
         """What was recorded of a block, in that order: decision, votes, seconds since the epoch."""
-        rows = self._guarded(lambda: self._connection.execute(DECISIONS, (block_hash,)).fetchall())
-        return self._guarded(lambda: [read_decision(row) for row in rows])
+        return self._read(DECISIONS, (block_hash,), read_decision)
 
     def add_word(self, block_hash: bytes, text: str, at: float) -> None:
         """Keeps what a person said of a block, and when (seconds since the epoch). Never removed."""
@@ -155,115 +92,68 @@ class SqliteLedger:
         query = "SELECT at, block_hash, text FROM words ORDER BY rowid"
         return self._guarded(lambda: self._connection.execute(query).fetchall())
 
-    def close(self) -> None:
-        """Lets another writer in. May be called again."""
-        try:
-            self._connection.close()
-        finally:
-            self._unlock()
+    def statements(self, block_hash: bytes) -> Sequence[Statement]:
+        """As StatementLedger.statements."""
+        return self._of_disputes(
+            tables.STATEMENTS, (block_hash,), lambda row: tables.read_statement(self._chain_id, row)
+        )
 
-    def __enter__(self) -> Self:
-        return self
+    def state(self, *statements: Statement) -> None:
+        """As StatementLedger.state."""
+        rows = [tables.statement_row(each) for each in statements]
+        self._write(lambda: self._connection.executemany(tables.PUT_STATEMENT, rows))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def expire(self, before: float) -> None:
+        """As StatementLedger.expire."""
+        self._write(lambda: self._connection.execute(tables.EXPIRE_STATEMENTS, (before,)))
 
-    def _write(self, change: Callable[[], object], *, sync: bool = False) -> None:
-        """One transaction, as a whole or not at all. sync: on the disk when this returns."""
+    def disputes(self) -> Sequence[Dispute]:
+        """As DisputeLedger.disputes."""
+        return self._of_disputes(tables.DISPUTES, (), lambda row: tables.read_dispute(self._chain_id, row))
 
-        def transaction() -> None:
-            connection = self._connection
-            connection.execute(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                change()
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:  # a full disk makes SQLite roll back by itself
-                    connection.execute("ROLLBACK")
-                raise
+    def put_dispute(self, dispute: Dispute) -> None:
+        """As DisputeLedger.put_dispute."""
+        row = tables.dispute_row(dispute)
+        self._write(lambda: self._connection.execute(tables.PUT_DISPUTE, row), sync=True)
 
-        self._guarded(transaction)
+    def quarantines(self) -> Sequence[Quarantine]:
+        """As DisputeLedger.quarantines."""
+        return self._of_disputes(tables.QUARANTINES, (), tables.read_quarantine)
 
-    def _guarded(self, action: Callable[[], T]) -> T:
-        try:
-            return action()
-        except sqlite3.Error as error:
-            raise _translated(self.path, error) from error
-        except UnicodeDecodeError as error:  # Python's own, on text that SQLite gives as it is
-            raise LedgerDamagedError(f"{self.path}: text that is none: {error.reason}") from error
-        except LedgerDamagedError as error:
-            raise LedgerDamagedError(f"{self.path}: {str(error).removeprefix(f'{self.path}: ')}") from None
+    def quarantine(self, quarantine: Quarantine) -> None:
+        """As DisputeLedger.quarantine."""
+        row = tables.quarantine_row(quarantine)
+        self._write(lambda: self._connection.execute(tables.PUT_QUARANTINE, row), sync=True)
 
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)  # releases the lock; the file stays, for removing it would race with the next writer
-            self._lock = None
+    def release(self, adapter: str, why: str, at: float) -> bool:
+        """As DisputeLedger.release."""
+        released = False
 
+        def change() -> None:
+            nonlocal released
+            row = (at, storable(why), storable(adapter))
+            released = self._connection.execute(tables.RELEASE, row).rowcount > 0
 
-def read_identity(path: Path) -> tuple[int, bytes]:
-    """Which chain a ledger is of: chain id, and the hash of block 0. Takes no lock. Raises LedgerError."""
-    if not path.is_file():
-        raise LedgerError(f"{path}: there is no ledger")
-    try:
-        connection = _connect(path, read_only=True)
-        try:
-            if _pragma(connection, "application_id") != APPLICATION_ID:
-                raise ForeignLedgerError(f"{path}: not a ledger of this program")
-            rows = connection.execute("SELECT chain_id, genesis FROM identity").fetchall()
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise _translated(path, error) from error
-    if len(rows) != 1 or not isinstance(rows[0][0], int) or not isinstance(rows[0][1], bytes):
-        raise LedgerDamagedError(f"{path}: does not say of which chain it is")
-    return rows[0][0], rows[0][1]
+        self._write(change, sync=True)
+        return released
 
+    def releases(self) -> Sequence[Release]:
+        """As DisputeLedger.releases."""
+        return self._of_disputes(tables.RELEASES, (), tables.read_release)
 
-def _lock(path: Path) -> int:
-    """The right to write, until the descriptor is closed. SQLite's own locks are held only while it writes."""
-    lock = path.with_name(path.name + LOCK_SUFFIX)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise LedgerError(f"{lock}: {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
-        os.close(descriptor)
-        raise LedgerInUseError(f"{path}: another process is using it (process {holder or 'unknown'})") from None
-    try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    except OSError:
-        pass  # the disk is full: the lock holds, its file just names nobody
-    return descriptor
+    def put_rollback(self, rollback: Rollback) -> None:
+        """As DisputeLedger.put_rollback."""
+        row = tables.rollback_row(rollback)
+        self._write(lambda: self._connection.execute(tables.PUT_ROLLBACK, row), sync=True)
 
+    def rollbacks(self) -> Sequence[Rollback]:
+        """As DisputeLedger.rollbacks."""
+        return self._of_disputes(tables.ROLLBACKS, (), lambda row: tables.read_rollback(self._chain_id, row))
 
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    mode = "ro" if read_only else "rwc"
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT, isolation_level=None
-    )
-    connection.execute("PRAGMA trusted_schema = OFF")  # a file from elsewhere runs nothing
-    return connection
+    def _of_disputes(self, query: str, arguments: Sequence[Any], read: Callable[[Sequence[Any]], T]) -> list[T]:
+        """As `_read`; nothing in a file of an older version, which only a reader leaves as it is."""
+        return self._read(query, arguments, read) if self._version >= WITH_DISPUTES else []
 
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
-
-
-def _translated(path: Path, error: sqlite3.Error) -> LedgerError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    said = " ".join(str(error).split())
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or isinstance(error, sqlite3.IntegrityError):
-        return LedgerDamagedError(f"{path}: {said}; keep it for inspection and start with another file")
-    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-        return LedgerFullError(f"{path}: cannot be written: {said}")
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return LedgerInUseError(f"{path}: another process has it locked")
-    return LedgerError(f"{path}: {said}")
+    def _read(self, query: str, arguments: Sequence[Any], read: Callable[[Sequence[Any]], T]) -> list[T]:
+        rows = self._guarded(lambda: self._connection.execute(query, arguments).fetchall())
+        return self._guarded(lambda: [read(row) for row in rows])

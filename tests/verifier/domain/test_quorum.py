@@ -12,6 +12,7 @@ LINEAGES = ("geth", "revm", "ethrex", "ethereumjs", "eels", "pyevm")
 # Two adapters of some lineages, as an operator may configure, and one that is not configured.
 ADAPTERS = {**{lineage: lineage for lineage in LINEAGES}, "geth-2": "geth", "reth": "revm", "pyevm-2": "pyevm"}
 KINDS = st.sampled_from(VoteKind)
+quarantines = st.frozensets(st.sampled_from([*sorted(ADAPTERS), "stranger"]), max_size=4)
 
 
 @st.composite
@@ -113,6 +114,61 @@ def test_a_second_adapter_of_a_lineage_adds_no_weight(policy: QuorumPolicy, vote
 def test_strangers_do_not_count(policy: QuorumPolicy, votes: list[Vote]) -> None:
     own = [each for each in votes if each.adapter in policy.adapters]
     assert decide(policy, votes, closed=True).verdict is decide(policy, own, closed=True).verdict
+
+
+@given(policies(), vote_sets(), quarantines, st.booleans())
+def test_votes_in_quarantine_are_as_if_they_were_not_there(
+    policy: QuorumPolicy, votes: list[Vote], quarantined: frozenset[str], closed: bool
+) -> None:
+    others = [each for each in votes if each.adapter not in quarantined]
+    decision = decide(policy, votes, closed=closed, quarantined=quarantined)
+    assert decision == decide(policy, others, closed=closed, quarantined=quarantined)
+    assert (decision.valid, decision.invalid) == (decide(policy, others).valid, decide(policy, others).invalid)
+    assert decision.disagreement is decide(policy, others).disagreement
+
+
+@given(policies(), vote_sets(), quarantines)
+def test_a_lineage_that_is_in_quarantine_as_a_whole_is_never_valid(
+    policy: QuorumPolicy, votes: list[Vote], quarantined: frozenset[str]
+) -> None:
+    left = {lineage for name, lineage in policy.adapters.items() if name not in quarantined}
+    decision = decide(policy, votes, quarantined=quarantined)
+    assert decision.valid | decision.invalid <= left
+    if len(left) < policy.required:
+        assert decision.verdict is not Verdict.ATTEST
+
+
+@given(policies(), vote_sets(), quarantines)
+def test_with_quarantine_too_a_hold_is_settled_exactly_when_the_rest_cannot_change_it(
+    policy: QuorumPolicy, votes: list[Vote], quarantined: frozenset[str]
+) -> None:
+    decision = decide(policy, votes, quarantined=quarantined)
+    silent = set(policy.adapters) - {each.adapter for each in votes}
+    verdicts = set()
+    for kind in VoteKind:
+        rest = [vote(name, kind, policy.adapters[name]) for name in silent]
+        verdicts.add(decide(policy, [*votes, *rest], closed=True, quarantined=quarantined).verdict)
+    if decision.verdict is Verdict.HOLD:
+        assert decision.settled == (verdicts == {Verdict.HOLD})
+
+
+def test_with_too_few_out_of_quarantine_nobody_is_waited_for() -> None:
+    policy = quorum_policy({name: name for name in LINEAGES[:3]}, required=2, rejecting=2)
+    quarantined = frozenset(LINEAGES[:2])
+    decision = decide(policy, [], quarantined=quarantined)
+    assert (decision.verdict, decision.settled) == (Verdict.HOLD, True)
+    votes = [vote(name, VoteKind.VALID) for name in LINEAGES[:3]]
+    decision = decide(policy, votes, quarantined=quarantined)
+    assert decision.verdict is Verdict.HOLD
+    assert decision.valid == {LINEAGES[2]}
+    assert decision.abstaining == quarantined
+
+
+def test_an_adapter_in_quarantine_makes_no_disagreement_and_leaves_the_other_one_of_its_lineage() -> None:
+    policy = quorum_policy({"geth": "geth", "geth-2": "geth", "eels": "eels"}, required=2, rejecting=1)
+    votes = [vote("geth", VoteKind.INVALID), vote("geth-2", VoteKind.VALID, "geth"), vote("eels", VoteKind.VALID)]
+    decision = decide(policy, votes, quarantined=frozenset({"geth"}))
+    assert (decision.verdict, decision.disagreement) == (Verdict.ATTEST, False)
 
 
 def test_an_adapter_that_claims_another_lineage_does_not_count() -> None:
