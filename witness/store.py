@@ -194,6 +194,28 @@ class WitnessStore:
                     tier.remove(tier.files[block_hash])
         return bool(stored)
 
+    def set_aside(self, block_hash: bytes, directory: Path) -> Path | None:
+        """Takes a block's witness out of both tiers into `directory`, forced to the disk; None if there is none here.
+
+        It is no longer among those that are there; no retention applies to it. May be called again after a crash: the
+        file is in one of both places all the time, whole. directory: used for nothing else.
+        """
+        with self._writing:
+            self._become_writer()
+            stored = [tier.files[block_hash] for tier in self._tiers if block_hash in tier.files]
+            found = next((each for each in stored if each.path.exists()), None)
+            path = None
+            if found is not None:
+                directory.mkdir(parents=True, exist_ok=True)
+                for left in directory.glob(f"{TEMPORARY_PREFIX}*"):
+                    left.unlink(missing_ok=True)  # by a writer that was killed
+                path = directory / file_name(found.number, found.hash)
+                publish([found.path.read_bytes()], path)
+            for tier in self._tiers:
+                if block_hash in tier.files:
+                    tier.remove(tier.files[block_hash])
+        return path
+
     def path(self, block_hash: bytes) -> Path | None:
         """Where a block's witness file is now, None if there is none. It may be moved or removed at any time."""
         path = self._found.get(block_hash)

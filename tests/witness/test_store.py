@@ -145,6 +145,44 @@ def test_remove(tmp_path: Path) -> None:
         assert numbers(store) == []
 
 
+def test_what_is_set_aside_is_kept_elsewhere_and_no_longer_available(tmp_path: Path) -> None:
+    first, second, third = witnesses(3)
+    aside = tmp_path / "evidence"
+    with WitnessStore(tmp_path / "new", Retention(count=1), second=tmp_path / "old", sync=False) as store:
+        store.publish(first)  # moved to the second tier by the next
+        path = store.publish(second)
+        (tmp_path / "old" / path.name).write_bytes(path.read_bytes())  # as a crash leaves it: in both
+    with WitnessStore(tmp_path / "new", Retention(count=1), second=tmp_path / "old", sync=False) as store:
+        assert store.set_aside(third.hash, aside) is None
+        for content in (first, second):
+            kept = store.set_aside(content.hash, aside)
+            assert kept == aside / file_name(content.number, content.hash)
+            assert map_witness_file(kept).block == content.block
+            assert store.path(content.hash) is None
+            assert store.set_aside(content.hash, aside) is None
+        assert numbers(store) == []
+        assert numbers(WitnessStore(aside)) == [9, 10]
+        store.publish(third)
+        store.prune(float("inf"))
+    assert numbers(WitnessStore(aside)) == [9, 10], "no retention applies to them"
+
+
+def test_set_aside_once_more_after_a_crash_in_between(tmp_path: Path) -> None:
+    content = block_witness(9)
+    aside = tmp_path / "evidence"
+    aside.mkdir()
+    with WitnessStore(tmp_path / "new", sync=False) as store:
+        path = store.publish(content)
+        (aside / path.name).write_bytes(path.read_bytes())
+        (aside / f"{TEMPORARY_PREFIX}x").write_bytes(b"half")
+        assert store.set_aside(content.hash, aside) == aside / path.name
+        assert list(aside.iterdir()) == [aside / path.name]
+        assert numbers(store) == []
+        gone = store.publish(block_witness(10))
+        gone.unlink()  # by hand
+        assert store.set_aside(block_witness(10).hash, aside) is None
+
+
 def test_retention_moves_to_the_second_tier(tmp_path: Path) -> None:
     clock = Clock()
     first, second = tmp_path / "memory", tmp_path / "disk"

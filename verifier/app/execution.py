@@ -23,10 +23,14 @@ CALL_TIMEOUT = 5.0  # seconds for a call that it answers from memory
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """engine: its Engine API, None without the engine gate. rpc: its other methods, at rpc_url or else there too."""
+    """engine: its Engine API, None without the engine gate. rpc: its other methods, at rpc_url or else there too.
+
+    calls: single calls to the Engine API, beside those that the gate forwards; None without the engine gate.
+    """
 
     engine: engine_side.ExecutionClient | None
     rpc: ExecutionClient
+    calls: ExecutionClient | None = None
 
     async def authenticate(self) -> None:
         """Asks the Engine API for something. Raises the engine gate's ExecutionClientError."""
@@ -53,13 +57,10 @@ async def open_execution(section: ExecutionSection, *, gate: bool) -> AsyncItera
         return {"Authorization": f"Bearer {encode_token(secret, int(time.time()))}"}
 
     async with aiohttp.ClientSession() as session:
-        rpc = (
-            ExecutionClient(section.rpc_url, session)
-            if section.rpc_url is not None
-            else ExecutionClient(section.url, session, authorize)
-        )
+        authorized = ExecutionClient(section.url, session, authorize)
+        rpc = authorized if section.rpc_url is None else ExecutionClient(section.rpc_url, session)
         try:
-            yield Execution(engine, rpc)
+            yield Execution(engine, rpc, None if engine is None else authorized)
         finally:
             if engine is not None:
                 await engine.close()

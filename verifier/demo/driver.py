@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from verifier.executors.stateful.engine_versions import ENGINE_VERSIONS, EngineVersions
 from witness.chain_config import FORKS, ChainConfig
 from witness.header import keccak256
 
-from .engine_versions import ENGINE_VERSIONS, EngineVersions
 from .errors import PayloadError
 from .json_rpc import Caller
 

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .block import BlockReference
+from .dispute import Dispute
+from .localization import Localization
 from .quorum import Decision
 from .result import Result
+from .rollback import Rollback
+from .statement import Misbehaviour
 from .status import ExecutorStatus, TrackedBlock
 from .vote import Vote
 
@@ -101,6 +105,42 @@ class GateAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class DisputeChanged:
+    """A dispute was opened, taken up again at the start, or concluded, or its evidence is kept; stored before."""
+
+    dispute: Dispute
+
+
+@dataclass(frozen=True, slots=True)
+class DisagreementLocalized:
+    """Where a disagreement begins is known, as far as it could be found."""
+
+    localization: Localization
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterMisbehaved:
+    """An adapter gave two words on one block that cannot both be what it computed."""
+
+    misbehaviour: Misbehaviour
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterQuarantined:
+    """An adapter's votes weigh nothing from now on; told at the start too, of those in quarantine. why: one line."""
+
+    adapter: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """A rollback came to its end. Whether the execution client followed stands in it."""
+
+    rollback: Rollback
+
+
+@dataclass(frozen=True, slots=True)
 class Alarm:
     """Something that an operator must look at. name: a stable word (docs/operations.md explains each)."""
 
@@ -117,6 +157,11 @@ Event = (
     | VerdictReached
     | StatusChanged
     | GateAnswered
+    | DisputeChanged
+    | DisagreementLocalized
+    | AdapterMisbehaved
+    | AdapterQuarantined
+    | RolledBack
     | Alarm
 )
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from verifier.demo.engine_versions import ENGINE_VERSIONS
 from verifier.demo.genesis import private_genesis
+from verifier.executors.stateful.engine_versions import ENGINE_VERSIONS
 from witness.chain_config import FORKS, encode_chain_config, parse_chain_config
 
 

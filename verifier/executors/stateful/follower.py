@@ -7,14 +7,14 @@ asks: the event loop and the gates only ever wait for an outcome, and not longer
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
 
 from verifier.domain.block import BlockReference
-from verifier.errors import VerifierError
+from verifier.errors import ExecutorError, VerifierError
 from witness.errors import EncodingError
 from witness.header import decode_block_header
 from witness.model import Header
@@ -59,7 +59,8 @@ class Follower:
 
     open_executor: called in the thread when it is first needed; called again later if it raises. blocks: where missing
     ancestors are fetched. depth: how many of them at most. queue, ahead: see QUEUE and AHEAD. `opened` is called when
-    the executor has been opened.
+    the executor has been opened. `invalid` says of a block's hash whether it is known to be INVALID: such a block is
+    executed where it is asked for, and never becomes part of the executor's chain.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Follower:
         ahead: int = AHEAD,
     ) -> None:
         self.opened: Callable[[], None] = lambda: None
+        self.invalid: Callable[[bytes], bool] = lambda _: False
         self._open = open_executor
         self._blocks = blocks
         self._depth = depth
@@ -83,6 +85,7 @@ class Follower:
         self._turn = asyncio.Lock()
         self._under_way: dict[bytes, asyncio.Task[ImportOutcome]] = {}
         self._kept: OrderedDict[bytes, ImportOutcome] = OrderedDict()
+        self._returns: list[tuple[bytes, frozenset[bytes]]] = []  # targets and dead blocks, for when it is opened
 
     @property
     def following(self) -> bool:
@@ -130,6 +133,20 @@ class Follower:
             return kept
         return await asyncio.shield(self._begin(encoded))
 
+    async def rollback(self, target: bytes, dead: Collection[bytes]) -> str:
+        """Makes `target` the head again if the head is one of the `dead` blocks. May be called again.
+
+        What became of it where that is remarkable, one line. Not opened for this: where it is not, it is done as soon
+        as it is opened. Raises ExecutorError: the head is still where it was.
+        """
+        leaving = frozenset(dead)
+        async with self._turn:
+            if self._executor is None:
+                self._returns.append((target, leaving))
+                return "the embedded executor is not open, and leaves the branch when it is opened"
+            await self._run(partial(_leave, self._executor, target, leaving))
+        return ""
+
     async def close(self) -> None:
         """Gives up what waits, and closes the executor once the block that is being executed is done."""
         tasks = list(self._under_way.values())
@@ -164,7 +181,10 @@ class Follower:
                 if count % PROGRESS == PROGRESS - 1:
                     log.info("the embedded executor catches up: %d of %d blocks", count + 1, len(missing))
                 await self._import_ancestor(executor, block_hash)
-            outcome = await self._import(executor, encoded)
+            if self.invalid(header.hash):
+                outcome = await self._run(partial(executor.execute, encoded))
+            else:
+                outcome = await self._import(executor, encoded)
             if outcome.known:
                 outcome = await self._run(partial(executor.execute, encoded))
             self._keep(header.hash, outcome)
@@ -184,6 +204,8 @@ class Follower:
                 raise NoWitnessError(f"{why} block 0x{child.parent_hash.hex()}, the parent of block {child.number}")
             if found.number == 0:
                 raise NoWitnessError(f"the embedded executor's chain has another block 0 than 0x{found.hash.hex()}")
+            if self.invalid(found.hash):
+                raise NoWitnessError(f"an ancestor of block {header.number} is invalid: 0x{found.hash.hex()}")
             missing.append(found.hash)
             child = found
         return missing
@@ -222,6 +244,12 @@ class Follower:
     # In the thread, also what is kept of it: whoever waited may be gone by then, and it has to be closed all the same.
     def _open_here(self) -> FollowingExecutor:
         executor = self._executor = self._open()
+        for target, dead in self._returns:
+            try:
+                _leave(executor, target, dead)
+            except ExecutorError as error:
+                log.warning("the embedded executor stays on an invalid branch: %s", error)
+        self._returns.clear()
         log.info("the embedded executor is open, at block %s", executor.head())
         return executor
 
@@ -232,6 +260,12 @@ class Follower:
 
     async def _run(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+
+
+def _leave(executor: FollowingExecutor, target: bytes, dead: Collection[bytes]) -> None:
+    """Takes the head from a dead branch; one that is elsewhere stays."""
+    if executor.head().hash in dead:
+        executor.rollback(target)
 
 
 def too_far(head: int, number: int, depth: int = DEPTH) -> str:

@@ -27,7 +27,7 @@ from verifier.executors.stateful.follower import WITNESSES_KEPT, Follower
 from verifier.executors.stateful.source import FakeSource, Recorded
 from verifier.executors.stateless.base import ExecutionRequest
 from witness.file import write_witness_file
-from witness.header import decode_header
+from witness.header import decode_block_header, decode_header
 from witness.model import BlockWitness
 from witness.prestate import decode_poststate
 
@@ -68,6 +68,9 @@ class Executor(FakeStatefulExecutor):
         self.imported.append(outcome.block.hash)
         return outcome
 
+    def forget(self, block_hash: bytes) -> None:
+        del self._headers[block_hash]
+
     def close(self) -> None:
         self.closed = True
 
@@ -88,26 +91,28 @@ def run(
     *,
     length: int = 6,
     invalid: tuple[int, ...] = (),
+    executor: dict[str, Any] | None = None,
     **options: Any,
 ) -> Executor:
     """Runs a scenario with a follower that is closed at its end; nothing of it is left then."""
     blocks = chain(length)
-    executor = Executor(invalid={blocks[number - 1].hash: "bad root" for number in invalid})
+    refused = {blocks[number - 1].hash: "bad root" for number in invalid}
+    made = Executor(invalid=refused, **(executor or {}))
 
     async def run_scenario() -> None:
         source = FakeSource({each.hash: each for each in blocks})
-        follower = Follower(lambda: executor, source, **options)
+        follower = Follower(lambda: made, source, **options)
         try:
             async with asyncio.timeout(SECONDS):
-                await scenario(Setting(executor, follower, source, blocks))
+                await scenario(Setting(made, follower, source, blocks))
         finally:
-            executor.gate.set()
+            made.gate.set()
             await follower.close()
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(run_scenario())
     assert not [each for each in threading.enumerate() if each.name.startswith("embedded")]
-    return executor
+    return made
 
 
 def test_missing_ancestors_are_fetched_and_executed_first() -> None:
@@ -263,6 +268,74 @@ def test_what_cannot_be_opened_is_tried_again_and_nothing_is_opened_before() -> 
     assert attempts[0].startswith("embedded")
 
 
+def test_it_leaves_a_dead_branch_and_no_other() -> None:
+    async def scenario(setting: Setting) -> None:
+        await setting.outcome(5)
+        hashes = [each.hash for each in setting.blocks]
+        for _ in range(2):
+            assert await setting.follower.rollback(hashes[1], hashes[2:]) == ""
+            assert setting.executor.head().hash == hashes[1]
+        await setting.follower.rollback(hashes[0], hashes[2:])
+        assert setting.executor.head().hash == hashes[1]
+        dead = set(hashes[2:])
+        setting.follower.invalid = dead.__contains__
+        assert (await setting.outcome(3)).results is not None, "whoever asks is answered"
+        setting.follower.follow(bytes(setting.blocks[2].block))
+        setting.executor.forget(hashes[4])
+        with pytest.raises(NoWitnessError, match="an ancestor of block 6 is invalid"):
+            await setting.outcome(6)
+        assert setting.executor.head().hash == hashes[1]
+        first = bytes(setting.blocks[2].witness.headers[0])
+        good = chain(1, b"good", first, 3)[0]
+        assert (await setting.follower.outcome(bytes(good.block))).results is not None
+        assert setting.executor.head().hash == good.hash
+
+    run(scenario)
+
+
+def test_what_was_asked_before_the_rollback_is_done_before_it() -> None:
+    async def scenario(setting: Setting) -> None:
+        hashes = [each.hash for each in setting.blocks]
+        await setting.outcome(2)
+        setting.executor.gate.clear()
+        asked = asyncio.ensure_future(setting.outcome(4))
+        await asyncio.to_thread(setting.executor.entered.wait, SECONDS)
+        going_back = asyncio.ensure_future(setting.follower.rollback(hashes[1], hashes[2:]))
+        setting.executor.gate.set()
+        await asyncio.gather(asked, going_back)
+        assert setting.executor.head().hash == hashes[1]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("depth", [64, 1])
+def test_one_that_is_not_open_leaves_the_branch_when_it_is_opened(depth: int) -> None:
+    executor, blocks = Executor(rollback_depth=depth), chain(3)
+    for each in blocks:
+        executor.import_block(bytes(each.block))
+
+    async def scenario() -> None:
+        follower = Follower(lambda: executor, FakeSource())
+        assert "when it is opened" in await follower.rollback(blocks[0].hash, [each.hash for each in blocks[1:]])
+        assert executor.head().hash == blocks[2].hash
+        head = await follower.start()  # too deep: it is opened nevertheless
+        assert head.hash == (blocks[0].hash if depth > 1 else blocks[2].hash)
+        await follower.close()
+
+    asyncio.run(scenario())
+
+
+def test_too_deep_is_said() -> None:
+    async def scenario(setting: Setting) -> None:
+        await setting.outcome(4)
+        hashes = [each.hash for each in setting.blocks]
+        with pytest.raises(RollbackDepthError):
+            await setting.follower.rollback(hashes[0], hashes[1:])
+        assert setting.executor.head().hash == hashes[3]
+
+    run(scenario, executor={"rollback_depth": 1})
+
+
 def test_bytes_that_are_no_block() -> None:
     async def scenario(setting: Setting) -> None:
         with pytest.raises(UndecodableBlockError):
@@ -411,6 +484,32 @@ def test_the_real_executor_executes_again_what_it_has_and_gives_the_changes(
         assert outcome.post_state == decode_poststate(content.poststate or b"")
         assert await follower.knows(sample_genesis_hash())
         await follower.close()
+
+    asyncio.run(scenario())
+
+
+def test_the_real_executor_is_back_after_a_restart_and_goes_on_from_there(open_sample: OpenSample) -> None:
+    blocks = sample_blocks()[:6]
+    hashes = [decode_block_header(each).hash for each in blocks]
+
+    async def scenario() -> None:
+        follower = Follower(open_sample, FakeSource())
+        await follower.start()
+        for each in blocks:
+            await follower.outcome(each)
+        await follower.rollback(hashes[2], hashes[3:])
+        await follower.close()
+        again = Follower(open_sample, FakeSource())
+        again.invalid = set(hashes[3:]).__contains__
+        assert (await again.start()).hash == hashes[2]
+        await again.rollback(hashes[2], hashes[3:])
+        assert (await again.outcome(blocks[3])).results is not None  # executed, and not made the head
+        assert (await again.start()).hash == hashes[2]
+        again.invalid = lambda _: False
+        for each in blocks[3:]:
+            assert (await again.outcome(each)).results is not None
+        assert (await again.start()).hash == hashes[5]
+        await again.close()
 
     asyncio.run(scenario())
 
