@@ -84,10 +84,6 @@ class FaultyClients(RunningAdapters):
         finally:
             path.unlink()
 
-    def tracers(self, names: Sequence[str]) -> list[Tracer]:
-        """The named adapters."""
-        return [each for each in self._pool.tracers if each.name in names]
-
     def trace_with(self, bug: Bug, path: Path, names: Sequence[str]) -> BlockTrace:
         """Compares traces of a block while the bug is there."""
         self._mutation.write_text(bug.mutation)
