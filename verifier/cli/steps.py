@@ -11,6 +11,7 @@ from verifier.domain.divergence import Divergence, Ended, Event, TransactionTrac
 from verifier.domain.opcode import opcode_name
 from verifier.domain.result import Abstention, BrokenRule
 from verifier.domain.trace import Step, TraceItem, TransactionEnd, TransactionStart
+from verifier.services.evidence.eip3155 import step_members
 from verifier.services.tracing import BlockTrace
 
 SHOWN_WORDS = 4  # from the top of the stack, for people
@@ -157,7 +158,7 @@ def event_document(event: Event) -> dict[str, Any]:
     """One event of a trace as JSON; steps in the words of EIP-3155, with the account."""
     match event:
         case Step():
-            return {"account": f"0x{event.account.hex()}", **_eip3155(event)}
+            return {"account": f"0x{event.account.hex()}", **step_members(event)}
         case TransactionStart():
             return {"start": event.index, "hash": f"0x{event.hash.hex()}"}
         case TransactionEnd():
@@ -178,24 +179,8 @@ def eip3155_lines(items: Sequence[TraceItem]) -> list[str]:
     lines = []
     for item in items:
         if isinstance(item, Step):
-            lines.append(json.dumps(_eip3155(item), separators=(",", ":")))
+            lines.append(json.dumps(step_members(item), separators=(",", ":")))
         elif isinstance(item, TransactionEnd):
             summary = {"gasUsed": hex(item.gas_used), "pass": item.succeeded}
             lines.append(json.dumps(summary, separators=(",", ":")))
     return lines
-
-
-def _eip3155(step: Step) -> dict[str, Any]:
-    line: dict[str, Any] = {
-        "pc": step.pc,
-        "op": step.op,
-        "gas": hex(step.gas),
-        "gasCost": hex(step.gas_cost),
-        "memSize": step.memory_size,
-        "stack": [_word(word) for word in reversed(step.words)],
-        "depth": step.depth,
-        "opName": opcode_name(step.op),
-    }
-    if step.error:
-        line["error"] = step.error
-    return line

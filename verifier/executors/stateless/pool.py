@@ -13,7 +13,7 @@ from verifier.domain.result import Abstention, AbstentionReason, Result
 
 from .address import Address
 from .base import ExecutionRequest, StatelessExecutor
-from .client import AdapterClient, AdapterLostError
+from .client import AdapterClient, AdapterLostError, Description
 from .engine_remote import EngineExecutor
 from .manifest import Manifest
 from .process import AdapterProcess, ProcessState
@@ -46,6 +46,11 @@ class SupervisedAdapter:
         self.process = AdapterProcess(manifest, self.socket, self.client.probe)
         self._stuck_after = stuck_after
         self._check: asyncio.Task[None] | None = None
+
+    @property
+    def description(self) -> Description | None:
+        """What it said of itself when it last started; None before that."""
+        return self.client.description
 
     async def execute(self, request: ExecutionRequest) -> Result:
         """Waits for the adapter to be up (it may be restarting), then asks it; all within the request's deadline.

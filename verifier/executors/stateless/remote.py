@@ -12,7 +12,7 @@ from verifier.domain.result import Abstention, AbstentionReason, Result
 from verifier.errors import AdapterError, VerifierError
 
 from .base import ExecutionRequest
-from .client import AdapterClient, AdapterLostError, AdapterStartingError
+from .client import AdapterClient, AdapterLostError, AdapterStartingError, Description
 from .process import START_TIMEOUT
 from .remotes import Remote
 from .tracer import TraceBatch
@@ -95,6 +95,11 @@ class RemoteAdapter:
     def connected(self) -> bool:
         """Whether it could be asked now."""
         return self._connection is not None
+
+    @property
+    def description(self) -> Description | None:
+        """What it says of itself; None while it is away."""
+        return None if self._connection is None else self._connection.client.description
 
     def start(self) -> None:
         """Starts to reach it; returns at once."""
