@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from verifier.app import selected_adapters
 from verifier.cli.output import print_report, progress, report_json, standard_output
+from verifier.cli.rerun import replay_bundle
 from verifier.domain.quorum import QuorumPolicyError, Verdict, quorum_policy
 from verifier.domain.result import Mode
 from verifier.errors import InputError, UsageError
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool
 from verifier.executors.stateless.remotes import AnyRemote, voting_lineages
+from verifier.services.evidence import is_bundle
 from verifier.services.replay import DEADLINE, WINDOW, ReplayOptions
 from verifier.services.replay import replay as replay_sources
 from verifier.services.sources import InputFailure, find_paths, open_sources, scratch_directory
@@ -25,6 +28,8 @@ from witness.chain_config import parse_chain_config
 from witness.errors import WitnessError
 from witness.json_document import load_json
 
+# Options that judge blocks, and have no meaning for an evidence bundle.
+OF_BLOCKS = ("quorum", "reject", "window", "chain_config", "trusted_roots", "accept_claims", "mode")
 EXIT_ALL_ATTEST, EXIT_REJECT, EXIT_INPUT_ERROR, EXIT_HOLD = 0, 1, 2, 3
 
 
@@ -74,7 +79,16 @@ def replay(
     PATH is a witness file, a directory of them, or a document that `verifier witness import` reads.
 
     Exit status: 0 all ATTEST, 1 any REJECT, 2 usage or input error, 3 any HOLD.
+
+    PATH may also be one evidence bundle of a dispute. Its block is then executed by the adapters named in it (or in
+    --adapters), in its mode and from its trusted root: does each compute what it computed then?
+
+    Exit status: 0 each does, 1 one does not, 2 usage or input error, 3 none differs, but not all could be asked.
     """
+    if any(is_bundle(path) for path in paths):
+        refuse_with_bundle(paths)
+        work = replay_bundle(paths[0], names, remotes_file, deadline, as_json=as_json)
+        return asyncio.run(until_signalled(work))
     manifests, remotes = selected_adapters(names, remotes_file)
     if available:
         manifests = [manifest for manifest in manifests if is_available(manifest)]
@@ -87,6 +101,16 @@ def replay(
     options = ReplayOptions(policy, deadline, window, roots, config, accept_claims, Mode(mode))
     files = find_paths(paths)
     return asyncio.run(until_signalled(_replay(files, manifests, remotes, options, as_json=as_json)))
+
+
+def refuse_with_bundle(paths: Sequence[Path]) -> None:
+    """Raises UsageError for what does not go with a bundle, which says itself how its block is executed."""
+    if len(paths) > 1:
+        raise UsageError("an evidence bundle is replayed by itself: name nothing else beside it")
+    context = click.get_current_context()
+    for name in OF_BLOCKS:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name.replace('_', '-')} does not go with an evidence bundle, which says it itself")
 
 
 async def until_signalled(work: Coroutine[Any, Any, int]) -> int:
