@@ -1,5 +1,6 @@
 """The effective configuration as it may be shown: never a secret, and every value with where it comes from."""
 
+import json
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -32,3 +33,19 @@ def document(effective: EffectiveConfiguration) -> dict[str, dict[str, dict[str,
     for key, value, origin in entries(effective):
         result.setdefault(key.section, {})[key.name] = {"value": value, "from": origin}
     return result
+
+
+def toml(effective: EffectiveConfiguration) -> str:
+    """All values as a configuration file, with where each comes from; evidence bundles carry it (docs/disputes.md).
+
+    What may be a password is not in it, and so it need not be the configuration that it was made from.
+    """
+    lines: list[str] = []
+    section = ""
+    for key, value, origin in entries(effective):
+        if key.section != section:
+            section = key.section
+            lines += ["", f"[{section}]"]
+        text = json.dumps("" if value is None else value, ensure_ascii=False)  # TOML writes these kinds as JSON does
+        lines.append(f"{key.name} = {text}  # {' '.join(origin.split())}")
+    return "\n".join(lines[1:]) + "\n"

@@ -1,10 +1,11 @@
 """What is shown of a configuration: everything, with where it comes from, and nothing that is secret."""
 
 import json
+from pathlib import Path
 
 from verifier.configuration.kinds import redacted
 from verifier.configuration.reading import read_configuration
-from verifier.configuration.report import document, entries
+from verifier.configuration.report import document, entries, toml
 from verifier.configuration.sections import KEYS
 
 NEEDED = {
@@ -40,3 +41,18 @@ def test_no_address_shows_what_may_be_a_password() -> None:
     assert secret not in text
     assert "operator" not in text
     assert redacted("http://127.0.0.1:4318/v1/traces") == "http://127.0.0.1:4318/v1/traces"
+
+
+def test_as_a_file_it_is_the_same_configuration(tmp_path: Path) -> None:
+    flags = {"--quorum-required": "2", "--adapters-late": "eels,pyevm", "--storage-archive": "/tmp/é \U0001f40d"}
+    effective = read_configuration(None, NEEDED, flags)
+    path = tmp_path / "configuration.toml"
+    path.write_text(toml(effective))
+    assert read_configuration(path).values == effective.values
+    assert "required = 2  # flag --quorum-required\n" in toml(effective)
+
+
+def test_as_a_file_it_has_no_secret() -> None:
+    effective = read_configuration(None, NEEDED, {"--beacon-url": "http://:hunter2@10.0.0.1:5052"})
+    assert "hunter2" not in toml(effective)
+    assert "10.0.0.1:5052" in toml(effective)
