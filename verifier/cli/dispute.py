@@ -14,6 +14,7 @@ from rich.markup import escape
 from verifier.cli.configuring import CONFIG_VARIABLE, effective
 from verifier.cli.dispute_page import page
 from verifier.cli.output import standard_output
+from verifier.cli.reproduce import reproduce
 from verifier.domain.dispute import Conclusion, Dispute
 from verifier.domain.localization import Localization, Side
 from verifier.errors import InputError
@@ -90,6 +91,9 @@ def show(
     else:
         standard_output().print(f"{html}: dispute {report.dispute.id}", markup=False)
     return 0
+
+
+dispute.add_command(reproduce)
 
 
 @contextmanager

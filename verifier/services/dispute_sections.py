@@ -305,6 +305,8 @@ def _again(report: DisputeReport) -> Section:
         only = "" if transaction is None else f" --transaction {transaction}"
         names = shlex.quote(",".join(one_a_side))
         commands.append(f"verifier trace {bundle}/{report.evidence.witness.name} --adapters {names}{only}")
+        if transaction is not None and any(side.kind is VoteKind.VALID for side in sides_of(report)):
+            commands.append(f"verifier dispute reproduce {bundle} state-test.json && evm statetest state-test.json")
     commands.append(f"sha256sum {bundle}/manifest.json")
     text = f"With the evidence bundle {report.path.resolve().name}; its name is how the last line's output begins."
     return Section("How to see it again", text=text, commands=tuple(commands))
