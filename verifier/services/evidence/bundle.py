@@ -25,6 +25,7 @@ from .manifest import (
     CONFIGURATION,
     DISPUTE,
     EXECUTION,
+    FORMAT,
     LOCALIZATION,
     MANIFEST,
     MAX_MANIFEST,
@@ -62,7 +63,7 @@ def write_bundle(directory: Path, evidence: Evidence) -> str:
     """Makes the bundle appear below `directory` and returns its name. Blocks for the disk: not for an event loop.
 
     The same evidence gives the same bytes and so the same name; a bundle that is there already stays. The witness file
-    is linked where it can be, else copied. Raises EvidenceWriteError; nothing is then left.
+    is linked where it can be, else copied. Raises EvidenceWriteError; then nothing of it is there, or all.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -99,8 +100,14 @@ def read_bundle(path: Path) -> Evidence:
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether a bundle seems to be there: a directory with a manifest."""
-    return path.is_dir() and (path / MANIFEST).is_file()
+    """Whether a bundle seems to be there: a directory with a manifest that says so. Another's manifest.json is none."""
+    try:
+        if not (path / MANIFEST).is_file():
+            return False
+        with (path / MANIFEST).open("rb") as file:
+            return FORMAT.encode() in file.read(MAX_MANIFEST)
+    except OSError:
+        return False
 
 
 def remove_leftovers(directory: Path) -> None:

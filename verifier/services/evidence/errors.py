@@ -4,7 +4,7 @@ EvidenceError
 ├── NoEvidenceError        no bundle is there
 ├── EvidenceVersionError   a bundle of another version of the format
 ├── EvidenceDamagedError   its content is not what its manifest, or its name, says
-└── EvidenceWriteError     it cannot be written; nothing of it is there
+└── EvidenceWriteError     it cannot be written; nothing of it is there, or all
 """
 
 from verifier.errors import VerifierError
@@ -27,4 +27,4 @@ class EvidenceDamagedError(EvidenceError):
 
 
 class EvidenceWriteError(EvidenceError):
-    """A bundle that cannot be written: no room, no right, or its witness file is gone. Nothing of it is left."""
+    """A bundle that cannot be written: no room, no right, or its witness file is gone. Never half of it is left."""

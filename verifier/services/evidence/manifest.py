@@ -56,7 +56,7 @@ def manifest_digest(encoded: bytes) -> str:
 
 def trace_path(adapter: str) -> str:
     """Where an adapter's trace is; characters that a file name could not have, or that mean something, as "%XX"."""
-    return f"{TRACES}/{quote(adapter, safe='')}{TRACE_SUFFIX}"
+    return f"{TRACES}/{quote(adapter, safe='', errors='replace')}{TRACE_SUFFIX}"
 
 
 def traced_adapter(path: str) -> str | None:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -200,6 +201,15 @@ def test_a_damaged_bundle_is_not_taken_for_the_new_one(tmp_path: Path, written: 
         write_bundle(written.parent, evidence(tmp_path))
 
 
+def test_two_writers_of_the_same_evidence(tmp_path: Path) -> None:
+    given = evidence(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(lambda _: write_bundle(tmp_path / "evidence", given), range(16)))
+    assert [each.name for each in (tmp_path / "evidence").iterdir()] == [names[0]]
+    assert set(names) == {names[0]}
+    read_bundle(tmp_path / "evidence" / names[0])
+
+
 def test_no_bundle(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "empty").mkdir()
@@ -209,6 +219,9 @@ def test_no_bundle(tmp_path: Path) -> None:
         with pytest.raises(NoEvidenceError, match="no evidence bundle"):
             read_bundle(path)
     assert not is_bundle(tmp_path / "empty")
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / "manifest.json").write_text('{"name": "a web application"}')
+    assert not is_bundle(tmp_path / "others")
     with pytest.raises(EvidenceDamagedError, match=r"manifest\.json: No such file"):
         read_bundle(tmp_path / "empty")
 
