@@ -71,10 +71,13 @@ def test_every_value_survives(kind: type) -> None:
 
 @given(st.from_type(Result))
 def test_a_digest_survives(result: Result) -> None:
-    """Also where a client listed its accounts in another order than the documents do."""
+    if isinstance(result.outcome, Computed):
+        # As answers of adapters are read: a dict in ascending order.
+        account = PostAccount(1, 2**70, b"\x03" * 32, {b"\x01" * 32: 4, b"\x02" * 32: 0})
+        states = {b"\x04" * 20: account, b"\x05" * 20: None}
+        result = replace(result, outcome=replace(result.outcome, post_state=states))
     read = decode(parse(canonical(encode(result, Result))), Result)
-    if not isinstance(result.outcome, Computed) or not result.outcome.post_state:
-        assert outcome_digest(read.outcome) == outcome_digest(result.outcome)
+    assert outcome_digest(read.outcome) == outcome_digest(result.outcome)
 
 
 @given(st.lists(items))
