@@ -23,7 +23,7 @@ adapters: .venv/.installed
 
 # The real clients of the end-to-end tests, where their toolchains are here.
 peers:
-	$(IF_THERE) go $(MAKE) -C tests/peers/geth-node bin/geth
+	$(IF_THERE) go $(MAKE) -C tests/peers/geth-node bin/geth bin/evm
 	$(IF_THERE) node $(MAKE) -C tests/peers/lodestar-node node_modules/.installed
 
 # Records a chain of our own, replays it and the real blocks through all adapters that are here; then, for two minutes, the

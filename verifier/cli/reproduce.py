@@ -41,7 +41,7 @@ async def _reproduce(evidence: Evidence, index: int, name: str, remotes_file: Pa
     manifests, remotes = selected_adapters(name, remotes_file)
     async with AdapterPool(manifests, remotes) as pool:
         await pool.wait_ready()
-        made = await make(pool.executors[0], evidence.request, index)
+        made = await make(pool.executors[0], pool.tracers[0], evidence.request, index)
     _write(file, made.encoded())
     console = standard_output()
     console.print(f"{file}: {made.name}, as {name} computes it", markup=False)

@@ -21,6 +21,7 @@ from verifier.domain.vote import VoteKind, hexadecimal
 from .dispute_report import DisputeReport
 
 SHOWN_WORDS = 16  # from the top of the stack; further ones where they differ
+LONGEST = 80  # characters of a value that is shown whole
 NOTHING = "\N{EM DASH}"
 
 
@@ -128,7 +129,8 @@ def _facts(report: DisputeReport) -> Section:
             facts.append(("Transaction", f"{localization.transaction} (index in the block, from 0)"))
         if localization.transaction_hash:
             facts.append(("Transaction hash", f"0x{localization.transaction_hash.hex()}"))
-        facts.append(("Found in", f"{localization.seconds:.2f} s, as a difference of {localization.place}"))
+        place = localization.place.replace("_", " ")
+        facts.append(("Localized", f"in {localization.seconds:.2f} s, down to: {place}"))
     facts += [("In quarantine", f"{each.adapter}: {each.why}") for each in report.quarantines]
     if report.rollback is not None:
         facts.append(("Rollback", f"not done: {report.rollback.step} {report.rollback.note}".strip()))
@@ -150,7 +152,7 @@ def _fields(report: DisputeReport, localization: Localization, names: tuple[str,
     rows = []
     for each in localization.fields:
         claimed = getattr(report.header, each.field, None) if report.header is not None else None
-        header = hexadecimal(claimed) if isinstance(claimed, bytes | int) else NOTHING
+        header = _short(hexadecimal(claimed)) if isinstance(claimed, bytes | int) else NOTHING
         rows.append(Row((each.field, header, *_values(each.values, names)), differs=True))
     return Section("Fields that differ", ("Field", "Header", *names), tuple(rows))
 
@@ -165,8 +167,13 @@ def _state(localization: Localization, names: tuple[str, ...]) -> Section:
 
 def _values(values: Sequence[str | None], names: Sequence[str]) -> list[str]:
     """One a column, whatever was recorded."""
-    shown = [value if value is not None else NOTHING for value in values]
+    shown = [_short(value) if value is not None else NOTHING for value in values]
     return [*shown, *[NOTHING] * len(names)][: len(names)]
+
+
+def _short(value: str) -> str:
+    """A bloom has 514 characters; which of them differ nobody sees, and the JSON has them all."""
+    return value if len(value) <= LONGEST else f"{value[:34]}…{value[-8:]} ({(len(value) - 2) // 2} bytes)"
 
 
 def _steps(localization: Localization) -> list[Section]:

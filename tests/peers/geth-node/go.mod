@@ -3,7 +3,10 @@ module execution-verifier/tests/peers/geth-node
 
 go 1.26.0
 
-tool github.com/ethereum/go-ethereum/cmd/geth
+tool (
+	github.com/ethereum/go-ethereum/cmd/evm
+	github.com/ethereum/go-ethereum/cmd/geth
+)
 
 require (
 	github.com/DataDog/zstd v1.5.7 // indirect

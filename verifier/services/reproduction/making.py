@@ -5,29 +5,36 @@ transactions before it; what is expected is what it computes of the block with t
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from verifier.domain.result import Computed, Mode
+from verifier.domain.result import Abstention, Computed, Mode, Result
+from verifier.domain.trace import Step
 from verifier.errors import InputError, VerifierError
 from verifier.executors.stateless.base import ExecutionRequest, StatelessExecutor
+from verifier.executors.stateless.tracer import Tracer
 from verifier.services.derivation import with_sections
 from verifier.services.sources import scratch_directory
 from witness.chain_config import parse_chain_config
 from witness.file import check_binding, map_witness_file, write_witness_file
 from witness.header import keccak256
-from witness.model import BlockWitness, Header, PostState
+from witness.model import BlockWitness
 from witness.prestate import decode_prestate
 
 from .cut_block import cut
-from .state_test import FORKS, root_of, state_of, state_test
-from .transaction import block_transactions, decode_transaction
+from .state_test import EMPTY_CODE, FORKS, root_of, state_of, state_test
+from .transaction import SET_CODE, Transaction, block_transactions, decode_transaction
 
 MAINNET = 1  # the chain id that runners of state tests assume
 BLOCKHASH, CHAINID = 0x40, 0x46
+# Predeploys of withdrawal and consolidation requests: a system call empties their queues (EIP-7002, EIP-7251).
+AT_THE_END = (
+    bytes.fromhex("00000961ef480eb55e80d19ad83579a64c007002"),
+    bytes.fromhex("0000bbddc7ce488642fb579f8b00f3a590007251"),
+)
 
 
 class ReproductionError(VerifierError):
@@ -48,11 +55,16 @@ class Reproduction:
 
 
 async def reproduce(
-    executor: StatelessExecutor, request: ExecutionRequest, index: int, scratch: Path | None = None
+    executor: StatelessExecutor,
+    tracer: Tracer,
+    request: ExecutionRequest,
+    index: int,
+    scratch: Path | None = None,
 ) -> Reproduction:
     """The state test of transaction `index` of the request's block. scratch: a directory for witness files.
 
-    executor: one that is thought to be right; it must have prestate mode. Raises ReproductionError, WitnessError.
+    executor, tracer: of one adapter that is thought to be right; it must have prestate mode. Without a trace of it the
+    notes say what may be, else what is. Raises ReproductionError, WitnessError.
     """
     content = map_witness_file(request.witness)
     header = check_binding(content)
@@ -65,11 +77,26 @@ async def reproduce(
     prestate = _prestate(content)
     transaction = decode_transaction(transactions[index])
     with _directory(scratch) as directory:
-        earlier = await _execute(executor, request, cut(content, transactions[:index], prestate), directory)
-        later = await _execute(executor, request, cut(content, transactions[: index + 1], prestate), directory)
+        earlier = await _execute(executor, _cut(request, content, transactions[:index], prestate, directory))
+        with_it = _cut(request, content, transactions[: index + 1], prestate, directory)
+        later = await _execute(executor, with_it)
+        seen = await _instructions(tracer, with_it, index)
     known = decode_prestate(prestate)
-    before, after = state_of(known, _changes(earlier)), state_of(known, _changes(later))
-    codes = {keccak256(code): bytes(code) for code in content.witness.codes}
+    before, after = state_of(known, earlier.post_state or {}), state_of(known, later.post_state or {})
+    codes = {EMPTY_CODE: b"", **{keccak256(code): bytes(code) for code in content.witness.codes}}
+    unwritable = [address for address, account in before.items() if account.code_hash not in codes]
+    notes = [f"0x{each.hex()} is left out: the block created it, with a code that nobody tells" for each in unwritable]
+    notes += [
+        f"0x{each.hex()} is changed by a system call at the end of the block, too, which a state test has not"
+        for each in AT_THE_END
+        if before.get(each) != after.get(each)
+    ]
+    for address in unwritable:
+        del before[address]
+        after.pop(address, None)
+    if seen is None:
+        seen = {octet for code in codes.values() for octet in code}
+    notes += _differences(content, seen, transaction)
     name = f"block_{header.number}_transaction_{index}"
     info = {
         "comment": "made by execution-verifier from the evidence of a dispute",
@@ -77,14 +104,11 @@ async def reproduce(
         "transaction": f"0x{transaction.hash.hex()}",
         "expected": f"what {executor.name} computed",
     }
-    try:
-        document = state_test(
-            *(name, fork, header, before, codes, transaction),
-            *(root_of(after), later.receipts[index].logs_hash, info),
-        )
-    except KeyError as error:
-        raise ReproductionError(f"{name}: the witness lacks the code 0x{error.args[0].hex()}") from None
-    return Reproduction(name, document, tuple(_notes(content, header, codes, transaction.kind)))
+    document = state_test(
+        *(name, fork, header, before, codes, transaction),
+        *(root_of(after), later.receipts[index].logs_hash, info),
+    )
+    return Reproduction(name, document, tuple(notes))
 
 
 def _prestate(content: BlockWitness) -> bytes:
@@ -98,29 +122,41 @@ def _prestate(content: BlockWitness) -> bytes:
     return bytes(derived.prestate or b"")
 
 
-async def _execute(
-    executor: StatelessExecutor, request: ExecutionRequest, content: BlockWitness, directory: Path
-) -> Computed:
-    path = write_witness_file(content, directory, sync=False)
-    asked = replace(request, witness=path, block_hash=content.hash, mode=Mode.PRESTATE)
-    result = await executor.execute(asked)
+def _cut(
+    request: ExecutionRequest, content: BlockWitness, transactions: Sequence[bytes], prestate: bytes, directory: Path
+) -> ExecutionRequest:
+    short = cut(content, transactions, prestate)
+    path = write_witness_file(short, directory, sync=False)
+    return replace(request, witness=path, block_hash=short.hash, mode=Mode.PRESTATE)
+
+
+async def _execute(executor: StatelessExecutor, request: ExecutionRequest) -> Computed:
+    result = await executor.execute(request)
     if not isinstance(result.outcome, Computed) or result.outcome.post_state is None:
         raise ReproductionError(f"{executor.name} computes nothing of the block cut short: {result.outcome}")
     return result.outcome
 
 
-def _changes(computed: Computed) -> PostState:
-    return computed.post_state or {}
+async def _instructions(tracer: Tracer, request: ExecutionRequest, index: int) -> set[int] | None:
+    """The instructions that the transaction executes, None where there is no whole trace."""
+    seen = set[int]()
+    async with aclosing(tracer.trace(request, index, 1)) as stream:
+        async for each in stream:
+            if isinstance(each, Result):
+                return None if isinstance(each.outcome, Abstention) else seen
+            seen |= {item.op for item in each if isinstance(item, Step)}
+    return None
 
 
-def _notes(content: BlockWitness, header: Header, codes: dict[bytes, bytes], kind: int) -> Iterator[str]:
+def _differences(content: BlockWitness, seen: set[int], transaction: Transaction) -> Iterator[str]:
+    """In what a state test's surroundings are others than the block's."""
     others = content.chain_id != MAINNET
-    if others and any(CHAINID in code for code in codes.values()):
-        yield f"state tests run with chain id {MAINNET}, not {content.chain_id}: CHAINID answers otherwise"
-    if others and kind == 4:
-        yield f"state tests run with chain id {MAINNET}: authorizations for chain {content.chain_id} do not count"
-    if any(BLOCKHASH in code for code in codes.values()):
-        yield f"state tests have block hashes of their own: BLOCKHASH answers otherwise than before {header.number}"
+    if others and CHAINID in seen:
+        yield f"CHAINID answers {MAINNET} in a state test, not {content.chain_id}"
+    if others and transaction.kind == SET_CODE:
+        yield f"authorizations for chain {content.chain_id} do not count in a state test, whose chain id is {MAINNET}"
+    if BLOCKHASH in seen:
+        yield "BLOCKHASH answers otherwise in a state test, which has block hashes of its own"
 
 
 @contextmanager

@@ -64,9 +64,9 @@ def state_test(
     logs_hash: bytes,
     info: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The document. before: the state in front of the transaction. codes: by hash. info: what it is about.
+    """The document. before: the state in front of the transaction. codes: by hash, all of them. info: what it is about.
 
-    post_root, logs_hash: what is expected, 32 bytes each. Raises KeyError for a code that is not there.
+    post_root, logs_hash: what is expected, 32 bytes each.
     """
     return {
         name: {
@@ -106,7 +106,7 @@ def _environment(header: Header) -> dict[str, str]:
 
 
 def _members(account: PostAccount, codes: Mapping[bytes, bytes]) -> dict[str, Any]:
-    code = b"" if account.code_hash == EMPTY_CODE else codes[account.code_hash]
+    code = codes[account.code_hash]
     return {
         "nonce": hex(account.nonce),
         "balance": hex(account.balance),

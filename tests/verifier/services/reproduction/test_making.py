@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +11,19 @@ import pytest
 from tests.verifier.services.builders import block_witness, header_rlp
 from tests.verifier.services.builders import computed_for as paris_values
 from tests.verifier.services.test_derivation import recorded
-from verifier.domain.result import Abstention, AbstentionReason, Mode, Outcome, Receipt
+from verifier.domain.result import Abstention, AbstentionReason, BrokenRule, Computed, Mode, Outcome, Receipt
+from verifier.domain.trace import Step
 from verifier.executors.stateless.base import ExecutionRequest, FakeExecutor
+from verifier.executors.stateless.tracer import FakeTracer, TraceBatch
 from verifier.services.reproduction import Reproduction, ReproductionError, reproduce
+from verifier.services.reproduction.making import AT_THE_END
 from verifier.services.reproduction.state_test import EMPTY_CODE, root_of, state_of
-from verifier.services.reproduction.transaction import block_transactions, decode_transaction
+from verifier.services.reproduction.transaction import SET_CODE, block_transactions, decode_transaction
 from witness.file import check_binding, map_witness_file, write_witness_file
 from witness.model import BlockWitness, PostAccount
 from witness.prestate import decode_prestate
 
+CAME_TO_ITS_END = BrokenRule("some", "rule")  # of a trace: an outcome as any other
 RICH = b"\xee" * 20
 BLOCK = 20
 
@@ -36,12 +40,25 @@ def answer(request: ExecutionRequest) -> Outcome:
     return replace(paris_values(header), state_root=None, receipts=receipts, post_state=post_state)
 
 
+def step(op: int) -> Step:
+    return Step(1, RICH, 0, op, 100, b"")
+
+
 def made(
-    directory: Path, content: BlockWitness, index: int, how: Callable[[ExecutionRequest], Outcome]
+    directory: Path,
+    content: BlockWitness,
+    index: int,
+    how: Callable[[ExecutionRequest], Outcome],
+    traced: Sequence[TraceBatch] = (),
+    outcome: Outcome = CAME_TO_ITS_END,
 ) -> Reproduction:
     path = write_witness_file(content, directory, sync=False)
     request = ExecutionRequest(path, content.hash, b"\x05" * 32, 30.0)
-    return asyncio.run(reproduce(FakeExecutor("geth", "geth", how), request, index))
+    tracer = FakeTracer("geth", "geth", traced, outcome)
+    reproduction = asyncio.run(reproduce(FakeExecutor("geth", "geth", how), tracer, request, index))
+    ((asked, first, count),) = tracer.requests
+    assert (asked.mode, first, count) == (Mode.PRESTATE, index, 1)
+    return reproduction
 
 
 def test_state_before_and_after_come_from_the_cut_blocks(tmp_path: Path) -> None:
@@ -65,6 +82,52 @@ def test_a_witness_without_the_section_has_it_derived(tmp_path: Path) -> None:
     assert derived == made(tmp_path, content, 0, answer)
 
 
+def test_notes_are_about_what_was_executed(tmp_path: Path) -> None:
+    content = recorded(BLOCK)
+    assert made(tmp_path, content, 0, answer, [(step(0x60), step(0x55))]).notes == ()
+    chain_id, block_hash = made(tmp_path, content, 0, answer, [(step(0x46),), (step(0x40),)]).notes
+    assert chain_id == "CHAINID answers 1 in a state test, not 7330001"
+    assert block_hash.startswith("BLOCKHASH answers otherwise")
+    assert made(tmp_path, replace(content, chain_id=1), 0, answer, [(step(0x46),)]).notes == ()
+
+
+def test_without_a_trace_notes_say_what_may_be(tmp_path: Path) -> None:
+    abstained = Abstention(AbstentionReason.REFUSED, "this adapter serves no traces")
+    notes = made(tmp_path, recorded(BLOCK), 0, answer, [(step(0x60),)], abstained).notes
+    assert [note.split()[0] for note in notes] == ["CHAINID", "BLOCKHASH"]
+
+
+def test_authorizations_for_another_chain_are_named(tmp_path: Path) -> None:
+    content = recorded(BLOCK)
+    kinds = [decode_transaction(each).kind for each in block_transactions(bytes(content.block))]
+    (note,) = made(tmp_path, content, kinds.index(SET_CODE), answer).notes
+    assert note.startswith("authorizations for chain 7330001 do not count")
+
+
+def test_requests_are_named(tmp_path: Path) -> None:
+    def requesting(request: ExecutionRequest) -> Outcome:
+        computed = answer(request)
+        assert isinstance(computed, Computed)
+        queue = {AT_THE_END[1]: PostAccount(1, len(computed.receipts), EMPTY_CODE)}
+        return replace(computed, post_state=queue)
+
+    (note,) = made(tmp_path, recorded(BLOCK), 0, requesting).notes
+    assert note.startswith(f"0x{AT_THE_END[1].hex()} is changed by a system call at the end of the block")
+
+
+def test_a_contract_of_unknown_code_is_left_out_and_named(tmp_path: Path) -> None:
+    """Nobody tells the code of what was created earlier in the block."""
+
+    def creating(request: ExecutionRequest) -> Outcome:
+        computed = answer(request)
+        assert isinstance(computed, Computed)
+        return replace(computed, post_state={RICH: PostAccount(1, 0, b"\x77" * 32)})
+
+    reproduction = made(tmp_path, recorded(BLOCK), 1, creating)
+    assert f"0x{RICH.hex()}" not in reproduction.document[reproduction.name]["pre"]
+    assert reproduction.notes[0].startswith(f"0x{RICH.hex()} is left out")
+
+
 def test_what_cannot_be_reproduced_is_said(tmp_path: Path) -> None:
     content = recorded(BLOCK)
     with pytest.raises(ReproductionError, match="transactions, none of index 99"):
@@ -75,9 +138,6 @@ def test_what_cannot_be_reproduced_is_said(tmp_path: Path) -> None:
 
     with pytest.raises(ReproductionError, match="geth computes nothing of the block cut short"):
         made(tmp_path, content, 0, refuse)
-    codeless = replace(content, witness=replace(content.witness, codes=[]))
-    with pytest.raises(ReproductionError, match="the witness lacks the code"):
-        made(tmp_path, codeless, 0, answer)
     early, _ = block_witness(1, header_rlp(0, bytes(32)))
     early = replace(early, chain_config=b'{"chainId":1337,"londonBlock":0}')
     with pytest.raises(ReproductionError, match="only from Paris on"):

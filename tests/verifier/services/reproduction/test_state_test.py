@@ -87,7 +87,17 @@ def test_the_document() -> None:
     code_hash = b"\x07" * 32
     before = {A: PostAccount(1, 2**200, code_hash, {OTHER: 0, KEY: 9}), B: PostAccount(0, 0, EMPTY_CODE)}
     document: dict[str, Any] = state_test(
-        *("name", "prague", header, before, {code_hash: b"\x60\x00"}, transaction, b"\x08" * 32, b"\x09" * 32, {}),
+        *(
+            "name",
+            "prague",
+            header,
+            before,
+            {code_hash: b"\x60\x00", EMPTY_CODE: b""},
+            transaction,
+            b"\x08" * 32,
+            b"\x09" * 32,
+            {},
+        ),
     )
     test = document["name"]
     assert test["pre"] == {
@@ -101,5 +111,3 @@ def test_the_document() -> None:
     }
     assert test["env"]["currentNumber"] == "0x14"
     assert set(test["post"]) == {"Prague"}
-    with pytest.raises(KeyError):
-        state_test("name", "prague", header, before, {}, transaction, b"", b"", {})
