@@ -5,7 +5,7 @@ transactions before it; what is expected is what it computes of the block with t
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,11 +21,11 @@ from verifier.services.sources import scratch_directory
 from witness.chain_config import parse_chain_config
 from witness.file import check_binding, map_witness_file, write_witness_file
 from witness.header import keccak256
-from witness.model import BlockWitness
+from witness.model import BlockWitness, PreState
 from witness.prestate import decode_prestate
 
 from .cut_block import cut
-from .state_test import EMPTY_CODE, FORKS, root_of, state_of, state_test
+from .state_test import EMPTY_CODE, FORKS, State, root_of, state_of, state_test
 from .transaction import SET_CODE, Transaction, block_transactions, decode_transaction
 
 MAINNET = 1  # the chain id that runners of state tests assume
@@ -84,16 +84,12 @@ async def reproduce(
     known = decode_prestate(prestate)
     before, after = state_of(known, earlier.post_state or {}), state_of(known, later.post_state or {})
     codes = {EMPTY_CODE: b"", **{keccak256(code): bytes(code) for code in content.witness.codes}}
-    unwritable = [address for address, account in before.items() if account.code_hash not in codes]
-    notes = [f"0x{each.hex()} is left out: the block created it, with a code that nobody tells" for each in unwritable]
+    notes = _without_codes(before, after, codes, known)
     notes += [
         f"0x{each.hex()} is changed by a system call at the end of the block, too, which a state test has not"
         for each in AT_THE_END
         if before.get(each) != after.get(each)
     ]
-    for address in unwritable:
-        del before[address]
-        after.pop(address, None)
     if seen is None:
         seen = {octet for code in codes.values() for octet in code}
     notes += _differences(content, seen, transaction)
@@ -109,6 +105,24 @@ async def reproduce(
         *(root_of(after), later.receipts[index].logs_hash, info),
     )
     return Reproduction(name, document, tuple(notes))
+
+
+def _without_codes(before: State, after: State, codes: Mapping[bytes, bytes], known: PreState) -> list[str]:
+    """Takes the codes off that nobody tells, before and after alike; notes where that matters.
+
+    A code that is not in the witness was never read in this block, unless the block itself created it.
+    """
+    notes = []
+    for address, account in before.items():
+        if account.code_hash in codes:
+            continue
+        held, later = known.get(address), after.get(address)
+        if held is None or held.code_hash != account.code_hash:
+            notes.append(f"0x{address.hex()} is without its code: the block created it earlier, and nobody tells it")
+        before[address] = replace(account, code_hash=EMPTY_CODE)
+        if later is not None and later.code_hash == account.code_hash:
+            after[address] = replace(later, code_hash=EMPTY_CODE)
+    return notes
 
 
 def _prestate(content: BlockWitness) -> bytes:

@@ -115,17 +115,28 @@ def test_requests_are_named(tmp_path: Path) -> None:
     assert note.startswith(f"0x{AT_THE_END[1].hex()} is changed by a system call at the end of the block")
 
 
-def test_a_contract_of_unknown_code_is_left_out_and_named(tmp_path: Path) -> None:
-    """Nobody tells the code of what was created earlier in the block."""
+def test_a_contract_of_unknown_code_is_without_it(tmp_path: Path) -> None:
+    """What was created earlier in the block is named; what was there before was never run."""
+    content = recorded(BLOCK)
+    assert content.prestate is not None
+    known = decode_prestate(content.prestate)
+    there = next(address for address, account in known.items() if account and account.code_hash != EMPTY_CODE)
 
     def creating(request: ExecutionRequest) -> Outcome:
         computed = answer(request)
         assert isinstance(computed, Computed)
-        return replace(computed, post_state={RICH: PostAccount(1, 0, b"\x77" * 32)})
+        return replace(computed, post_state={RICH: PostAccount(1, len(computed.receipts), b"\x77" * 32)})
 
-    reproduction = made(tmp_path, recorded(BLOCK), 1, creating)
-    assert f"0x{RICH.hex()}" not in reproduction.document[reproduction.name]["pre"]
-    assert reproduction.notes[0].startswith(f"0x{RICH.hex()} is left out")
+    codeless = replace(content, witness=replace(content.witness, codes=[]))
+    reproduction = made(tmp_path, codeless, 1, creating)
+    test = reproduction.document[reproduction.name]
+    assert test["pre"][f"0x{RICH.hex()}"] == {"nonce": "0x1", "balance": "0x1", "code": "0x", "storage": {}}
+    assert test["pre"][f"0x{there.hex()}"]["code"] == "0x"
+    (note,) = reproduction.notes
+    assert note == f"0x{RICH.hex()} is without its code: the block created it earlier, and nobody tells it"
+    changes = {RICH: PostAccount(1, 2, EMPTY_CODE)}
+    after = {address: replace(account, code_hash=EMPTY_CODE) for address, account in state_of(known, changes).items()}
+    assert test["post"]["Prague"][0]["hash"] == f"0x{root_of(after).hex()}"
 
 
 def test_what_cannot_be_reproduced_is_said(tmp_path: Path) -> None:
