@@ -78,9 +78,9 @@ def _print(path: Path, evidence: Evidence, done: Rerun) -> None:
     if evidence.localization is not None:
         console.print(f"  {evidence.localization.text}", markup=False)
     for each in done.comparisons:
-        style = STYLES[each.reproduction]
-        line = f"  {escape(each.adapter):<12} {_vote(each)} [{style}]{each.reproduction:<10}[/]"
-        console.print(f"{line} {escape('; '.join(_remarks(each)))}".rstrip())
+        style, remarks = STYLES[each.reproduction], escape("; ".join(_remarks(each)))
+        word = f"{each.reproduction:<10} " if remarks else str(each.reproduction)
+        console.print(f"  {escape(each.adapter):<12} {_vote(each)} [{style}]{word}[/]{remarks}")
     for note in done.notes:
         console.print(f"  note: {note}", markup=False)
     sides = " | ".join(", ".join(side) for side in done.sides) or "nobody"
