@@ -215,6 +215,8 @@ def _step_cells(step: Step) -> tuple[str, ...]:
 def _parting(divergence: Divergence) -> tuple[Row, ...]:
     """What each group has there: a row a field where all have a step, else one of what happens."""
     events = [group.event for group in divergence.groups]
+    if not events:
+        return ()
     steps = [event for event in events if isinstance(event, Step)]
     if len(steps) < len(events):
         return (Row(("What happens", *map(_event, events)), differs=True),)
