@@ -1,4 +1,4 @@
-"""How hypothesis draws what is in a bundle: importing this makes texts one line, floats finite, integers of 256 bits."""
+"""How hypothesis draws what is in a bundle. Importing it makes texts one line, floats finite, integers 256 bits long."""
 
 from typing import Any
 
