@@ -1,4 +1,4 @@
-"""How hypothesis draws what is in a bundle. Importing it makes texts one line, floats finite, integers 256 bits long."""
+"""How hypothesis draws what is in a bundle. Importing it makes texts one line, floats finite, integers 256 bits."""
 
 from typing import Any
 
