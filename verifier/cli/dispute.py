@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 from rich.console import Console
@@ -19,6 +19,7 @@ from verifier.domain.dispute import Conclusion, Dispute
 from verifier.domain.localization import Localization, Side
 from verifier.errors import InputError
 from verifier.ledger.dispute_ledger import DisputeLedger
+from verifier.ledger.sqlite import SqliteLedger, read_identity
 from verifier.services.dispute_report import DisputeReport, find_dispute, report_of, report_of_bundle
 from verifier.services.dispute_sections import Section, headline, moment, sections, sides_of, standing
 from verifier.services.evidence import Versions, is_bundle
@@ -99,11 +100,9 @@ dispute.add_command(reproduce)
 @contextmanager
 def opened_ledger(config: Path | None, path: Path | None) -> Iterator[DisputeLedger]:
     """The ledger to read from. Raises LedgerError, ConfigurationError."""
-    from verifier.ledger.sqlite import SqliteLedger, read_identity
-
     file = path or effective(config, {}).values.storage.ledger
     with SqliteLedger(file, *read_identity(file), read_only=True) as ledger:
-        yield cast(DisputeLedger, ledger)
+        yield ledger
 
 
 def _report(config: Path | None, path: Path | None, name: str, directory: Path | None) -> DisputeReport:

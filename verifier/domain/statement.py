@@ -7,6 +7,7 @@ times do not, nor the text in which a broken rule is told, nor the rules that a 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 
 from .block import BlockReference
 from .result import Abstention, BrokenRule, Computed, Mode, Outcome, Result
@@ -74,7 +75,7 @@ def outcome_digest(outcome: Outcome) -> bytes:
     """
     match outcome:
         case Computed():
-            content: object = ("computed", _present(outcome))
+            content: object = ("computed", outcome)
         case BrokenRule():
             content = ("broken_rule", outcome.rule)
         case Abstention():
@@ -82,33 +83,48 @@ def outcome_digest(outcome: Outcome) -> bytes:
     return hashlib.sha256(_encoded(content)).digest()
 
 
-def _present(value: object) -> dict[str, object]:
-    """A dataclass's fields, without those that are None."""
-    assert is_dataclass(value)
-    named = {each.name: getattr(value, each.name) for each in fields(value) if each.name not in NOT_COMPUTED}
-    return {name: content for name, content in named.items() if content is not None}
-
-
 def _encoded(value: object) -> bytes:
-    """One letter for the type, the length of what follows in bytes (8, big-endian), and that."""
+    """One letter for the type, the length of what follows in bytes (8, big-endian), and that.
+
+    A dataclass is the mapping of its fields that are not None. What there is most of comes first: a block in prestate
+    mode has tens of thousands of values.
+    """
     match value:
-        case None:
-            kind, content = b"n", b""
+        case bytes():
+            kind, content = b"b", value
         case bool():
             kind, content = b"t", bytes([value])
         case int():
             kind, content = b"i", str(value).encode()
+        case None:
+            kind, content = b"n", b""
         case str():
             kind, content = b"s", value.encode(errors="surrogatepass")
-        case bytes() | bytearray() | memoryview():
-            kind, content = b"b", bytes(value)
-        case tuple() | list():
-            kind, content = b"l", b"".join(_encoded(each) for each in value)
-        case Mapping():
-            pairs = sorted((_encoded(key), _encoded(item)) for key, item in value.items())
-            kind, content = b"m", b"".join(key + item for key, item in pairs)
+        case tuple():
+            kind, content = b"l", b"".join(map(_encoded, value))
+        case dict():
+            kind, content = b"m", _pairs(value)
         case _ if is_dataclass(value):
-            return _encoded(_present(value))
+            present = [(name, getattr(value, field)) for field, name in _names(value.__class__)]
+            kind, content = b"m", b"".join(name + _encoded(item) for name, item in present if item is not None)
+        case Mapping():
+            kind, content = b"m", _pairs(value)
+        case bytearray() | memoryview():
+            kind, content = b"b", bytes(value)
         case _:
             raise TypeError(f"nothing that a client computes: {type(value).__name__}")
     return kind + len(content).to_bytes(LENGTH, "big") + content
+
+
+def _pairs(mapping: Mapping[object, object]) -> bytes:
+    return b"".join(
+        key + item for key, item in sorted((_encoded(key), _encoded(each)) for key, each in mapping.items())
+    )
+
+
+@cache
+def _names(kind: type) -> tuple[tuple[str, bytes], ...]:
+    """A dataclass's fields that count, with their names' encodings, in the order of those."""
+    assert is_dataclass(kind)
+    named = [(each.name, _encoded(each.name)) for each in fields(kind) if each.name not in NOT_COMPUTED]
+    return tuple(sorted(named, key=lambda each: each[1]))

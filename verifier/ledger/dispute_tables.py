@@ -59,7 +59,8 @@ AND NOT EXISTS (SELECT 1 FROM disputes WHERE disputes.block_hash = statements.bl
 """
 PUT_DISPUTE = """
 INSERT INTO disputes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (block_hash) DO UPDATE SET
-  id = excluded.id, opened_at = excluded.opened_at, deadline = excluded.deadline, why = excluded.why, statements = excluded.statements,
+  id = excluded.id, opened_at = excluded.opened_at, deadline = excluded.deadline, why = excluded.why,
+  statements = excluded.statements,
   silent = excluded.silent, evidence = excluded.evidence, conclusion = excluded.conclusion,
   concluded_at = excluded.concluded_at, reason = excluded.reason
 """

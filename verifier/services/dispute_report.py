@@ -6,7 +6,7 @@ from pathlib import Path
 
 from verifier.domain.dispute import Dispute
 from verifier.domain.rollback import Rollback
-from verifier.domain.statement import Misbehaviour, contradicts
+from verifier.domain.statement import Misbehaviour, Statement, contradicts
 from verifier.errors import VerifierError
 from verifier.ledger.dispute_ledger import DisputeLedger, Quarantine
 from witness.chain_config import parse_chain_config
@@ -106,8 +106,11 @@ def _evidence(path: Path, dispute: Dispute) -> tuple[Evidence | None, str]:
 
 
 def _misbehaviours(dispute: Dispute) -> tuple[Misbehaviour, ...]:
-    said = dispute.statements
-    pairs = ((one, other) for index, one in enumerate(said) for other in said[index + 1 :])
+    """The first word of each adapter in each mode, with every other one of it that is not the same."""
+    first: dict[tuple[str, str], Statement] = {}
+    for each in dispute.statements:
+        first.setdefault((each.adapter, each.mode), each)
+    pairs = ((first[each.adapter, each.mode], each) for each in dispute.statements)
     return tuple(Misbehaviour(one, other) for one, other in pairs if contradicts(one, other))
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from verifier.domain.divergence import Divergence, Ended
 from verifier.domain.divergence import Event as TraceEvent
+from verifier.domain.instruction import Instruction
 from verifier.domain.localization import Localization, Side
 from verifier.domain.opcode import opcode_name
 from verifier.domain.result import BrokenRule
@@ -108,7 +109,7 @@ def _localization(report: DisputeReport) -> Localization | None:
 
 def _facts(report: DisputeReport) -> Section:
     dispute, block, evidence = report.dispute, report.dispute.block, report.evidence
-    facts = [
+    facts: list[tuple[str, str]] = [
         ("Block", str(block.number)),
         ("Block hash", f"0x{block.hash.hex()}"),
         ("Chain id", str(block.chain_id)),
@@ -129,12 +130,24 @@ def _facts(report: DisputeReport) -> Section:
             facts.append(("Transaction", f"{localization.transaction} (index in the block, from 0)"))
         if localization.transaction_hash:
             facts.append(("Transaction hash", f"0x{localization.transaction_hash.hex()}"))
+        if localization.instruction is not None:
+            facts += _instruction_facts(localization.instruction)
         place = localization.place.replace("_", " ")
         facts.append(("Localized", f"in {localization.seconds:.2f} s, down to: {place}"))
     facts += [("In quarantine", f"{each.adapter}: {each.why}") for each in report.quarantines]
     if report.rollback is not None:
         facts.append(("Rollback", f"not done: {report.rollback.step} {report.rollback.note}".strip()))
     return Section("The block", rows=tuple(Row(fact) for fact in facts if fact[1]))
+
+
+def _instruction_facts(instruction: Instruction) -> list[tuple[str, str]]:
+    where = f"{instruction.name}, step {instruction.step}, pc {instruction.pc}, depth {instruction.depth}"
+    facts = [("Instruction", where), ("In account", f"0x{instruction.account.hex()}" if instruction.account else "")]
+    touched = instruction.touched
+    if touched is not None:
+        key = f" 0x{touched.key.hex()}" if touched.key else ""
+        facts.append(("Touches", f"{touched.what}{key} of 0x{touched.address.hex()}" if key else str(touched)))
+    return facts
 
 
 def _sides(report: DisputeReport) -> Section:
@@ -215,6 +228,8 @@ def _step_cells(step: Step) -> tuple[str, ...]:
 def _parting(divergence: Divergence) -> tuple[Row, ...]:
     """What each group has there: a row a field where all have a step, else one of what happens."""
     events = [group.event for group in divergence.groups]
+    if not events:
+        return ()
     steps = [event for event in events if isinstance(event, Step)]
     if len(steps) < len(events):
         return (Row(("What happens", *map(_event, events)), differs=True),)

@@ -15,6 +15,8 @@ from verifier.domain.dispute import Dispute
 from verifier.domain.rollback import Rollback, RollbackStep
 from verifier.errors import InputError
 from verifier.ledger.dispute_ledger import FakeDisputeLedger, Quarantine
+from verifier.ledger.errors import LedgerError
+from verifier.ledger.sqlite import SqliteLedger
 from verifier.services.dispute_report import UnknownDisputeError
 from verifier.services.evidence import EvidenceDamagedError, write_bundle
 
@@ -89,6 +91,9 @@ def test_show_says_all_that_a_bug_report_needs(kept: Kept, capsys: pytest.Captur
         "Fork paris",
         f"Transaction hash 0x{'77' * 32}",
         f"Pre-state root 0x{'05' * 32}",
+        "Instruction SLOAD, step 0, pc 6, depth 1",
+        f"In account 0x{'aa' * 20}",
+        f"Touches slot 0x{1:064x} of 0x{'aa' * 20}",
         "In quarantine ethrex: against a block concluded valid",
         "Field Header geth, revm ethrex",
         f"state_root 0x{'05' * 32} 0x{'05' * 32} 0x{'66' * 32}",
@@ -209,6 +214,20 @@ def test_no_terminal_is_steered_by_what_a_client_says(kept: Kept, capsys: pytest
     output = capsys.readouterr().out
     assert "\x1b" not in output
     assert output.count(" [2J[bold]two lines[/bold]") == 3
+
+
+def test_a_ledger_on_the_disk_beside_its_evidence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = evidence(tmp_path)
+    name = write_bundle(tmp_path / "evidence", given)
+    with SqliteLedger(tmp_path / "ledger.sqlite", given.dispute.block.chain_id, bytes(32)) as ledger:
+        ledger.put_dispute(replace(given.dispute, evidence=name))
+        # Shown while the sidecar has it open.
+        assert run("show", given.dispute.id, "--ledger", str(tmp_path / "ledger.sqlite")) == 0
+    assert f"verifier replay {name}" in capsys.readouterr().out
+    assert run("list", "--ledger", str(tmp_path / "ledger.sqlite")) == 0
+    assert capsys.readouterr().out.count(given.dispute.id) == 1
+    with pytest.raises(LedgerError):
+        run("list", "--ledger", str(tmp_path / "nowhere.sqlite"))
 
 
 def test_where_evidence_is_kept(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from verifier.domain.result import Mode, Result
 from verifier.domain.statement import Statement
 from verifier.executors.stateless.base import ExecutionRequest
 from verifier.services.replay import DEADLINE
+from witness.header import HASH_LENGTH
 
 from .document import DocumentError, canonical, decode, encode, parse
 from .eip3155 import read_lines, traces_of, write_lines
@@ -183,6 +184,11 @@ def _request(witness: Path, encoded: bytes) -> ExecutionRequest:
         if not isinstance(members, dict) or members.keys() != EXECUTION_TYPES.keys():
             raise DocumentError(f"is no object of {', '.join(EXECUTION_TYPES)}")
         values: dict[str, Any] = {name: decode(members[name], kind) for name, kind in EXECUTION_TYPES.items()}
+        hashes = (values["block_hash"], values["pre_state_root"], *values["ancestor_hashes"].values())
+        if any(len(each) != HASH_LENGTH for each in hashes):
+            raise DocumentError(f"a hash is not of {HASH_LENGTH} bytes")
+        if any(number >= 1 << 64 for number in values["ancestor_hashes"]):
+            raise DocumentError("ancestor_hashes: a block number is not of 64 bits")
     except DocumentError as error:
         raise EvidenceDamagedError(f"{EXECUTION}: {error}") from None
     return ExecutionRequest(witness=witness, deadline=DEADLINE, **values)

@@ -7,6 +7,7 @@ from tests.verifier.services.builders import block_witness, computed_for, header
 from verifier.domain.block import BlockReference
 from verifier.domain.dispute import Conclusion, Dispute
 from verifier.domain.divergence import Divergence, Group
+from verifier.domain.instruction import Instruction, Touched
 from verifier.domain.localization import FieldDifference, Localization, Place, Side, StateDifference
 from verifier.domain.result import Abstention, AbstentionReason, Missing, Mode, Receipt, Result
 from verifier.domain.statement import outcome_digest, state
@@ -80,6 +81,7 @@ def evidence(directory: Path, **fields: object) -> Evidence:
             before=(Step(1, ACCOUNT, 6, 0x54, 43_100, word(1), 2_100, 64, ""),),
         ),
         state=(StateDifference(ACCOUNT, f"slot 0x{word(1).hex()}", ("0x5", "0x6")),),
+        instruction=Instruction("SLOAD", 0x54, 6, 1, ACCOUNT, 0, Touched(ACCOUNT, "slot", word(1))),
         seconds=0.75,
         notes=("eels gave no trace",),
     )

@@ -365,6 +365,12 @@ def test_a_manifest_has_one_form(written: Path) -> None:
         read_bundle(path)
 
 
+EXECUTION = (
+    b'{"ancestor_hashes":{%%b},"block_hash":"0x%b","chain_config":"0x","mode":"proof",'
+    b'"parent_header_optional":false,"pre_state_root":"0x%%b"}' % (b"22" * 32)
+)
+
+
 @pytest.mark.parametrize(
     ("file", "content", "reason"),
     [
@@ -374,6 +380,9 @@ def test_a_manifest_has_one_form(written: Path) -> None:
         ("statements.json", b'[{"adapter":"a"}]', r"statements\.json: .*is missing"),
         ("results.json", b'[{"adapter":"a","adapter":"b"}]', "stands twice"),
         ("execution.json", b"{}", "is no object of"),
+        ("execution.json", EXECUTION % (b"", b"33" * 31), "not of 32 bytes"),
+        ("execution.json", EXECUTION % (b'"99999999999999999999":"0x%b"' % (b"11" * 32), b"33" * 32), "not of 64 bits"),
+        ("execution.json", EXECUTION % (b'"-1":"0x"', b"33" * 32), "a key is no integer"),
         ("traces/geth.jsonl", b'{"pc":1}\n', r"traces/geth\.jsonl: line 1: stack is missing"),
         ("traces/geth.jsonl", b'{"pc":1}', "cut off"),
         ("configuration.toml", b"\xff", "not UTF-8"),

@@ -15,19 +15,15 @@ from verifier.domain.localization import Localization
 from verifier.domain.result import BrokenRule, Computed, Result
 from verifier.domain.statement import Statement, outcome_digest
 from verifier.domain.trace import Step, TransactionEnd, TransactionStart
-from verifier.services.evidence.document import DocumentError, canonical, decode, encode, one_line, parse
+from verifier.services.evidence.document import DocumentError, canonical, decode, encode, parse
 from verifier.services.evidence.eip3155 import read_lines, write_lines
 from verifier.services.evidence.errors import EvidenceError
 from verifier.services.evidence.manifest import read_manifest
 from witness.model import PostAccount
 
+from .strategies import documents, paths, text
+
 KINDS = (Dispute, Localization, tuple[Result, ...], tuple[Statement, ...])
-text = st.text(st.characters(exclude_categories=("Cc", "Cs", "Co", "Cn", "Cf", "Zl", "Zp", "Zs"))).filter(
-    lambda value: one_line(value) == value
-)
-st.register_type_strategy(str, text)
-st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
-st.register_type_strategy(int, st.integers(0, 2**256 - 1))
 words = st.binary(min_size=32, max_size=32)
 small = st.integers(0, 2**64 - 1)
 items = st.one_of(
@@ -45,11 +41,6 @@ items = st.one_of(
         memory_size=small,
         error=text,
     ),
-)
-documents = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=20,
 )
 
 
@@ -110,13 +101,6 @@ def test_arbitrary_json_crashes_nothing(document: Any, kind: Any) -> None:
         read_manifest(encoded)
     with pytest.raises(DocumentError):
         read_lines(encoded + b"\n")
-
-
-def paths(document: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner = (
-        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
-    )
-    return [at, *(each for key, value in inner for each in paths(value, (*at, key)))]
 
 
 @given(st.data())

@@ -19,7 +19,7 @@ from verifier.services.evidence.manifest import (
     traced_adapter,
 )
 
-from .test_document import documents, paths
+from .strategies import documents, paths
 
 FILES = {path: (len(path), "ab" * 32) for path in (*REQUIRED, "localization.json", "traces/geth.jsonl")}
 
