@@ -35,7 +35,7 @@ class SidecarProcess:
         self.directory = directory
         self._environment = environment
         self.engine_url = self.beacon_url = self.status_url = ""
-        self.settings = {
+        self.settings: dict[str, dict[str, Any]] = {
             "execution": {"jwt_secret_file": SECRETS[0]},
             "engine": {"jwt_secret_file": SECRETS[1], "listen": "127.0.0.1:0"},
             "beacon": {"listen": "127.0.0.1:0"},
