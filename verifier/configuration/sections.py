@@ -131,7 +131,10 @@ class QuorumSection:
 class DisputesSection:
     """What happens where clients contradict one another. Statements are kept in any case."""
 
-    enabled: bool = key(SWITCH, True, "whether disputes are opened, and end without a person where enough say the same")
+    # Off until going back has been shown with a whole chain and a beacon node: a person decides meanwhile.
+    enabled: bool = key(
+        SWITCH, False, "whether disputes are opened, and end without a person where enough say the same"
+    )
     valid: int | None = key(optional(COUNT), None, "lineages, late ones too, that conclude VALID (default: n, or more)")
     invalid: int | None = key(optional(COUNT), None, "lineages that conclude INVALID (default: n, or more)")
     deadline_seconds: float = key(SECONDS, DISPUTE_SECONDS, "when a dispute is left to a person")

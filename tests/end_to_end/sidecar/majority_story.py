@@ -142,7 +142,6 @@ class _Teller:
         guarded, story = self._guarded, self.story
         guarded.sidecar.stop()
         guarded.sidecar.settings["engine"]["hold_answer"] = "pass"
-        guarded.sidecar.settings["disputes"]["enabled"] = False  # INVALID after VALID would stop Lodestar's fork choice
         guarded.start_sidecar()
         self._replace_geth(mutated_geth(WRONG_POWER))
         head = self._head()
