@@ -122,7 +122,8 @@ def dispute_rule(
 
     valid, invalid: n, but more than half of all that may state, the late ones too, and together more than there are: a
     dispute in which two are against two is a person's.
-    Raises DisputeRuleError: numbers that cannot be, or an adapter that is in both with two lineages.
+    Raises DisputeRuleError: numbers that cannot be, a VALID by fewer than n, or an adapter that is in both with two
+    lineages.
     """
     torn = sorted(name for name in late if policy.adapters.get(name, late[name]) != late[name])
     if torn:
@@ -134,7 +135,10 @@ def dispute_rule(
         valid = most if invalid is None else max(most, m - invalid + 1)
     if invalid is None:
         invalid = max(most, m - valid + 1)
-    return DisputeRule(adapters, valid, invalid, seconds)
+    rule = DisputeRule(adapters, valid, invalid, seconds)
+    if valid < policy.required:  # it lets the block out as a quorum does
+        raise DisputeRuleError(f"{valid} lineages for VALID are fewer than the quorum, {policy.required}")
+    return rule
 
 
 def dispute_id(block: BlockReference) -> str:

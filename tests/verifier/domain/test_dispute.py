@@ -349,8 +349,9 @@ def test_defaults(m: int, late: int, valid: int, invalid: int) -> None:
 
 def test_one_number_given_moves_the_other() -> None:
     policy = quorum_policy({name: name for name in ("a", "b", "c", "d")})
-    assert dispute_rule(policy, {}, valid=2).invalid == 3
-    assert dispute_rule(policy, {}, valid=1).invalid == 4
+    assert dispute_rule(policy, {}, valid=4).invalid == 3
+    assert dispute_rule(quorum_policy(policy.adapters, required=2), {}, valid=2).invalid == 3
+    assert dispute_rule(quorum_policy(policy.adapters, required=1), {}, valid=1).invalid == 4
     assert dispute_rule(policy, {}, invalid=1).valid == 4
     assert dispute_rule(policy, {}, invalid=4, seconds=5.0) == DisputeRule(policy.adapters, 3, 4, 5.0)
 
@@ -359,6 +360,8 @@ def test_one_number_given_moves_the_other() -> None:
     ("valid", "invalid", "seconds", "said_of_it"),
     [
         (2, 2, 1.0, "could both be had among 4"),
+        (2, 3, 1.0, "2 lineages for VALID are fewer than the quorum, 3"),
+        (1, 4, 1.0, "1 lineages for VALID are fewer than the quorum, 3"),
         (0, 4, 1.0, "0 lineages for VALID"),
         (4, 5, 1.0, "5 lineages for INVALID"),
         (3, 3, 0.0, "no time"),
