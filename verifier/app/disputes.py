@@ -11,6 +11,7 @@ from verifier.domain.event import Observer
 from verifier.domain.localization import Localization
 from verifier.executors.stateful.follower import Follower
 from verifier.executors.stateful.rpc_tracer import RpcTracer
+from verifier.executors.stateful.state_reader import RpcStateReader
 from verifier.executors.stateless.base import StatelessExecutor
 from verifier.executors.stateless.pool import AdapterPool
 from verifier.ledger.sqlite import SqliteLedger
@@ -54,7 +55,8 @@ def make_disputes(effective: EffectiveConfiguration, parts: Parts, observer: Obs
     section, name = values.disputes, values.execution.name
     remove_leftovers(section.evidence)
     node = RpcTracer(parts.execution.rpc, name, parts.voters.policy.adapters[name])
-    localizer = Localizer([*parts.executors, node], [*parts.pool.tracers, node])
+    reader = RpcStateReader(parts.execution.rpc, name)
+    localizer = Localizer([*parts.executors, node], [*parts.pool.tracers, node], readers=(reader,))
     statements = Statements(parts.ledger, parts.voters.policy, observer, executor=name)
     rollbacks = make_rollbacks(
         parts.chain,
