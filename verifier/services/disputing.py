@@ -7,7 +7,7 @@ on when the process ended is done at the next start, with the same outcome.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -19,15 +19,12 @@ from verifier.domain.dispute import (
     Dispute,
     DisputeRule,
     at_time,
-    dissenters,
     fell_silent,
     open_dispute,
     ruled,
     stated,
-    with_evidence,
 )
-from verifier.domain.event import Alarm, DisagreementLocalized, DisputeChanged, Observer
-from verifier.domain.localization import Localization
+from verifier.domain.event import Alarm, DisputeChanged, Observer
 from verifier.domain.quorum import Decision, Verdict
 from verifier.domain.result import Mode, Result
 from verifier.domain.statement import Statement
@@ -36,17 +33,17 @@ from verifier.domain.vote import Vote, VoteKind
 from verifier.ledger.errors import LedgerError
 
 from .analysis import Analyst
+from .background import Background
 from .chain import BY_ANCESTOR, Chain
+from .docket import Docket
+from .expiry import Expiry
+from .investigation import Investigations
 from .judgement import Case
 from .retreat import Retreat
-from .statements import RETRY_INTERVAL, Statements, WordLedger, told
+from .statements import RETRY_INTERVAL, Statements, WordLedger
 
 log = logging.getLogger(__name__)
 
-# Seconds between two times that old statements are forgotten. They are kept for days.
-EXPIRY_INTERVAL = 3600.0
-# Seconds that our clock may be behind a block's timestamp: what is said of a live block is never forgotten.
-CLOCK_SLACK = 60.0
 UNDECIDED = (BlockStatus.RECEIVED, BlockStatus.EXECUTED, BlockStatus.AVAILABLE)
 
 
@@ -77,37 +74,23 @@ class Disputes:
         self.rehear: Callable[[bytes], None] = lambda _: None
         self.statements = statements
         self._chain = chain
-        self._ledger = ledger
         self.rule = rule
         self._observer = observer
         self._retreat = retreat
-        self._analyst = analyst
         self._enabled = enabled
-        self._kept = kept
         self._clock = clock
-        self._retry_interval = retry_interval
-        self._disputes = {each.block.hash: each for each in ledger.disputes()}
-        # Whom a conclusion has put in quarantine already: one that was released since is not put there again for it.
-        self._blamed = {block_hash: dissenters(each) for block_hash, each in self._disputes.items()}
-        self._unstored: set[bytes] = set()
-        self._told: dict[bytes, tuple[Conclusion | None, str]] = {}
-        self._cases: dict[bytes, Case] = {}
-        self._localizations: dict[bytes, Localization] = {}
-        self._analysing: dict[bytes, asyncio.Lock] = {}
-        self._bundled = {
-            block_hash: with_evidence(each, "") for block_hash, each in self._disputes.items() if each.evidence
-        }
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._storing: asyncio.Handle | None = None
+        self._background = Background(observer)
+        self._docket = Docket(ledger, statements, observer, retry_interval)
+        self._docket.concluded = self._act
+        self._investigations = Investigations(self._docket, analyst, self._background, observer)
+        self._expiry = Expiry(chain, statements, kept, clock)
         self._deadline: asyncio.TimerHandle | None = None
-        self._expiry: asyncio.TimerHandle | None = None
-        self._failure = ""
 
     async def __aenter__(self) -> Self:
         self.statements.announce()
-        self._expire_statements()
-        self._begin(self._retreat.resume, "rollbacks")
-        for dispute in list(self._disputes.values()):
+        self._expiry.begin()
+        self._background.begin(self._retreat.resume, "rollbacks")
+        for dispute in self._docket:
             self._take_up(dispute)
         for tracked in list(self._chain.blocks.values()):
             if tracked.status is BlockStatus.DISPUTED:
@@ -118,18 +101,12 @@ class Disputes:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for handle in (self._storing, self._deadline, self._expiry):
-            if handle is not None:
-                handle.cancel()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._expiry.close()
+        self._docket.close()
+        await self._background.close()
         self.statements.close()
-        self._storing = self._deadline = None
-        try:
-            self._store_all(act=False)
-        except LedgerError as failure:
-            log.warning("what changed of disputes is lost, and done again from the statements: %s", failure)
 
     @property
     def quarantined(self) -> frozenset[str]:
@@ -139,20 +116,20 @@ class Disputes:
     @property
     def under_way(self) -> int:
         """Analyses and rollbacks that are not done."""
-        return len(self._tasks)
+        return self._background.under_way
 
     @property
     def unstored(self) -> int:
         """Disputes that changed and are not stored yet."""
-        return len(self._unstored)
+        return self._docket.unstored
 
     def on(self, block_hash: bytes) -> Dispute | None:
         """The dispute over a block."""
-        return self._disputes.get(block_hash)
+        return self._docket.on(block_hash)
 
     def conclusion(self, block_hash: bytes) -> Conclusion | None:
         """What a dispute over the block came to; None where there is none, or it is open."""
-        dispute = self._disputes.get(block_hash)
+        dispute = self._docket.on(block_hash)
         return None if dispute is None else dispute.conclusion
 
     def earlier(self, block: BlockReference) -> Sequence[Statement]:
@@ -161,17 +138,13 @@ class Disputes:
 
     def worth_judging(self, tracked: TrackedBlock) -> bool:
         """Whether votes can change where the block stands, or are needed to see where they part."""
-        dispute = self._disputes.get(tracked.block.hash)
-        if dispute is not None and tracked.status is not BlockStatus.INVALID and self._unseen(dispute):
+        dispute = self._docket.on(tracked.block.hash)
+        if dispute is not None and tracked.status is not BlockStatus.INVALID and self._investigations.unseen(dispute):
             return True
         if tracked.status is BlockStatus.DISPUTED:
             return dispute is not None and dispute.open
         # What stays unresolved is a person's to decide: no later judgement opens it.
         return tracked.status in UNDECIDED and (dispute is None or dispute.conclusion is not Conclusion.UNRESOLVED)
-
-    def _unseen(self, dispute: Dispute) -> bool:
-        """Whether nothing is there to analyse: it was opened or ended by words alone."""
-        return self._analyst is not None and not dispute.evidence and dispute.block.hash not in self._cases
 
     def allows(self, block_hash: bytes, judged: Judged) -> bool:
         """Whether the block's status may follow these votes: they neither close what was concluded VALID, nor open
@@ -188,13 +161,13 @@ class Disputes:
     def hear(self, block: BlockReference, mode: Mode, result: Result, vote: Vote) -> None:
         """A vote, before it counts. Whoever contradicts itself is in quarantine when this returns. Never raises."""
         statement = self.statements.hear(block, mode, result, vote)
-        dispute = self._disputes.get(block.hash)
+        dispute = self._docket.on(block.hash)
         if dispute is None:
             return
         if statement is not None:
-            self._put(stated(dispute, statement, self._weighing(), self._clock()))
+            self._docket.put(stated(dispute, statement, self._weighing(), self._clock()))
         elif vote.kind is VoteKind.ABSTAIN and dispute.open:
-            self._put(fell_silent(dispute, vote.adapter, self._weighing(), self._clock()))
+            self._docket.put(fell_silent(dispute, vote.adapter, self._weighing(), self._clock()))
 
     def decided(self, case: Case, decision: Decision) -> None:
         """What the votes on a block amount to now. Told after the chain was."""
@@ -207,38 +180,38 @@ class Disputes:
             self.open(block, f"{decision.verdict}: {', '.join(sides)}")
         elif tracked is not None:
             self.consider(tracked)
-        if block.hash in self._disputes:
-            self._cases[block.hash] = case
+        if self._docket.on(block.hash) is not None:
+            self._investigations.take(case)
 
     def ended(self, case: Case) -> None:
         """All that a judgement came to: who has given no statement by now is silent."""
         if case.request.mode is Mode.PRESTATE:  # before, what a result is read as can change with the next one
             for result, vote in zip(case.results, case.cast, strict=True):
                 self.hear(case.block, Mode.PRESTATE, result, vote)
-        dispute = self._disputes.get(case.block.hash)
+        dispute = self._docket.on(case.block.hash)
         if dispute is None:
             return
         rule = self._weighing()
         spoke = {each.adapter for each in dispute.statements}
         for adapter in sorted(rule.adapters.keys() - spoke - dispute.silent):
             dispute = fell_silent(dispute, adapter, rule, self._clock())
-        self._put(dispute)
-        self._cases[case.block.hash] = case
-        self._analyse(case.block.hash)
+        self._docket.put(dispute)
+        self._investigations.take(case)
+        self._investigations.look_into(dispute)
 
     def consider(self, tracked: TrackedBlock) -> None:
         """Opens a dispute over a block that is DISPUTED; where one is concluded already, that goes on holding."""
         if tracked.status is not BlockStatus.DISPUTED:
             return
-        dispute = self._disputes.get(tracked.block.hash)
+        dispute = self._docket.on(tracked.block.hash)
         if dispute is None:
             self.open(tracked.block, tracked.why)
-        elif not dispute.open and tracked.block.hash not in self._unstored:
+        elif not dispute.open and self._docket.is_stored(tracked.block.hash):
             self._act(dispute)
 
     def open(self, block: BlockReference, why: str) -> None:
         """Opens a dispute over a block, unless there is one. why: one line."""
-        if not self._enabled or block.hash in self._disputes:
+        if not self._enabled or self._docket.on(block.hash) is not None:
             return
         now, rule = self._clock(), self._weighing()
         dispute = open_dispute(block, why, now, rule)
@@ -247,20 +220,20 @@ class Disputes:
                 dispute = stated(dispute, each, rule, now)
         except LedgerError as error:
             log.warning("the dispute %s begins without what was said before: %s", dispute.id, error)
-        self._put(dispute)
+        self._docket.put(dispute)
         self._arm()
 
     def expire(self) -> None:
         """Ends the disputes whose deadline has passed."""
         now = self._clock()
-        for block_hash, dispute in list(self._disputes.items()):
+        for dispute in self._docket:
             if not dispute.open:
                 continue
-            tracked = self._chain.tracked(block_hash)
+            tracked = self._chain.tracked(dispute.block.hash)
             if tracked is not None and _by_ancestor(tracked):
-                self._put(ruled(dispute, Conclusion.INVALID, tracked.why, now))
+                self._docket.put(ruled(dispute, Conclusion.INVALID, tracked.why, now))
             else:
-                self._put(at_time(dispute, now))
+                self._docket.put(at_time(dispute, now))
         self._arm()
 
     def _take_up(self, dispute: Dispute) -> None:
@@ -272,70 +245,18 @@ class Disputes:
             for each in self.statements.on(dispute.block):
                 if dispute.open and each not in dispute.statements:
                     dispute = stated(dispute, each, rule, now)
-            self._put(dispute)
+            self._docket.put(dispute)
         if dispute.open:
             self._observer.notify(DisputeChanged(dispute))
-        elif tracked is not None and block_hash not in self._unstored:
+        elif tracked is not None and self._docket.is_stored(block_hash):
             self._act(dispute)
-        self._told[block_hash] = (self._ledgered(block_hash, dispute), dispute.evidence)
+        self._docket.taken_up(dispute)
         if tracked is not None and self.worth_judging(tracked):
             self.rehear(block_hash)
-
-    def _ledgered(self, block_hash: bytes, dispute: Dispute) -> Conclusion | None:
-        """The conclusion that was told of before: what is not stored yet was not."""
-        return None if block_hash in self._unstored else dispute.conclusion
 
     def _weighing(self) -> DisputeRule:
         """The rule, in which adapters in quarantine weigh nothing."""
         return replace(self.rule, quarantined=self.quarantined)
-
-    def _put(self, dispute: Dispute) -> None:
-        block_hash = dispute.block.hash
-        if self._disputes.get(block_hash) == dispute:
-            return
-        self._disputes[block_hash] = dispute
-        self._unstored.add(block_hash)
-        if self._storing is None:
-            # After the callbacks that are due now: a verdict that is about to be told does not wait for the disk.
-            self._storing = asyncio.get_running_loop().call_soon(self._try_to_store)
-
-    def _try_to_store(self) -> None:
-        self._storing = None
-        try:
-            self._store_all()
-        except LedgerError as error:
-            if not self._failure:
-                self._observer.notify(Alarm("disputes_not_stored", str(error)))
-            self._failure = str(error)
-            self._storing = asyncio.get_running_loop().call_later(self._retry_interval, self._try_to_store)
-        else:
-            self._failure = ""
-
-    def _store_all(self, *, act: bool = True) -> None:
-        """Stores what has changed; each conclusion with whom it puts in quarantine, first. Raises LedgerError."""
-        for block_hash in list(self._unstored):
-            dispute = self._disputes[block_hash]
-            if dispute.conclusion is Conclusion.VALID:
-                self._quarantine(dispute)
-            self.statements.flush()
-            self._ledger.put_dispute(dispute)
-            self._unstored.discard(block_hash)
-            if not act:
-                continue
-            before = self._told.get(block_hash)
-            self._told[block_hash] = now = (dispute.conclusion, dispute.evidence)
-            if before != now:
-                self._observer.notify(DisputeChanged(dispute))
-            if dispute.conclusion is not None and (before is None or before[0] is not dispute.conclusion):
-                self._act(dispute)
-
-    def _quarantine(self, dispute: Dispute) -> None:
-        words = {each.adapter: each for each in dispute.statements if each.kind is VoteKind.INVALID}
-        against = dissenters(dispute)
-        for adapter in sorted(against - self._blamed.get(dispute.block.hash, frozenset())):
-            why = f"dispute {dispute.id} is concluded VALID: {told(words[adapter])}"
-            self.statements.quarantine(adapter, why, dispute.id)
-        self._blamed[dispute.block.hash] = against
 
     def _act(self, dispute: Dispute) -> None:
         """What follows from a conclusion that is stored. May be done again."""
@@ -348,82 +269,27 @@ class Disputes:
                     self._chain.apply(block_hash, Concluded(valid=True, why=why))
             case Conclusion.INVALID:
                 if tracked is not None and tracked.status is not BlockStatus.INVALID:
-                    self._begin(partial(self._go_back, dispute, why), f"rollback {dispute.id}")
+                    self._background.begin(partial(self._go_back, dispute, why), f"rollback {dispute.id}")
             case Conclusion.UNRESOLVED:
                 status = "not known any more" if tracked is None else tracked.status
                 text = f"block {dispute.block} stays {status}; it is for you to decide: {dispute.why}"
                 self._observer.notify(Alarm("dispute_unresolved", text))
-        self._analyse(block_hash)
+        self._investigations.look_into(dispute)
 
     async def _go_back(self, dispute: Dispute, why: str) -> None:
-        if self._analyst is not None and dispute.block.hash in self._cases:
-            await self._analyst.secure(self._cases[dispute.block.hash])  # going back takes the witness away
+        await self._investigations.secure(dispute.block.hash)  # going back takes the witness away
         await self._retreat.run(dispute.id, dispute.block.hash, why)
         self.expire()  # what stands on it is INVALID now, too
-
-    def _analyse(self, block_hash: bytes) -> None:
-        """Localizes once there is a conclusion, or nobody is left to ask; bundles when all have answered."""
-        case, dispute = self._cases.get(block_hash), self._disputes[block_hash]
-        if self._analyst is None or case is None or (dispute.open and not case.ended):
-            return
-        if self._bundled.get(block_hash) == with_evidence(dispute, ""):
-            return  # nothing new was said
-        self._begin(partial(self._localize_and_keep, self._analyst, case.block), f"analysis {dispute.id}")
-
-    async def _localize_and_keep(self, analyst: Analyst, block: BlockReference) -> None:
-        async with self._analysing.setdefault(block.hash, asyncio.Lock()):
-            case = self._cases.get(block.hash)
-            if case is None:
-                return
-            await analyst.secure(case)
-            localization = self._localizations.get(block.hash)
-            if localization is None:
-                localization = await analyst.localize(case)
-                if localization is not None:
-                    self._localizations[block.hash] = localization
-                    self._observer.notify(DisagreementLocalized(localization))
-            case = self._cases[block.hash]
-            if case.ended:
-                dispute = self._disputes[block.hash]
-                name = await analyst.keep(dispute, localization, case)
-                if name:
-                    self._bundled[block.hash] = with_evidence(dispute, "")
-                    self._put(with_evidence(self._disputes[block.hash], name))
-                if not dispute.open:
-                    self._forget(block.hash)
-
-    def _forget(self, block_hash: bytes) -> None:
-        self._cases.pop(block_hash, None)
-        self._localizations.pop(block_hash, None)
-        self._analysing.pop(block_hash, None)
-
-    def _begin(self, work: Callable[[], Awaitable[None]], name: str) -> None:
-        task = asyncio.get_running_loop().create_task(self._guarded(work, name), name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _guarded(self, work: Callable[[], Awaitable[None]], name: str) -> None:
-        try:
-            await work()
-        except Exception as error:
-            log.exception("%s failed", name)
-            text = f"{name}: {type(error).__name__}: {' '.join(str(error).split())}"
-            self._observer.notify(Alarm("dispute_work_failed", text))
 
     def _arm(self) -> None:
         """Sets the timer to the next deadline."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        due = [each.deadline for each in self._disputes.values() if each.open]
+        due = [each.deadline for each in self._docket if each.open]
         if due:
             seconds = max(0.0, min(due) - self._clock())
             self._deadline = asyncio.get_running_loop().call_later(seconds, self.expire)
-
-    def _expire_statements(self) -> None:
-        live = [each.timestamp for each in self._chain.blocks.values()]
-        self.statements.expire(min([self._clock() - self._kept, *(each - CLOCK_SLACK for each in live)]))
-        self._expiry = asyncio.get_running_loop().call_later(EXPIRY_INTERVAL, self._expire_statements)
 
 
 def _by_ancestor(tracked: TrackedBlock) -> bool:
