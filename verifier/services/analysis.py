@@ -143,16 +143,21 @@ def _set() -> asyncio.Event:
 
 @dataclass
 class FakeAnalyst:
-    """An Analyst that finds what it is told, while `opened` is set. asked: (what, block hash) in their order."""
+    """An Analyst that finds what it is told, while `opened` is set; it secures while `secured` is.
+
+    asked: (what, block hash) in their order; what is secured when it is.
+    """
 
     localization: Localization | None = None
     name: str = "bundle"
     asked: list[tuple[str, bytes]] = field(default_factory=list)
     bundled: list[tuple[Dispute, Localization | None, Case]] = field(default_factory=list)
     opened: asyncio.Event = field(default_factory=_set)
+    secured: asyncio.Event = field(default_factory=_set)
 
     async def secure(self, case: Case) -> None:
         """As Analyst.secure."""
+        await self.secured.wait()
         self.asked.append(("secure", case.block.hash))
 
     async def localize(self, case: Case) -> Localization | None:

@@ -36,7 +36,7 @@ CLOSING = (BlockStatus.DISPUTED, BlockStatus.INVALID)
 # Blocks below finality for which an INVALID one is still known, so that it is answered INVALID and not merely not
 # VALID: more than a day on mainnet.
 INVALID_KEPT = 8192
-BY_ANCESTOR = "ancestor "  # how the reason begins of a block that is only invalid because one below it is
+BY_ANCESTOR = "ancestor "  # how the reason begins of what has fallen with an ancestor
 ZERO_HASH = bytes(32)  # what the Engine API names before anything is final
 
 
@@ -241,7 +241,7 @@ class Chain:
             if after != before:
                 self._observer.notify(StatusChanged(after, before))
                 new = after.status in CLOSING and (before is None or before.status is not after.status)
-                if new and not after.why.startswith(BY_ANCESTOR):  # one alarm a branch
+                if new and not fallen_with_ancestor(after):  # one alarm a branch
                     self._observer.notify(Alarm(f"block_{after.status}", f"block {after.block}: {after.why}"))
 
     def _wake(self, affected: set[bytes]) -> None:
@@ -294,6 +294,11 @@ class Chain:
         self._wake(set(self._waiters))
 
 
+def fallen_with_ancestor(tracked: TrackedBlock) -> bool:
+    """Whether the block is only invalid because one below it is."""
+    return tracked.status is BlockStatus.INVALID and tracked.why.startswith(BY_ANCESTOR)
+
+
 def _as_found(tracked: TrackedBlock) -> TrackedBlock:
     """A block as it counts after a restart: another execution client may run now, of another lineage.
 
@@ -307,9 +312,5 @@ def _as_found(tracked: TrackedBlock) -> TrackedBlock:
 
 def _invalid_ancestor(ancestor: TrackedBlock) -> Concluded:
     """What follows for the descendants of an invalid block; the lowest one is named, not the ones between."""
-    why = (
-        ancestor.why
-        if ancestor.why.startswith("ancestor ")
-        else f"ancestor {ancestor.block} is invalid: {ancestor.why}"
-    )
+    why = ancestor.why if fallen_with_ancestor(ancestor) else f"ancestor {ancestor.block} is invalid: {ancestor.why}"
     return Concluded(valid=False, why=why)

@@ -34,11 +34,12 @@ from verifier.ledger.errors import LedgerError
 
 from .analysis import Analyst
 from .background import Background
-from .chain import BY_ANCESTOR, Chain
+from .chain import Chain, fallen_with_ancestor
 from .docket import Docket
 from .expiry import Expiry
 from .investigation import Investigations
 from .judgement import Case
+from .pursuit import RESUME_INTERVAL, Pursuit
 from .retreat import Retreat
 from .statements import RETRY_INTERVAL, Statements, WordLedger
 
@@ -70,32 +71,33 @@ class Disputes:
         kept: float = float("inf"),
         clock: Callable[[], float] = time.time,
         retry_interval: float = RETRY_INTERVAL,
+        resume_interval: float = RESUME_INTERVAL,
     ) -> None:
         self.rehear: Callable[[bytes], None] = lambda _: None
         self.statements = statements
         self._chain = chain
         self.rule = rule
         self._observer = observer
-        self._retreat = retreat
         self._enabled = enabled
         self._clock = clock
         self._background = Background(observer)
         self._docket = Docket(ledger, statements, observer, retry_interval)
         self._docket.concluded = self._act
         self._investigations = Investigations(self._docket, analyst, self._background, observer)
+        self._pursuit = Pursuit(retreat, self._background, resume_interval)
         self._expiry = Expiry(chain, statements, kept, clock)
         self._deadline: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
         self.statements.announce()
         self._expiry.begin()
-        self._background.begin(self._retreat.resume, "rollbacks")
+        self._pursuit.begin()
         for dispute in self._docket:
             self._take_up(dispute)
         for tracked in list(self._chain.blocks.values()):
             if tracked.status is BlockStatus.DISPUTED:
                 self.consider(tracked)
-        self._arm()
+        self.expire()
         return self
 
     async def __aexit__(
@@ -104,6 +106,7 @@ class Disputes:
         if self._deadline is not None:
             self._deadline.cancel()
         self._expiry.close()
+        self._pursuit.close()
         self._docket.close()
         await self._background.close()
         self.statements.close()
@@ -230,7 +233,7 @@ class Disputes:
             if not dispute.open:
                 continue
             tracked = self._chain.tracked(dispute.block.hash)
-            if tracked is not None and _by_ancestor(tracked):
+            if tracked is not None and fallen_with_ancestor(tracked):
                 self._docket.put(ruled(dispute, Conclusion.INVALID, tracked.why, now))
             else:
                 self._docket.put(at_time(dispute, now))
@@ -269,17 +272,16 @@ class Disputes:
                     self._chain.apply(block_hash, Concluded(valid=True, why=why))
             case Conclusion.INVALID:
                 if tracked is not None and tracked.status is not BlockStatus.INVALID:
-                    self._background.begin(partial(self._go_back, dispute, why), f"rollback {dispute.id}")
+                    self._pursuit.go_back(dispute.id, block_hash, why, partial(self._marked, block_hash))
             case Conclusion.UNRESOLVED:
                 status = "not known any more" if tracked is None else tracked.status
                 text = f"block {dispute.block} stays {status}; it is for you to decide: {dispute.why}"
                 self._observer.notify(Alarm("dispute_unresolved", text))
         self._investigations.look_into(dispute)
 
-    async def _go_back(self, dispute: Dispute, why: str) -> None:
-        await self._investigations.secure(dispute.block.hash)  # going back takes the witness away
-        await self._retreat.run(dispute.id, dispute.block.hash, why)
+    async def _marked(self, block_hash: bytes) -> None:
         self.expire()  # what stands on it is INVALID now, too
+        await self._investigations.secure(block_hash)  # before going back takes the witness away
 
     def _arm(self) -> None:
         """Sets the timer to the next deadline."""
@@ -290,10 +292,6 @@ class Disputes:
         if due:
             seconds = max(0.0, min(due) - self._clock())
             self._deadline = asyncio.get_running_loop().call_later(seconds, self.expire)
-
-
-def _by_ancestor(tracked: TrackedBlock) -> bool:
-    return tracked.status is BlockStatus.INVALID and tracked.why.startswith(BY_ANCESTOR)
 
 
 def _names(votes: Sequence[Vote], kind: VoteKind) -> str:

@@ -27,15 +27,17 @@ from verifier.ledger.errors import LedgerError
 from witness.errors import WitnessError
 
 from .chain import Chain
+from .retreat import nothing
 
 T = TypeVar("T")
 # Seconds until a ledger that failed is tried again: as the chain does, since nothing gets by while it fails.
 LEDGER_RETRY = 1.0
 # Seconds until an execution client that cannot be asked is asked again, and how often: 30 s together, in which a client
-# that was restarted answers. After that the next start asks again: the gates keep the branch closed meanwhile.
+# that was restarted answers. After that `resume` asks it, once a call: the gates keep the branch closed meanwhile.
 CLIENT_RETRY = 2.0
 CLIENT_ATTEMPTS = 15
 EMBEDDED_ATTEMPTS = 2  # a process that was lost is started again by the next call
+NOT_MOVED = "execution_client_not_moved"  # the alarm
 
 
 class EvidenceShelf(Protocol):
@@ -94,7 +96,8 @@ class Rollbacks:
     is no embedded executor. clock: seconds since the epoch. `pause` waits some seconds.
 
     Alarms: rollback_stalled (the ledger fails: it is tried again for as long as it takes), rollback_without_target (it
-    ends at MARKED), evidence_not_kept, embedded_executor_not_moved and execution_client_not_moved (it goes on).
+    waits at MARKED), evidence_not_kept, embedded_executor_not_moved and execution_client_not_moved (it goes on, or
+    waits at EMBEDDED where the client cannot be asked). What waits is said once, however often it is tried again.
     """
 
     def __init__(
@@ -120,17 +123,21 @@ class Rollbacks:
         self._evidence = evidence
         self._turn = asyncio.Lock()
         self._ended: dict[bytes, Rollback] = {}
+        self._waits: dict[bytes, str] = {}  # blocks whose rollback was said to wait, and the alarm
         self._actions: dict[RollbackStep, Callable[[Rollback], Awaitable[Rollback | None]]] = {
             RollbackStep.KEPT: self._keep,
             RollbackStep.EMBEDDED: self._return_embedded,
             RollbackStep.MOVED: self._move,
         }
 
-    async def run(self, dispute_id: str, block_hash: bytes, why: str) -> Rollback:
+    async def run(
+        self, dispute_id: str, block_hash: bytes, why: str, marked: Callable[[], Awaitable[None]] = nothing
+    ) -> Rollback:
         """Goes back from a block, and how far that came: DONE, or MARKED or EMBEDDED where it could not go on.
 
-        dispute_id: "" for a person's word. why: one line. Called again it goes on where it was, or finds that nothing
-        is left to do. Raises UnknownBlockError for a block that is not known.
+        dispute_id: "" for a person's word. why: one line. marked: awaited when the block is INVALID and nothing else is
+        done. Called again it goes on where it was, or finds that nothing is left to do. Raises UnknownBlockError for a
+        block that is not known.
         """
         tracked = self._chain.tracked(block_hash)
         if tracked is None:
@@ -146,16 +153,17 @@ class Rollbacks:
             current = await self._begun(block_hash)
             if current is None:  # another call ended it meanwhile
                 return self._ended.get(block_hash, rollback)
+            await marked()
             return await self._go_on(current)
 
-    async def resume(self) -> None:
-        """Ends what an earlier process left unfinished."""
+    async def resume(self) -> bool:
+        """Goes on with all that is not done, of whichever process; whether some of it is still not."""
         async with self._turn:
             unfinished = await self._unfinished()
             for each in unfinished:  # all of them before anything that takes time
                 await self._mark(each)
-            for each in unfinished:
-                await self._go_on(each)
+            came_to = [await self._go_on(each) for each in unfinished]
+            return any(each.step is not RollbackStep.DONE for each in came_to)
 
     async def _begun(self, block_hash: bytes, meanwhile: Callable[[], object] = lambda: None) -> Rollback | None:
         return next((each for each in await self._unfinished(meanwhile) if each.block.hash == block_hash), None)
@@ -167,7 +175,7 @@ class Rollbacks:
         rollback = self._aim(rollback)
         if rollback.target is None:
             text = f"block {rollback.block} is invalid, and no ancestor of it stands: nothing is moved"
-            self._observer.notify(Alarm("rollback_without_target", text))
+            self._wait(rollback, "rollback_without_target", text)
             return rollback
         while rollback.step is not RollbackStep.DONE:
             step = next_step(rollback.step)
@@ -177,6 +185,7 @@ class Rollbacks:
                 return rollback
             rollback = await self._reach(after, step)
         self._ended[rollback.block.hash] = rollback
+        self._waits.pop(rollback.block.hash, None)
         self._observer.notify(RolledBack(rollback))
         return rollback
 
@@ -236,7 +245,8 @@ class Rollbacks:
         """None where the client could not be asked: that is not known to be done."""
         assert rollback.target is not None, "checked before"
         why = ""
-        for attempt in range(CLIENT_ATTEMPTS):
+        waits = self._waits.get(rollback.block.hash) == NOT_MOVED
+        for attempt in range(1 if waits else CLIENT_ATTEMPTS):
             if attempt:
                 await self.pause(CLIENT_RETRY)
             try:
@@ -245,16 +255,16 @@ class Rollbacks:
                 why = str(error)
                 continue
             if not moved.how:
-                self._not_moved(rollback, moved.note)
+                self._observer.notify(Alarm(NOT_MOVED, f"{_not_moved(rollback)}: {moved.note}"))
             return replace(_noted(rollback, moved.note), moved=moved.how)
-        self._not_moved(rollback, f"{why}; it is asked again at the next start")
+        self._wait(rollback, NOT_MOVED, f"{_not_moved(rollback)}: {why}; it is asked again until it answers")
         return None
 
-    def _not_moved(self, rollback: Rollback, why: str) -> None:
-        text = (
-            f"the execution client is not known to have left the invalid block {rollback.block} for {rollback.target}"
-        )
-        self._observer.notify(Alarm("execution_client_not_moved", f"{text}: {why}"))
+    def _wait(self, rollback: Rollback, alarm: str, text: str) -> None:
+        """It stays where it is for now: said once."""
+        if self._waits.get(rollback.block.hash) != alarm:
+            self._waits[rollback.block.hash] = alarm
+            self._observer.notify(Alarm(alarm, text))
 
     def _dead(self, rollback: Rollback) -> tuple[BlockReference, ...]:
         return dead_branch(self._chain.blocks, rollback.block.hash)
@@ -285,6 +295,10 @@ class Rollbacks:
                     self._observer.notify(Alarm("rollback_stalled", f"a rollback waits for the ledger: {error}"))
                 told = True
                 await self.pause(LEDGER_RETRY)
+
+
+def _not_moved(rollback: Rollback) -> str:
+    return f"the execution client is not known to have left the invalid block {rollback.block} for {rollback.target}"
 
 
 def _noted(rollback: Rollback, text: str) -> Rollback:

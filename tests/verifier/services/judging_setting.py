@@ -102,7 +102,10 @@ class Blocks:
 
 @dataclass
 class Court:
-    """What disputes are made of in a test. disputed: whether any is opened. kept: seconds. wall: since the epoch."""
+    """What disputes are made of in a test. disputed: whether any is opened. kept: seconds. wall: since the epoch.
+
+    unfinished: as of FakeRetreat, of which each run has one of its own.
+    """
 
     ledger: FakeDisputeLedger = field(default_factory=FakeDisputeLedger)
     disputed: bool = True
@@ -110,23 +113,28 @@ class Court:
     rule: DisputeRule | None = None
     analyst: FakeAnalyst = field(default_factory=FakeAnalyst)
     wall: Clock = field(default_factory=Clock)
+    retreats: list[FakeRetreat] = field(default_factory=list)
+    resume_interval: float = HOLD_SECONDS
+    unfinished: int = 0
 
     def disputes(self, chain: Chain, policy: QuorumPolicy, late: dict[str, str], observer: Observer) -> Disputes:
         statements = Statements(
             self.ledger, policy, observer, executor="node", clock=self.wall, retry_interval=RETRY_INTERVAL
         )
+        self.retreats.append(FakeRetreat(chain, unfinished=self.unfinished))
         return Disputes(
             chain,
             self.ledger,
             statements,
             self.rule or dispute_rule(policy, late),
             observer,
-            FakeRetreat(chain),
+            self.retreats[-1],
             self.analyst,
             enabled=self.disputed,
             kept=self.kept,
             clock=self.wall,
             retry_interval=RETRY_INTERVAL,
+            resume_interval=self.resume_interval,
         )
 
 

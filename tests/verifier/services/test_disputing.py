@@ -1,11 +1,13 @@
 """Disputes as they run: what opens and ends them, what follows from it, and what outlives a restart."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.verifier.services.judging_setting import (
+    HOLD_SECONDS,
     Court,
     Gated,
     Setting,
@@ -433,13 +435,49 @@ def test_what_fails_in_a_dispute_is_an_alarm_and_nothing_else(tmp_path: Path) ->
     court = Court()
 
     async def scenario(setting: Setting) -> None:
-        setting.disputes._retreat.fail_with = RuntimeError("a fault\nof our own")  # type: ignore[attr-defined]
+        court.retreats[0].fail_with = RuntimeError("a fault\nof our own")
         setting.payload(1)
         alarm = await setting.recorder.wait(Alarm, lambda event: event.name == "dispute_work_failed")
         assert alarm.text.endswith("RuntimeError: a fault of our own")
         assert setting.status(1) is BlockStatus.DISPUTED
 
     run(scenario, tmp_path, live(lying, lying), court=court)
+
+
+def test_a_block_is_invalid_before_its_witness_is_secured_and_nothing_goes_back_before_that(tmp_path: Path) -> None:
+    """Copying a witness can take as long as a disk does: the gates must not wait for it."""
+    court = Court()
+    court.analyst.secured.clear()
+
+    async def scenario(setting: Setting) -> None:
+        setting.payload(1)
+        await setting.until(1, BlockStatus.INVALID)
+        assert setting.dispute(1).conclusion is Conclusion.INVALID  # stored before, so that a kill now is made good
+        assert ("secure", setting.blocks.hash(1)) not in court.analyst.asked
+        await setting.idle()
+        assert not court.retreats[0].gone  # it waits for the witness
+        court.analyst.secured.set()
+        await setting.settled()
+        assert court.retreats[0].gone == [setting.blocks.hash(1)]
+        assert ("secure", setting.blocks.hash(1)) in court.analyst.asked
+
+    run(scenario, tmp_path, live(lying, lying, lying), court=court)
+
+
+def test_a_rollback_that_could_not_be_ended_is_tried_again_while_the_sidecar_runs(tmp_path: Path) -> None:
+    court = Court(unfinished=3, resume_interval=0.001)
+
+    async def scenario(setting: Setting) -> None:
+        (retreat,) = court.retreats
+        setting.payload(1)
+        await setting.until(1, BlockStatus.INVALID)
+        async with asyncio.timeout(HOLD_SECONDS):
+            while retreat.unfinished:  # noqa: ASYNC110 - a fake tells nobody
+                await asyncio.sleep(0.001)
+        assert retreat.resumed >= 3
+        assert len(retreat.runs) == 1
+
+    run(scenario, tmp_path, live(lying, lying, lying), court=court)
 
 
 def test_a_late_word_after_the_conclusion_is_kept_and_held_against_it(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -27,6 +28,7 @@ from verifier.ledger.errors import LedgerFullError
 from verifier.services.chain import Chain
 from verifier.services.rollback import CLIENT_ATTEMPTS, EMBEDDED_ATTEMPTS, FakeEmbeddedChain, FakeShelf, Rollbacks
 
+T = TypeVar("T")
 ATTEST = Judged(Verdict.ATTEST, "2 of 3")
 WHY = "2 lineages of 3 say INVALID"
 EVIDENCE = Path("evidence")
@@ -143,17 +145,23 @@ class Process:
         self.rollbacks.pause = pause
 
     def run(self, block_hash: bytes) -> Rollback:
-        return asyncio.run(self._closing(self.rollbacks.run("9-00000004", block_hash, WHY)))
+        return asyncio.run(self._closing(self.rollbacks.run("9-00000004", block_hash, WHY, self._marked)))
 
-    def resume(self) -> None:
-        asyncio.run(self._closing(self.rollbacks.resume()))
+    async def _marked(self) -> None:
+        """It is INVALID, on the disk too."""
+        (going_back,) = (each for each in self.world.log.going_back.values() if each.step is RollbackStep.DECIDED)
+        assert self.world.disk.stored[going_back.block.hash].status is BlockStatus.INVALID
+        assert self.chain.standing(going_back.block.hash).standing is Standing.INVALID
+        self.world.crashes.point()
 
-    async def _closing(self, action: Awaitable[Rollback | None]) -> Rollback:
+    def resume(self) -> bool:
+        return asyncio.run(self._closing(self.rollbacks.resume()))
+
+    async def _closing(self, action: Awaitable[T]) -> T:
         try:
-            result = await action
+            return await action
         finally:
             self.chain.close()
-        return result  # type: ignore[return-value]
 
 
 def branches() -> list[TrackedBlock]:
@@ -223,6 +231,19 @@ def test_ends_are_tried_everywhere() -> None:
     assert points() >= LEAST_POINTS
 
 
+def test_nothing_is_taken_away_or_moved_before_what_waits_for_the_mark_is_done() -> None:
+    world = World(branches())
+    head, process = world.mover.head, Process(world)
+
+    async def marked() -> None:
+        await asyncio.sleep(0)
+        assert (world.shelf.aside, world.embedded.head, world.mover.head) == (set(), head, head)
+        assert process.chain.standing(BAD).standing is Standing.INVALID
+
+    asyncio.run(process.rollbacks.run("", BAD, WHY, marked))
+    gone_back(world)
+
+
 @pytest.mark.parametrize("at", range(1, points() + 1))
 def test_killed_at_any_point_it_completes(at: int) -> None:
     world = World(branches())
@@ -285,10 +306,10 @@ def test_without_a_valid_ancestor_it_ends_marked_and_says_so() -> None:
     assert process.recorder.alarms() == ["block_invalid", "rollback_without_target"]
     assert (world.embedded.head, world.mover.head, world.shelf.aside) == (head, head, set())
     again = Process(world)
-    again.resume()
+    assert [again.resume(), again.resume()] == [True, True]
     assert again.recorder.alarms() == ["rollback_without_target"]
     again.chain.trust(blocks[2], "an operator")  # and now there is one
-    again.resume()
+    assert not again.resume()
     gone_back(world)
 
 
@@ -331,15 +352,27 @@ def test_a_client_that_is_away_for_a_while_is_asked_again(fails: int) -> None:
     assert "execution_client_not_moved" not in process.recorder.alarms()
 
 
-def test_a_client_that_stays_away_is_asked_at_the_next_start() -> None:
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_client_that_stays_away_is_asked_again_with_one_alarm_and_it_is_said_when_it_is_done(
+    *, restarted: bool
+) -> None:
     world = World(branches())
-    world.mover.fails = [ExecutionClientError("refused")] * CLIENT_ATTEMPTS
-    process = Process(world)
+    world.mover.fails = [ExecutionClientError("refused")] * (CLIENT_ATTEMPTS + 2)
+    pauses: list[int] = []
+    process = Process(world, lambda: pauses.append(1))
     assert process.run(BAD).step is RollbackStep.EMBEDDED
-    assert process.recorder.alarms()[-1] == "execution_client_not_moved"
+    assert len(pauses) == CLIENT_ATTEMPTS - 1
+    if restarted:
+        process = Process(world)
+    else:
+        assert [process.resume(), process.resume()] == [True, True]  # once each, so that others have their turn
+        assert len(pauses) == CLIENT_ATTEMPTS - 1
+        assert process.recorder.alarms().count("execution_client_not_moved") == 1
     assert not process.recorder.of(RolledBack)
-    Process(world).resume()
-    gone_back(world)
+    assert not process.resume()
+    assert process.recorder.of(RolledBack) == [RolledBack(gone_back(world))]
+    assert not process.resume()
+    assert len(process.recorder.of(RolledBack)) == 1
 
 
 def test_a_client_that_does_not_move_is_an_alarm_and_the_rest_is_done() -> None:
