@@ -84,12 +84,13 @@ def trust(config: Path | None, path: Path | None, block: str, why: str) -> int:
 def reject(config: Path | None, path: Path | None, block: str, why: str) -> int:
     """Make BLOCK INVALID, and all that stand on it: for good, whatever any client says of them.
 
-    For a stopped sidecar: when a dispute is settled against a block. The consensus client is then told INVALID,
-    with the last valid ancestor, and returns to that.
+    For a stopped sidecar: when a dispute is settled against a block. The next start goes back to its last valid
+    ancestor, with the execution client too, and the consensus client is told INVALID and that ancestor.
     """
     with open_ledger(config, path, read_only=False) as opened:
         rejected = reject_block(opened, block, why, time.time())
-    standard_output().print(f"block {rejected.block} is INVALID for good: {rejected.why}", markup=False)
+    text = f"block {rejected.block} is INVALID for good, and the next start goes back from it: {rejected.why}"
+    standard_output().print(text, markup=False)
     return 0
 
 

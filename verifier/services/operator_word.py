@@ -8,6 +8,7 @@ from typing import Protocol
 
 from verifier.domain.dispute import Conclusion, Dispute, ruled
 from verifier.domain.event import Event
+from verifier.domain.rollback import Rollback, RollbackStep
 from verifier.domain.status import Anchored, BlockStatus, Concluded, TrackedBlock, advance
 from verifier.errors import UsageError
 from verifier.ledger.base import Ledger
@@ -30,6 +31,9 @@ class WordLedger(Ledger, Protocol):
 
     def put_dispute(self, dispute: Dispute) -> None:
         """As DisputeLedger.put_dispute."""
+
+    def put_rollback(self, rollback: Rollback) -> None:
+        """As DisputeLedger.put_rollback."""
 
 
 class ReleasingLedger(Protocol):
@@ -77,15 +81,16 @@ def trust(ledger: WordLedger, name: str, why: str, at: float) -> TrackedBlock:
     trusted = advance(tracked, Anchored(f"an operator trusts it: {reason}"))
     ledger.add_word(tracked.block.hash, f"trust: {reason}", at)
     ledger.put(trusted)
-    _end_dispute(ledger, trusted, Conclusion.VALID, at)
+    _end_dispute(ledger, trusted, Conclusion.VALID, trusted.why, at)
     return trusted
 
 
 def reject(ledger: WordLedger, name: str, why: str, at: float) -> TrackedBlock:
     """Makes a block INVALID for good, and all that stand on it. Raises UsageError, LedgerError.
 
-    It ends the dispute over the block, as `trust` does. An anchor is where trust starts, so it cannot be rejected. at:
-    seconds since the epoch.
+    It ends the dispute over the block, as `trust` does. The rollback is decided before the block is marked, so that the
+    next start goes back to the last valid ancestor with every part, also if this ends in the middle. An anchor is where
+    trust starts, so it cannot be rejected. at: seconds since the epoch.
     """
     reason = _reason(why)
     tracked = find_block(ledger, name)
@@ -95,12 +100,15 @@ def reject(ledger: WordLedger, name: str, why: str, at: float) -> TrackedBlock:
         )
     if tracked.status is BlockStatus.INVALID:
         raise UsageError(f"block {tracked.block} is INVALID already: {tracked.why}")
+    said = f"an operator rejects it: {reason}"
     ledger.add_word(tracked.block.hash, f"reject: {reason}", at)
+    _end_dispute(ledger, tracked, Conclusion.INVALID, said, at)  # which a start acts on, too
+    # Its target is looked for when it is carried out: the last ancestor that stands then.
+    ledger.put_rollback(Rollback("", tracked.block, None, RollbackStep.DECIDED, at, note=said))
     chain = Chain(ledger, _Unheard())
-    rejected = chain.apply(tracked.block.hash, Concluded(valid=False, why=f"an operator rejects it: {reason}"))
+    rejected = chain.apply(tracked.block.hash, Concluded(valid=False, why=said))
     if chain.failure or rejected is None:
         raise LedgerError(chain.failure)
-    _end_dispute(ledger, rejected, Conclusion.INVALID, at)
     return rejected
 
 
@@ -117,10 +125,10 @@ def release(ledger: ReleasingLedger, adapter: str, why: str, at: float) -> Quara
     return held[adapter]
 
 
-def _end_dispute(ledger: WordLedger, tracked: TrackedBlock, conclusion: Conclusion, at: float) -> None:
+def _end_dispute(ledger: WordLedger, tracked: TrackedBlock, conclusion: Conclusion, why: str, at: float) -> None:
     for each in ledger.disputes():
         if each.block.hash == tracked.block.hash and each.conclusion in (None, Conclusion.UNRESOLVED):
-            ledger.put_dispute(ruled(each, conclusion, tracked.why, at))
+            ledger.put_dispute(ruled(each, conclusion, why, at))
 
 
 class _Unheard:

@@ -1,18 +1,24 @@
 """What an operator says of a block: kept with its reason, found by any clear name, and never over an INVALID."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.verifier.services.observing import Recorder
 from verifier.domain.block import BlockReference
 from verifier.domain.dispute import Conclusion, Dispute
+from verifier.domain.event import RolledBack
 from verifier.domain.status import BlockStatus, TrackedBlock
 from verifier.errors import UsageError
+from verifier.executors.stateful.mover import FakeMover
 from verifier.ledger.dispute_ledger import Quarantine
 from verifier.ledger.errors import ForeignLedgerError, LedgerError, LedgerInUseError
 from verifier.ledger.sqlite import SqliteLedger, read_identity
+from verifier.services.chain import Chain
 from verifier.services.operator_word import find_block, reject, release, trust
+from verifier.services.rollback import FakeEmbeddedChain, FakeShelf, Rollbacks
 
 GENESIS = bytes([7]) * 32
 AT = 1_800_000_000.5
@@ -61,6 +67,55 @@ def test_a_rejected_block_is_invalid_with_all_that_stand_on_it(tmp_path: Path) -
         assert "an operator rejects it" in find_block(ledger, "cccccccc").why
     good, bad = BlockStatus.VERIFIED, BlockStatus.INVALID
     assert statuses == {0xAA: good, 0xBB: bad, 0xCC: bad, 0xDD: good}
+
+
+@pytest.mark.parametrize("ended_after", ["add_word", "put_dispute", "put_rollback", "put"])
+def test_what_a_person_rejects_is_gone_back_from_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended_after: str
+) -> None:
+    """Wherever the command ends: a word alone brings nothing about; a dispute that is ended does, at a start."""
+    path, bad = tmp_path / "ledger.sqlite", bytes([0xBB]) * 32
+    mover = FakeMover(bytes([0xCC]) * 32, lambda head, _: head != bytes([0xAA]) * 32)
+    embedded = FakeEmbeddedChain(bytes([0xCC]) * 32)
+    disputed = tracked(2, 0xBB, BlockStatus.DISPUTED, parent=0xAA)
+    with SqliteLedger(path, 5, GENESIS) as ledger:
+        ledger.put(
+            tracked(1, 0xAA, BlockStatus.VERIFIED, anchor=True),
+            disputed,
+            tracked(3, 0xCC, BlockStatus.VERIFIED, parent=0xBB),
+        )
+        ledger.put_dispute(Dispute("2-bbbbbbbb", disputed.block, 1.0, 9.0, "why"))
+        step = getattr(ledger, ended_after)
+
+        def ended(*given: object) -> None:
+            step(*given)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(ledger, ended_after, ended)
+            with pytest.raises(KeyboardInterrupt):
+                reject(ledger, "bbbbbbbb", "all refuse it", AT)
+    with SqliteLedger(path, 5, GENESIS) as ledger:
+        recorder = Recorder()
+        chain = Chain(ledger, recorder)
+        shelf = FakeShelf({bad})
+        evidence = tmp_path / "evidence"
+        rollbacks = Rollbacks(chain, ledger, shelf, embedded, mover, recorder, evidence=evidence)
+        asyncio.run(rollbacks.resume())
+        chain.close()
+        (dispute,) = ledger.disputes()
+        assert dispute.conclusion is (None if ended_after == "add_word" else Conclusion.INVALID)
+        if ended_after in ("add_word", "put_dispute"):
+            assert not recorder.of(RolledBack)
+            return
+        (event,) = recorder.of(RolledBack)
+        assert (event.rollback.dispute, event.rollback.moved) == ("", "forkchoice")
+        assert event.rollback.note == "an operator rejects it: all refuse it"
+        assert event.rollback.target == BlockReference(5, 1, bytes([0xAA]) * 32)
+        assert mover.head == embedded.head == bytes([0xAA]) * 32
+        assert shelf.aside == {bad}
+        assert {each.status for each in ledger.blocks() if each.block.number > 1} == {BlockStatus.INVALID}
+        assert not ledger.rollbacks()
 
 
 def test_neither_an_anchor_nor_what_is_invalid_is_rejected(tmp_path: Path) -> None:
