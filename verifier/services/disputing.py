@@ -188,7 +188,9 @@ class Disputes:
 
     def ended(self, case: Case) -> None:
         """All that a judgement came to: who has given no statement by now is silent."""
-        if case.request.mode is Mode.PRESTATE:  # before, what a result is read as can change with the next one
+        if case.request.mode is Mode.PRESTATE:
+            # Before, what a result is read as can change with the next one. A kill in between loses words, and nothing
+            # that follows from them: an open dispute and a closed block are stored, and have the block judged again.
             for result, vote in zip(case.results, case.cast, strict=True):
                 self.hear(case.block, Mode.PRESTATE, result, vote)
         dispute = self._docket.on(case.block.hash)

@@ -17,7 +17,7 @@ from verifier.domain.event import (
 )
 from verifier.domain.gate import GateMode
 from verifier.domain.quorum import QuorumPolicy, Verdict, quorum_policy
-from verifier.domain.result import Abstention, AbstentionReason, Outcome, Result
+from verifier.domain.result import Abstention, AbstentionReason, Mode, Outcome, Result
 from verifier.domain.standing import Standing
 from verifier.domain.status import BlockStatus, TrackedBlock
 from verifier.executors.stateful.source import FakeSource
@@ -223,6 +223,7 @@ def run(
     *,
     late: Sequence[StatelessExecutor] = (),
     mode: GateMode = GateMode.EVERY_BLOCK,
+    execution: Mode = Mode.PROOF,
     length: int = LENGTH,
     ledger: FakeLedger | None = None,
     anchored: bool = True,
@@ -241,6 +242,7 @@ def run(
             options.pop("policy", policy_of(executors)),
             CONFIG,
             executor="node",
+            mode=execution,
             **{"deadline": HOLD_SECONDS, **options},
         )
         source = blocks.source()

@@ -1,6 +1,8 @@
 """Disputes as they run: what opens and ends them, what follows from it, and what outlives a restart."""
 
 import asyncio
+from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,13 +31,13 @@ from verifier.domain.event import (
 )
 from verifier.domain.localization import Localization, Place
 from verifier.domain.quorum import Verdict
-from verifier.domain.result import Outcome
+from verifier.domain.result import Computed, Mode, Outcome
 from verifier.domain.standing import Standing
 from verifier.domain.status import BlockStatus
 from verifier.domain.vote import VoteKind
 from verifier.executors.stateless.base import ExecutionRequest, FakeExecutor
 from verifier.ledger.base import FakeLedger
-from verifier.ledger.dispute_ledger import named
+from verifier.ledger.dispute_ledger import FakeDisputeLedger, named
 from verifier.ledger.errors import LedgerFullError
 
 FULL = LedgerFullError("ledger.db: cannot be written: database or disk is full")
@@ -50,6 +52,23 @@ def changing(*answers: object) -> tuple[list[int], object]:
         return chosen(request)  # type: ignore[operator,no-any-return]
 
     return turn, answer
+
+
+def on_values(answer: Callable[[ExecutionRequest], Outcome]) -> Callable[[ExecutionRequest], Outcome]:
+    """The same answer, in prestate mode."""
+
+    def answered(request: ExecutionRequest) -> Outcome:
+        outcome = answer(request)
+        assert isinstance(outcome, Computed)
+        return replace(outcome, state_root=None, post_state={})
+
+    return answered
+
+
+def lying_of_gas(request: ExecutionRequest) -> Outcome:
+    outcome = honest(request)
+    assert isinstance(outcome, Computed)
+    return replace(outcome, gas_used=outcome.gas_used + 1)
 
 
 async def concluded(setting: Setting, conclusion: Conclusion) -> DisputeChanged:
@@ -371,6 +390,41 @@ def test_an_open_dispute_is_taken_up_again_with_its_statements(tmp_path: Path, k
     else:
         turn.append(1)  # it is asked again without anybody's demanding the block
     run(after, tmp_path, executors, court=court, ledger=ledger)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "conclusion"), [(("revm",), Conclusion.VALID), (("revm", "ethrex", "ethereumjs"), Conclusion.INVALID)]
+)
+def test_in_prestate_mode_a_kill_before_the_words_are_stored_changes_no_end(
+    tmp_path: Path, wrong: tuple[str, ...], conclusion: Conclusion
+) -> None:
+    """What is read as VALID or INVALID is only certain when all have answered: until then no word is stored."""
+    slow, court, ledger = Gated("eels", "eels", on_values(honest)), Court(), FakeLedger()
+    executors = live(
+        *(on_values(lying_of_gas if name in wrong else honest) for name in ("revm", "ethrex", "ethereumjs"))
+    )
+    copies: list[tuple[FakeDisputeLedger, FakeLedger]] = []
+
+    async def before(setting: Setting) -> None:
+        setting.payload(1)
+        await slow.asked.wait()
+        await setting.recorder.wait(DisputeChanged)
+        assert {each.adapter for each in court.ledger.said} == {"node"}
+        assert setting.dispute(1).open
+        copies.append((deepcopy(court.ledger), deepcopy(ledger)))  # what a process that is killed now leaves
+        slow.opened.set()
+
+    async def after(setting: Setting) -> None:
+        """Nobody asks for the block: it is judged again by itself."""
+        await concluded(setting, conclusion)
+        await setting.settled()
+        assert setting.disputes.quarantined == (set(wrong) if conclusion is Conclusion.VALID else set())
+        status = BlockStatus.VERIFIED if conclusion is Conclusion.VALID else BlockStatus.INVALID
+        assert setting.status(1) is status
+
+    run(before, tmp_path, executors, late=[slow], court=court, ledger=ledger, execution=Mode.PRESTATE)
+    court.ledger, ledger = copies[0]
+    run(after, tmp_path, executors, late=[slow], court=court, ledger=ledger, execution=Mode.PRESTATE)
 
 
 def test_a_valid_conclusion_that_was_not_acted_on_is_acted_on_at_the_start(tmp_path: Path) -> None:
