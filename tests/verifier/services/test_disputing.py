@@ -17,10 +17,11 @@ from tests.verifier.services.judging_setting import (
     honest,
     live,
     lying,
+    policy_of,
     run,
     silent,
 )
-from verifier.domain.dispute import Conclusion
+from verifier.domain.dispute import Conclusion, dispute_rule
 from verifier.domain.event import (
     AdapterMisbehaved,
     AdapterQuarantined,
@@ -68,7 +69,7 @@ def on_values(answer: Callable[[ExecutionRequest], Outcome]) -> Callable[[Execut
 def lying_of_gas(request: ExecutionRequest) -> Outcome:
     outcome = honest(request)
     assert isinstance(outcome, Computed)
-    return replace(outcome, gas_used=outcome.gas_used + 1)
+    return replace(outcome, gas_used=(outcome.gas_used or 0) + 1)
 
 
 async def concluded(setting: Setting, conclusion: Conclusion) -> DisputeChanged:
@@ -130,6 +131,27 @@ def test_a_late_invalid_against_the_quorum_closes_the_block_until_the_dispute_is
         assert setting.chain.blocks[setting.blocks.hash(1)].why.startswith("dispute 1-")
 
     run(scenario, tmp_path, live(honest, honest), late=[late], court=court)
+
+
+def test_where_all_have_to_agree_a_lone_late_dissenter_is_a_persons_matter_and_not_in_quarantine(
+    tmp_path: Path,
+) -> None:
+    """`disputes.valid` = all lineages: for whom a block that one client rejects is better left closed."""
+    late, executors = FakeExecutor("eels", "eels", lying), live(honest, honest)
+    court = Court(rule=dispute_rule(policy_of(executors), {"eels": "eels"}, valid=4))
+
+    async def scenario(setting: Setting) -> None:
+        setting.payload(1)
+        await setting.until(1, BlockStatus.DISPUTED)
+        await setting.settled()
+        court.wall.now = setting.dispute(1).deadline
+        setting.disputes.expire()
+        await concluded(setting, Conclusion.UNRESOLVED)
+        await setting.settled()
+        assert setting.status(1) is BlockStatus.DISPUTED
+        assert setting.disputes.quarantined == frozenset()
+
+    run(scenario, tmp_path, executors, late=[late], court=court)
 
 
 def test_no_verdict_waits_for_a_dispute(tmp_path: Path) -> None:
