@@ -14,7 +14,7 @@ from verifier.beacon.server import serve_beacon_gate
 from verifier.beacon.upstream import BeaconNode
 from verifier.configuration.reading import EffectiveConfiguration
 from verifier.configuration.sections import StorageSection, WitnessSource
-from verifier.domain.event import Alarm, Observer
+from verifier.domain.event import Observer
 from verifier.domain.gate import GateMode
 from verifier.domain.result import Mode
 from verifier.engine.gate import EngineGate, always
@@ -35,6 +35,7 @@ from verifier.services.judging import Judge, JudgingOptions
 from witness.model import BlockWitness
 from witness.store import Retention, WitnessStore
 
+from .cautions import cautions
 from .disputes import Parts, make_disputes
 from .embedded import make_follower, start_follower
 from .execution import Execution, block_source, open_execution
@@ -107,7 +108,8 @@ class Sidecar:
 
     async def _enter(self) -> Addresses:
         values, stack, observers = self._values, self._stack, self._watching.observers
-        self._warn()
+        for each in cautions(values):
+            observers.notify(each)
         await self._watching.enter(stack, self._readiness)
         # Adapters warm up while everything else comes into being.
         pool = await stack.enter_async_context(AdapterPool(self._voters.manifests, self._voters.remotes))
@@ -234,18 +236,6 @@ class Sidecar:
         finding = asyncio.create_task(self._slots.find(node), name="slots and epochs")
         self._stack.push_async_callback(_cancelled, finding)
         return url
-
-    def _warn(self) -> None:
-        """Says loudly what this configuration leaves open."""
-        values, notify = self._values, self._watching.observers.notify
-        if not values.engine.enabled:
-            text = "[engine] enabled = false: payloads are not held, the consensus client builds on unverified blocks"
-            notify(Alarm("engine_gate_off", text))
-        if not values.beacon.enabled:
-            text = "[beacon] enabled = false: validators are not kept from attesting to unverified blocks"
-            notify(Alarm("attestation_gate_off", text))
-        if values.mode.gate is GateMode.MONITOR:
-            notify(Alarm("monitor_mode", "[mode] gate = monitor: everything is judged, and nothing is gated"))
 
 
 def _open_store(storage: StorageSection) -> WitnessStore:

@@ -131,10 +131,8 @@ class QuorumSection:
 class DisputesSection:
     """What happens where clients contradict one another. Statements are kept in any case."""
 
-    # Off until going back has been shown with a whole chain and a beacon node: a person decides meanwhile.
-    enabled: bool = key(
-        SWITCH, False, "whether disputes are opened, and end without a person where enough say the same"
-    )
+    # On: while a disputed block waits for a person, nothing above it is attested, and clients stay on its branch.
+    enabled: bool = key(SWITCH, True, "whether disputes are opened, and end without a person where enough say the same")
     valid: int | None = key(optional(COUNT), None, "lineages, late ones too, that conclude VALID (default: n, or more)")
     invalid: int | None = key(optional(COUNT), None, "lineages that conclude INVALID (default: n, or more)")
     deadline_seconds: float = key(SECONDS, DISPUTE_SECONDS, "when a dispute is left to a person")

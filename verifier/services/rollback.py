@@ -37,7 +37,6 @@ LEDGER_RETRY = 1.0
 CLIENT_RETRY = 2.0
 CLIENT_ATTEMPTS = 15
 EMBEDDED_ATTEMPTS = 2  # a process that was lost is started again by the next call
-NOT_MOVED = "execution_client_not_moved"  # the alarm
 
 
 class EvidenceShelf(Protocol):
@@ -175,7 +174,7 @@ class Rollbacks:
         rollback = self._aim(rollback)
         if rollback.target is None:
             text = f"block {rollback.block} is invalid, and no ancestor of it stands: nothing is moved"
-            self._wait(rollback, "rollback_without_target", text)
+            self._wait(rollback, Alarm("rollback_without_target", text))
             return rollback
         while rollback.step is not RollbackStep.DONE:
             step = next_step(rollback.step)
@@ -245,8 +244,8 @@ class Rollbacks:
         """None where the client could not be asked: that is not known to be done."""
         assert rollback.target is not None, "checked before"
         why = ""
-        waits = self._waits.get(rollback.block.hash) == NOT_MOVED
-        for attempt in range(1 if waits else CLIENT_ATTEMPTS):
+        said = self._waits.get(rollback.block.hash) == _not_moved(rollback, "").name
+        for attempt in range(1 if said else CLIENT_ATTEMPTS):
             if attempt:
                 await self.pause(CLIENT_RETRY)
             try:
@@ -255,16 +254,16 @@ class Rollbacks:
                 why = str(error)
                 continue
             if not moved.how:
-                self._observer.notify(Alarm(NOT_MOVED, f"{_not_moved(rollback)}: {moved.note}"))
+                self._observer.notify(_not_moved(rollback, moved.note))
             return replace(_noted(rollback, moved.note), moved=moved.how)
-        self._wait(rollback, NOT_MOVED, f"{_not_moved(rollback)}: {why}; it is asked again until it answers")
+        self._wait(rollback, _not_moved(rollback, f"{why}; it is asked again until it answers"))
         return None
 
-    def _wait(self, rollback: Rollback, alarm: str, text: str) -> None:
+    def _wait(self, rollback: Rollback, alarm: Alarm) -> None:
         """It stays where it is for now: said once."""
-        if self._waits.get(rollback.block.hash) != alarm:
-            self._waits[rollback.block.hash] = alarm
-            self._observer.notify(Alarm(alarm, text))
+        if self._waits.get(rollback.block.hash) != alarm.name:
+            self._waits[rollback.block.hash] = alarm.name
+            self._observer.notify(alarm)
 
     def _dead(self, rollback: Rollback) -> tuple[BlockReference, ...]:
         return dead_branch(self._chain.blocks, rollback.block.hash)
@@ -297,8 +296,9 @@ class Rollbacks:
                 await self.pause(LEDGER_RETRY)
 
 
-def _not_moved(rollback: Rollback) -> str:
-    return f"the execution client is not known to have left the invalid block {rollback.block} for {rollback.target}"
+def _not_moved(rollback: Rollback, why: str) -> Alarm:
+    text = f"the execution client is not known to have left the invalid block {rollback.block} for {rollback.target}"
+    return Alarm("execution_client_not_moved", f"{text}: {why}")
 
 
 def _noted(rollback: Rollback, text: str) -> Rollback:

@@ -142,6 +142,8 @@ class _Teller:
         guarded, story = self._guarded, self.story
         guarded.sidecar.stop()
         guarded.sidecar.settings["engine"]["hold_answer"] = "pass"
+        # A dispute's INVALID would come after VALID, which stops Lodestar's fork choice (docs/operations.md).
+        guarded.sidecar.settings["disputes"]["enabled"] = False
         guarded.start_sidecar()
         self._replace_geth(mutated_geth(WRONG_POWER))
         head = self._head()
