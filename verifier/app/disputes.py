@@ -18,7 +18,7 @@ from verifier.ledger.sqlite import SqliteLedger
 from verifier.services.analysis import Analyses
 from verifier.services.chain import Chain
 from verifier.services.disputing import Disputes
-from verifier.services.evidence import Evidence, write_bundle
+from verifier.services.evidence import Evidence, remove_superseded, write_bundle
 from verifier.services.evidence.bundle import remove_leftovers
 from verifier.services.evidence.versions import client_versions
 from verifier.services.judgement import Case
@@ -75,7 +75,13 @@ def make_disputes(effective: EffectiveConfiguration, parts: Parts, observer: Obs
         parts.voters.rule,
         observer,
         rollbacks,
-        Analyses(section.evidence, localizer, partial(_bundle, effective, parts.pool), observer),
+        Analyses(
+            section.evidence,
+            localizer,
+            partial(_bundle, effective, parts.pool),
+            observer,
+            remove=partial(remove_superseded, section.evidence),
+        ),
         enabled=section.enabled,
         kept=section.statements_hours * HOUR,
     )

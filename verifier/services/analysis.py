@@ -4,6 +4,7 @@ The block's witness is secured first: retention, or going back from the block, m
 """
 
 import asyncio
+import logging
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -25,6 +26,8 @@ from witness.model import BlockWitness
 
 from .judgement import Case
 
+log = logging.getLogger(__name__)
+
 SECURED = "witnesses"  # below the evidence directory: of blocks whose bundle is not written yet
 
 
@@ -42,6 +45,8 @@ class Localizing(Protocol):
 
 # Writes a bundle and returns its name: the dispute, where its sides part, the case. Blocks for the disk.
 BundleWriter = Callable[[Dispute, Localization | None, Case], str]
+# Removes a bundle if a newer one has all that is in it; both by name, the older one first. Blocks for the disk.
+BundleRemover = Callable[[str, str], object]
 
 
 class Analyst(Protocol):
@@ -56,17 +61,31 @@ class Analyst(Protocol):
     async def keep(self, dispute: Dispute, localization: Localization | None, case: Case) -> str:
         """Writes the evidence and returns its name, "" where it could not be written."""
 
+    async def discard(self, older: str, newer: str) -> None:
+        """Removes evidence of that name that is all in the newer one, which the ledger has by now."""
+
 
 class Analyses:
     """An Analyst. directory: of the evidence, made when it is needed. One block is localized at a time.
 
+    remove: without it every bundle is kept.
+
     Alarms: evidence_not_kept, disagreement_not_localized.
     """
 
-    def __init__(self, directory: Path, localizer: Localizing, write: BundleWriter, observer: Observer) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        localizer: Localizing,
+        write: BundleWriter,
+        observer: Observer,
+        *,
+        remove: BundleRemover = lambda *_: None,
+    ) -> None:
         self._directory = directory
         self._localizer = localizer
         self._write = write
+        self._remove = remove
         self._observer = observer
         self._secured: dict[bytes, Path] = {}
         self._alone = asyncio.Lock()
@@ -107,6 +126,13 @@ class Analyses:
                 secured.unlink(missing_ok=True)
         return name
 
+    async def discard(self, older: str, newer: str) -> None:
+        """As Analyst.discard."""
+        try:
+            await asyncio.to_thread(self._remove, older, newer)
+        except OSError as error:  # then there are two: nothing is lost
+            log.warning("the evidence %s, which is all in %s, is not removed: %s", older, newer, error)
+
     def _request(self, case: Case) -> ExecutionRequest:
         secured = self._secured.get(case.block.hash)
         return case.request if secured is None else replace(case.request, witness=secured)
@@ -145,13 +171,15 @@ def _set() -> asyncio.Event:
 class FakeAnalyst:
     """An Analyst that finds what it is told, while `opened` is set; it secures while `secured` is.
 
-    asked: (what, block hash) in their order; what is secured when it is.
+    asked: (what, block hash) in their order; what is secured when it is. name: of every bundle; "" for numbered ones.
+    discarded: names of evidence, each with that of the newer one.
     """
 
     localization: Localization | None = None
     name: str = "bundle"
     asked: list[tuple[str, bytes]] = field(default_factory=list)
     bundled: list[tuple[Dispute, Localization | None, Case]] = field(default_factory=list)
+    discarded: list[tuple[str, str]] = field(default_factory=list)
     opened: asyncio.Event = field(default_factory=_set)
     secured: asyncio.Event = field(default_factory=_set)
 
@@ -170,4 +198,8 @@ class FakeAnalyst:
         """As Analyst.keep."""
         self.asked.append(("keep", case.block.hash))
         self.bundled.append((dispute, localization, case))
-        return self.name
+        return self.name if self.name else f"bundle {len(self.bundled)}"
+
+    async def discard(self, older: str, newer: str) -> None:
+        """As Analyst.discard."""
+        self.discarded.append((older, newer))

@@ -22,8 +22,8 @@ class Docket:
     """Disputes by block. For one event loop. Raises LedgerError if the ledger cannot be read.
 
     statements: flushed before a dispute that was made of them is stored; it puts dissenters in quarantine. `concluded`
-    is called with each dispute once its conclusion is stored; whoever acts on conclusions sets it. Alarm:
-    disputes_not_stored.
+    is called with each dispute once its conclusion is stored, `evidence_replaced` with one that has another bundle now,
+    once that is stored, and the name of the bundle before; whoever acts on it sets them. Alarm: disputes_not_stored.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class Docket:
         retry_interval: float = RETRY_INTERVAL,
     ) -> None:
         self.concluded: Callable[[Dispute], None] = lambda _: None
+        self.evidence_replaced: Callable[[Dispute, str], None] = lambda *_: None
         self._ledger = ledger
         self._statements = statements
         self._observer = observer
@@ -118,6 +119,8 @@ class Docket:
         self._told[dispute.block.hash] = now = (dispute.conclusion, dispute.evidence)
         if before != now:
             self._observer.notify(DisputeChanged(dispute))
+        if before is not None and before[1] not in ("", dispute.evidence):
+            self.evidence_replaced(dispute, before[1])
         if dispute.conclusion is not None and (before is None or before[0] is not dispute.conclusion):
             self.concluded(dispute)
 

@@ -25,6 +25,7 @@ class Investigations:
         self._cases: dict[bytes, Case] = {}
         self._localizations: dict[bytes, Localization] = {}
         self._analysing: dict[bytes, asyncio.Lock] = {}
+        docket.evidence_replaced = self._discard
         # The disputes as their bundles have them.
         self._bundled = {each.block.hash: with_evidence(each, "") for each in docket if each.evidence}
 
@@ -71,6 +72,11 @@ class Investigations:
                     self._docket.put(with_evidence(self._docket.on(block.hash) or dispute, name))
                 if not dispute.open:
                     self._forget(block.hash)
+
+    def _discard(self, dispute: Dispute, older: str) -> None:
+        if self._analyst is not None:
+            work = partial(self._analyst.discard, older, dispute.evidence)
+            self._background.begin(work, f"evidence {dispute.id}")
 
     def _forget(self, block_hash: bytes) -> None:
         self._cases.pop(block_hash, None)

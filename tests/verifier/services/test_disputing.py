@@ -40,6 +40,7 @@ from verifier.executors.stateless.base import ExecutionRequest, FakeExecutor
 from verifier.ledger.base import FakeLedger
 from verifier.ledger.dispute_ledger import FakeDisputeLedger, named
 from verifier.ledger.errors import LedgerFullError
+from verifier.services.analysis import FakeAnalyst
 
 FULL = LedgerFullError("ledger.db: cannot be written: database or disk is full")
 
@@ -200,7 +201,7 @@ def test_the_disagreement_is_localized_then_bundled_with_the_conclusion(tmp_path
 def test_unresolved_at_the_deadline_and_closed_whoever_changes_his_mind(tmp_path: Path) -> None:
     turn, answer = changing(silent, honest)
     executors = [*live(lying, answer, answer)]  # type: ignore[arg-type]
-    court = Court()
+    court = Court(analyst=FakeAnalyst(name=""))
 
     async def scenario(setting: Setting) -> None:
         setting.payload(1)
@@ -208,12 +209,15 @@ def test_unresolved_at_the_deadline_and_closed_whoever_changes_his_mind(tmp_path
         await setting.settled()
         assert setting.dispute(1).open
         assert setting.dispute(1).silent == {"ethrex", "ethereumjs"}
+        before = setting.dispute(1).evidence
+        assert not court.analyst.discarded
         court.wall.now = setting.dispute(1).deadline
         setting.disputes.expire()
         await setting.settled()
         assert setting.dispute(1).conclusion is Conclusion.UNRESOLVED
         alarm = next(each for each in setting.recorder.of(Alarm) if each.name == "dispute_unresolved")
         assert "stays available; it is for you to decide" in alarm.text
+        assert court.analyst.discarded == [(before, setting.dispute(1).evidence)]  # bundled again, with its end
         turn.append(1)
         setting.clock.now += 10_000.0
         assert await setting.wait(1, 0.0) is Standing.UNDECIDED

@@ -114,13 +114,21 @@ def test_what_an_earlier_process_told_is_not_told_again_and_who_was_released_sta
     run(first)
     before.ledger.release("revm", "repaired", 3.0)
     after = Setting(before.ledger)
+    replaced: list[tuple[str, str, str]] = []
 
     async def second() -> None:
         (dispute,) = after.docket
+        after.docket.evidence_replaced = lambda dispute, older: replaced.append(
+            (dispute.evidence, older, after.ledger.kept[BLOCK.hash].evidence)  # it is stored by then
+        )
         after.docket.taken_up(dispute)
         after.docket.put(with_evidence(dispute, "0123456789abcdef"))
         await after.recorder.wait(DisputeChanged)
         assert not after.acted  # only the evidence is new
+        assert not replaced
+        after.docket.put(with_evidence(dispute, "fedcba9876543210"))
+        await after.recorder.wait(DisputeChanged, lambda each: each.dispute.evidence.startswith("f"))
+        assert replaced == [("fedcba9876543210", "0123456789abcdef", "fedcba9876543210")]
         assert not after.ledger.quarantines()
 
     run(second)

@@ -12,6 +12,7 @@ from .errors import (
     NoEvidenceError,
 )
 from .model import ClientVersion, Evidence, Versions
+from .superseding import remove_superseded
 from .versions import client_versions, verifier_version
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "is_bundle",
     "read_bundle",
     "remove_leftovers",
+    "remove_superseded",
     "verifier_version",
     "write_bundle",
 ]
