@@ -1,45 +1,20 @@
-"""Which header fields go through a proxy, and which concern one connection alone (RFC 9110, section 7.6.1)."""
+"""Header fields of the Beacon API: which go to the beacon node, and what they say of a message."""
 
 from collections.abc import Mapping
 
 from multidict import CIMultiDict
 
+from verifier.header_fields import end_to_end
+
 from .errors import UnsupportedMessageError
 from .messages import JSON, SSZ
 
-HOP_BY_HOP = frozenset(
-    (
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
 NOT_FORWARDED = frozenset(("host", "expect"))  # the node's own name is sent; we say ourselves that a body may come
-
-
-def end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """The fields of an answer that are for the client, in order, repeated ones too."""
-    named = {
-        name.strip().lower()
-        for key, value in headers.items()
-        if key.lower() == "connection"
-        for name in value.split(",")
-    }
-    kept = ((name, value) for name, value in headers.items() if name.lower() not in HOP_BY_HOP | named)
-    return CIMultiDict(kept)
 
 
 def forwarded(headers: Mapping[str, str]) -> CIMultiDict[str]:
     """The fields of a request that are for the beacon node."""
-    return CIMultiDict(
-        (name, value) for name, value in end_to_end(headers).items() if name.lower() not in NOT_FORWARDED
-    )
+    return end_to_end(headers.items(), NOT_FORWARDED)
 
 
 def media_type(headers: Mapping[str, str]) -> str:

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable
 import aiohttp
 from aiohttp import web
 
+from verifier.header_fields import end_to_end
+
 from .answers import ErrorAnswer
 from .errors import BeaconNodeError, UnreadableMessageError
-from .headers import end_to_end
 
 
 class Tap:
@@ -64,7 +65,9 @@ async def relay(
 
     If the body breaks off, so does the client's connection: what it has must not look complete.
     """
-    response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=end_to_end(answer.headers))
+    response = web.StreamResponse(
+        status=answer.status, reason=answer.reason, headers=end_to_end(answer.headers.items())
+    )
     try:
         await response.prepare(request)
         async for chunk in body:

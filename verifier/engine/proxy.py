@@ -7,16 +7,16 @@ the error with status 200, for consensus clients repeat a payload that failed by
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from http import HTTPStatus
 
 from aiohttp import ClientError, web
 from aiohttp.http import HttpProcessingError
-from multidict import CIMultiDict
 
 from verifier.domain.event import Alarm
 from verifier.errors import TokenError
 from verifier.executors.jwt import check_token
+from verifier.header_fields import end_to_end
 
 from .errors import ConnectionClosedError, EngineListenError, ExecutionClientError
 from .execution_client import PIECE
@@ -27,12 +27,8 @@ LOOPBACK = "127.0.0.1"
 MAX_BODY = 1 << 27  # bytes; geth's own limit for its Engine API: blocks have 10 MiB, in hexadecimal twice that
 SHUTDOWN_TIMEOUT = 1.0  # seconds for answers that are under way; held ones are never let out early
 KEEP_ALIVE = 120.0  # seconds; as geth's, longer than any consensus client is silent
-# RFC 9110, section 7.6.1; and what belongs to one connection or its encoding. A body is always read decompressed.
-NOT_PASSED = {
-    *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer"),
-    *("transfer-encoding", "upgrade"),
-}
-NOT_SENT = NOT_PASSED | {"host", "authorization", "content-length", "content-encoding", "expect"}
+# What belongs to one connection or its encoding, beside what no proxy passes. A body is always read decompressed.
+NOT_SENT = frozenset(("host", "authorization", "content-length", "content-encoding", "expect"))
 JSON = "application/json"
 
 
@@ -120,7 +116,7 @@ class EngineProxy:
         return response if response is not None else _json(await self._gate.answer(parsed, arrival))
 
     async def _passed(self, request: web.Request, body: bytes, *, last: bool = False) -> web.StreamResponse:
-        headers = _passed_headers(request.headers.items(), NOT_SENT)
+        headers = end_to_end(request.headers.items(), NOT_SENT)
         path = request.rel_url.raw_path_qs
         response: web.StreamResponse | None = None
         gone: ConnectionError | None = None  # the consensus client's connection, not the execution client's
@@ -129,7 +125,7 @@ class EngineProxy:
                 response = web.StreamResponse(
                     status=answer.status,
                     reason=answer.reason,
-                    headers=_passed_headers(answer.headers.items(), NOT_PASSED),
+                    headers=end_to_end(answer.headers.items()),
                 )
                 try:
                     await response.prepare(request)
@@ -156,13 +152,6 @@ class EngineProxy:
                 request.transport.abort()
         await response.write_eof()
         return response
-
-
-def _passed_headers(items: Iterable[tuple[str, str]], without: set[str]) -> CIMultiDict[str]:
-    """The headers that go on, those named by `Connection` left out too."""
-    headers = CIMultiDict(items)
-    named = {name.strip().lower() for value in headers.getall("Connection", []) for name in value.split(",")}
-    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in without | named)
 
 
 def _text(status: int, text: str) -> web.Response:

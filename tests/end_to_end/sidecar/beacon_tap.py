@@ -15,10 +15,12 @@ from typing import Self
 import aiohttp
 from aiohttp import web
 
+from verifier.header_fields import end_to_end
+
 ROOT = re.compile(rb"0x[0-9a-f]{64}(?![0-9a-f])")
 # A proposal names its parent; everything else that is posted and names a block votes for it.
 VOTES = ("/eth/v1/beacon/pool/", "/eth/v1/validator/aggregate_and_proofs", "/eth/v1/validator/contribution_and_proofs")
-HOP_BY_HOP = ("host", "connection", "content-length", "transfer-encoding", "content-encoding", "keep-alive")
+NOT_PASSED = ("host", "content-length", "content-encoding")  # a body is read decompressed
 START_TIMEOUT = 10.0  # seconds for a thread to listen
 
 
@@ -86,12 +88,12 @@ class BeaconTap:
         body = await request.read()
         if request.method == "POST":
             self._posted.append(Posted(request.path, frozenset(each.decode() for each in ROOT.findall(body))))
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
+        headers = end_to_end(request.headers.items(), NOT_PASSED)
         try:
             async with self._session.request(
                 request.method, f"{self._target}{request.rel_url}", headers=headers, data=body or None
             ) as answer:
-                passed = {name: value for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP}
+                passed = end_to_end(answer.headers.items(), NOT_PASSED)
                 response = web.StreamResponse(status=answer.status, headers=passed)
                 await response.prepare(request)
                 async for chunk in answer.content.iter_any():
