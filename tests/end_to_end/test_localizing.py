@@ -23,7 +23,7 @@ from verifier.domain.result import Computed, Mode, Receipt, Result
 from verifier.domain.trace import Step
 from verifier.domain.vote import Vote, VoteKind, cast_vote
 from verifier.executors.stateful.embedded.signing import DYNAMIC_FEE, Call
-from verifier.executors.stateful.engine_api import ExecutionClient, ExecutionClientSource
+from verifier.executors.stateful.engine_api import ExecutionClientSource, ExecutionRpc
 from verifier.executors.stateful.rpc_tracer import RpcTracer
 from verifier.executors.stateful.state_reader import RpcStateReader
 from verifier.executors.stateless.base import ExecutionRequest, StatelessExecutor
@@ -186,7 +186,7 @@ class MutatedChain:
 
     def __init__(self, node: GethNode, session: aiohttp.ClientSession, directory: Path) -> None:
         self._rpc = JsonRpc(session, node.rpc_url)
-        self._client = ExecutionClient(node.rpc_url, session)
+        self._client = ExecutionRpc(node.rpc_url, session)
         self._directory = directory
         self._config = encode_chain_config(GENESIS["config"])
         self.tracer = RpcTracer(self._client, NODE, NODE)

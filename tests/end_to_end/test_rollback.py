@@ -26,7 +26,7 @@ from verifier.domain.rollback import RollbackStep
 from verifier.domain.standing import Standing
 from verifier.domain.status import Anchored, BlockStatus, TrackedBlock, advance
 from verifier.executors.jwt import encode_token
-from verifier.executors.stateful.engine_api import ExecutionClient, ExecutionClientSource
+from verifier.executors.stateful.engine_api import ExecutionClientSource, ExecutionRpc
 from verifier.executors.stateful.engine_mover import EngineMover
 from verifier.executors.stateful.follower import Follower
 from verifier.executors.stateful.mover import Moved
@@ -49,8 +49,8 @@ class Setting:
     node: GethNode
     driver: ConsensusDriver
     chain: tuple[BlockReference, ...]
-    calls: ExecutionClient
-    rpc: ExecutionClient
+    calls: ExecutionRpc
+    rpc: ExecutionRpc
     config: bytes
 
     def mover(self) -> EngineMover:
@@ -91,8 +91,8 @@ def run(node: GethNode, genesis: Mapping[str, Any], fork: str, scenario: Callabl
                 chain.append(made.block.hash)
             chain_id = int(genesis["config"]["chainId"])
             blocks = tuple(BlockReference(chain_id, at, bytes.fromhex(each[2:])) for at, each in enumerate(chain))
-            calls = ExecutionClient(node.engine_url, session, authorize)
-            await scenario(Setting(node, driver, blocks, calls, ExecutionClient(node.rpc_url, session), config))
+            calls = ExecutionRpc(node.engine_url, session, authorize)
+            await scenario(Setting(node, driver, blocks, calls, ExecutionRpc(node.rpc_url, session), config))
 
     asyncio.run(build())
 

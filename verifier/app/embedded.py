@@ -6,7 +6,7 @@ from pathlib import Path
 from verifier.configuration.reading import EffectiveConfiguration
 from verifier.configuration.sections import Configuration, WitnessSource
 from verifier.domain.result import Mode
-from verifier.executors.stateful.engine_api import ExecutionClient, ExecutionClientSource
+from verifier.executors.stateful.engine_api import ExecutionClientSource, ExecutionRpc
 from verifier.executors.stateful.executor_process import ExecutorProcess
 from verifier.executors.stateful.follower import DEPTH, Follower, FollowingExecutor, too_far
 from verifier.executors.stateful.genesis import Genesis
@@ -24,7 +24,7 @@ class NoSink:
         """Nothing."""
 
 
-def make_follower(values: Configuration, rpc: ExecutionClient, chain_config: bytes) -> Follower | None:
+def make_follower(values: Configuration, rpc: ExecutionRpc, chain_config: bytes) -> Follower | None:
     """What follows the client's chain, not opened yet; None where the configuration has no use for it.
 
     Raises InputError for a genesis document that cannot be read.
@@ -47,7 +47,7 @@ def open_executor(directory: Path, genesis: Genesis, *, sections: bool) -> Follo
 
 
 async def start_follower(
-    effective: EffectiveConfiguration, follower: Follower, rpc: ExecutionClient, identity: ChainIdentity
+    effective: EffectiveConfiguration, follower: Follower, rpc: ExecutionRpc, identity: ChainIdentity
 ) -> None:
     """Opens it where every witness comes from it. In "auto" it is opened when it is needed first.
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import aiohttp
 
 from verifier.configuration.sections import ExecutionSection, WitnessSource
-from verifier.engine import execution_client as engine_side
+from verifier.engine.execution_client import EngineApi
 from verifier.executors.jwt import encode_token, read_secret
 from verifier.executors.stateful.embedded_source import EmbeddedSource
-from verifier.executors.stateful.engine_api import ExecutionClient, ExecutionClientSource
+from verifier.executors.stateful.engine_api import ExecutionClientSource, ExecutionRpc
 from verifier.executors.stateful.errors import NoWitnessError
 from verifier.executors.stateful.follower import Follower
 from verifier.executors.stateful.source import BlockSource, Recorded
@@ -28,12 +28,12 @@ class Execution:
     calls: single calls to the Engine API, beside those that the gate forwards; None without the engine gate.
     """
 
-    engine: engine_side.ExecutionClient | None
-    rpc: ExecutionClient
-    calls: ExecutionClient | None = None
+    engine: EngineApi | None
+    rpc: ExecutionRpc
+    calls: ExecutionRpc | None = None
 
     async def authenticate(self) -> None:
-        """Asks the Engine API for something. Raises the engine gate's ExecutionClientError."""
+        """Asks the Engine API for something. Raises EngineApiError."""
         if self.engine is not None:
             await self.engine.exchange(ANY_CALL, seconds=CALL_TIMEOUT)
 
@@ -50,15 +50,15 @@ async def open_execution(section: ExecutionSection, *, gate: bool) -> AsyncItera
     Raises JwtSecretError.
     """
     secret = None if section.jwt_secret_file is None or not gate else read_secret(section.jwt_secret_file)
-    engine = None if secret is None else engine_side.ExecutionClient(section.url, secret)
+    engine = None if secret is None else EngineApi(section.url, secret)
 
     def authorize() -> Mapping[str, str]:
         assert secret is not None, "without the gate there is an rpc_url"
         return {"Authorization": f"Bearer {encode_token(secret, int(time.time()))}"}
 
     async with aiohttp.ClientSession() as session:
-        authorized = ExecutionClient(section.url, session, authorize)
-        rpc = authorized if section.rpc_url is None else ExecutionClient(section.rpc_url, session)
+        authorized = ExecutionRpc(section.url, session, authorize)
+        rpc = authorized if section.rpc_url is None else ExecutionRpc(section.rpc_url, session)
         try:
             yield Execution(engine, rpc, None if engine is None else authorized)
         finally:
@@ -67,7 +67,7 @@ async def open_execution(section: ExecutionSection, *, gate: bool) -> AsyncItera
 
 
 def block_source(
-    section: ExecutionSection, rpc: ExecutionClient, chain_config: bytes, follower: Follower | None
+    section: ExecutionSection, rpc: ExecutionRpc, chain_config: bytes, follower: Follower | None
 ) -> BlockSource:
     """Where blocks are fetched from, and those witnesses that did not come with newPayload's answer."""
     source = ExecutionClientSource(rpc, chain_config)

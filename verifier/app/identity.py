@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from verifier.configuration.reading import EffectiveConfiguration
-from verifier.engine.errors import ExecutionClientError as EngineApiError
-from verifier.engine.errors import ExecutionClientTokenError
+from verifier.engine.errors import EngineApiError, EngineApiTokenError
 from verifier.errors import InputError
-from verifier.executors.stateful.engine_api import ExecutionClient, find_chain_config
+from verifier.executors.stateful.engine_api import ExecutionRpc, find_chain_config
 from verifier.executors.stateful.errors import ExecutionClientError
 from verifier.services.conformance.loaders.genesis import load_genesis
 from witness.chain_config import encode_chain_config
@@ -32,13 +31,13 @@ class ChainIdentity:
 
 async def identify_chain(
     effective: EffectiveConfiguration,
-    client: ExecutionClient,
+    client: ExecutionRpc,
     authenticate: Callable[[], Awaitable[object]],
     retry: float = RETRY,
 ) -> ChainIdentity:
     """Waits until the execution client answers, however long that takes.
 
-    authenticate: asks its Engine API for anything. retry: seconds between attempts. Raises ExecutionClientTokenError,
+    authenticate: asks its Engine API for anything. retry: seconds between attempts. Raises EngineApiTokenError,
     ConfigurationError: the rules of its chain are unknown, or the configured ones are another's.
     """
     configured = _configured(effective)
@@ -47,7 +46,7 @@ async def identify_chain(
         try:
             await authenticate()
             return await _ask(client, configured)
-        except ExecutionClientTokenError:
+        except EngineApiTokenError:
             raise  # that does not pass by waiting
         except InputError as error:
             raise effective.refuse("chain", "genesis", str(error)) from None
@@ -58,7 +57,7 @@ async def identify_chain(
             await asyncio.sleep(retry)
 
 
-async def _ask(client: ExecutionClient, configured: bytes | None) -> ChainIdentity:
+async def _ask(client: ExecutionRpc, configured: bytes | None) -> ChainIdentity:
     genesis = await client.header_at(0)
     if genesis is None:
         raise ExecutionClientError("the execution client has no block 0")

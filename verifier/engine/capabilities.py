@@ -12,8 +12,8 @@ from typing import Any
 from verifier.domain.event import Alarm, Observer
 from verifier.executors.stateful.lineage import lineage_of
 
-from .errors import ExecutionClientError
-from .execution_client import ExecutionClient
+from .errors import EngineApiError
+from .execution_client import EngineApi
 from .messages import CAPABILITIES, PAYLOAD, WITH_WITNESS, parse_answer
 
 CLIENT_VERSION = "engine_getClientVersionV1"  # execution-apis, identification.md; not all serve web3_* on this port
@@ -31,7 +31,7 @@ class Capabilities:
 
     def __init__(
         self,
-        client: ExecutionClient,
+        client: EngineApi,
         observer: Observer,
         *,
         witnesses: bool = True,
@@ -81,7 +81,7 @@ class Capabilities:
         self.methods = (self.methods or frozenset()) - {method}
         self.start()
 
-    def lost(self, error: ExecutionClientError) -> None:
+    def lost(self, error: EngineApiError) -> None:
         """The client could not be reached, or refused us: whatever comes back may be another one."""
         if not self._away:
             self._away = True
@@ -93,7 +93,7 @@ class Capabilities:
             try:
                 methods = (await self._ask(CAPABILITIES, self._said)).get("result")
                 version = (await self._ask(CLIENT_VERSION, [OURSELVES])).get("result")
-            except ExecutionClientError as error:
+            except EngineApiError as error:
                 self.methods = None
                 if not self._away:
                     self._away = True
@@ -111,7 +111,7 @@ class Capabilities:
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
         answer = parse_answer(await self._client.exchange(body, seconds=ASK_TIMEOUT))
         if answer is None:
-            raise ExecutionClientError(f"the execution client answers no JSON-RPC to {method}")
+            raise EngineApiError(f"the execution client answers no JSON-RPC to {method}")
         return answer
 
 

@@ -19,7 +19,7 @@ from yarl import URL
 
 from verifier.executors.jwt import encode_token
 
-from .errors import ConnectionClosedError, ExecutionClientError, ExecutionClientTokenError
+from .errors import ConnectionClosedError, EngineApiError, EngineApiTokenError
 
 CONNECT_TIMEOUT = 2.0  # seconds; it is on this machine or beside it, and whoever asks waits 8 s at most
 # Seconds for a gated call. Consensus clients give up after 8 s; the execution goes on behind, during a compaction of
@@ -38,7 +38,7 @@ JSON_HEADERS = (
 OURS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")  # headers that are only sent if they were given
 
 
-class ExecutionClient:
+class EngineApi:
     """url: of its Engine API's port. secret: 32 bytes, the one that it was started with; shown nowhere.
 
     clock: seconds since 1970, for the tokens. Needs a running event loop when first used, and `close` at the end.
@@ -68,7 +68,7 @@ class ExecutionClient:
         """Sends a request and gives its answer as it comes.
 
         path: with the query, encoded. headers: those to send, our token is added. seconds: for all of the
-        answer, None: PASS_TIMEOUT for each piece. Raises ExecutionClientError, also for what the caller's own block
+        answer, None: PASS_TIMEOUT for each piece. Raises EngineApiError, also for what the caller's own block
         raises of OSError.
         """
         limits = ClientTimeout(total=seconds, sock_connect=CONNECT_TIMEOUT, sock_read=None if seconds else PASS_TIMEOUT)
@@ -85,21 +85,21 @@ class ExecutionClient:
                 auto_decompress=decompress,
             ) as response:
                 if response.status in UNAUTHORIZED:
-                    raise ExecutionClientTokenError(
+                    raise EngineApiTokenError(
                         f"the execution client refuses this verifier's token (HTTP {response.status}):"
                         " compare the JWT secrets and the clocks"
                     )
                 answered = True
                 yield response
         except TimeoutError:
-            raise ExecutionClientError(f"{self._name} does not answer") from None
+            raise EngineApiError(f"{self._name} does not answer") from None
         except (ClientError, OSError) as error:
             closed = isinstance(error, ServerDisconnectedError | ConnectionResetError | BrokenPipeError)
-            kind = ConnectionClosedError if closed and not answered else ExecutionClientError
+            kind = ConnectionClosedError if closed and not answered else EngineApiError
             raise kind(f"{self._name}: {str(error) or type(error).__name__}") from None
 
     async def exchange(self, body: bytes, *, seconds: float = ANSWER_TIMEOUT) -> bytes:
-        """The answer to a JSON-RPC request, complete. seconds: to wait for it. Raises ExecutionClientError.
+        """The answer to a JSON-RPC request, complete. seconds: to wait for it. Raises EngineApiError.
 
         Asks once more if a connection that was kept open turns out to be closed: what is asked so may be asked twice.
         """
@@ -118,9 +118,9 @@ class ExecutionClient:
             async for piece in response.content.iter_chunked(PIECE):
                 answer += piece
                 if len(answer) > MAX_ANSWER:
-                    raise ExecutionClientError(f"the execution client's answer has more than {MAX_ANSWER} bytes")
+                    raise EngineApiError(f"the execution client's answer has more than {MAX_ANSWER} bytes")
             if response.status != HTTPStatus.OK and not answer.lstrip().startswith((b"{", b"[")):
-                raise ExecutionClientError(f"the execution client answers with HTTP status {response.status}")
+                raise EngineApiError(f"the execution client answers with HTTP status {response.status}")
             return bytes(answer)
 
     def _opened(self) -> ClientSession:

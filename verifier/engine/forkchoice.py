@@ -9,8 +9,8 @@ from verifier.domain.status import ExecutorStatus
 from verifier.services.chain_view import PayloadJudge
 
 from .capabilities import Capabilities
-from .errors import ExecutionClientError
-from .execution_client import ExecutionClient
+from .errors import EngineApiError
+from .execution_client import EngineApi
 from .forwarding import Forwarding, Heard
 from .hold import Asked, Hold
 from .messages import (
@@ -35,7 +35,7 @@ class ForkchoiceUpdates:
     """Takes every forkchoiceUpdated."""
 
     def __init__(
-        self, client: ExecutionClient, capabilities: Capabilities, judge: PayloadJudge, hold: Hold, observer: Observer
+        self, client: EngineApi, capabilities: Capabilities, judge: PayloadJudge, hold: Hold, observer: Observer
     ) -> None:
         self._client = client
         self._capabilities = capabilities
@@ -85,7 +85,7 @@ class ForkchoiceUpdates:
         """Asks the execution client, and hands over what is final. Raises nothing."""
         try:
             answer = parse_answer(await self._client.exchange(call.raw))
-        except ExecutionClientError as error:
+        except EngineApiError as error:
             self._capabilities.lost(error)
             return Heard(refusal=encode_error(call, SERVER_ERROR, str(error)), reason=str(error))
         if answer is not None and isinstance(answer.get("error"), dict):

@@ -11,8 +11,8 @@ from verifier.domain.event import Observer
 from verifier.services.chain_view import ChainView, PayloadJudge
 
 from .capabilities import Capabilities
-from .errors import ExecutionClientError
-from .execution_client import ExecutionClient
+from .errors import EngineApiError
+from .execution_client import EngineApi
 from .forkchoice import ForkchoiceUpdates
 from .hold import Hold, HoldPolicy
 from .messages import (
@@ -43,7 +43,7 @@ class EngineGate:
 
     def __init__(
         self,
-        client: ExecutionClient,
+        client: EngineApi,
         judge: PayloadJudge,
         chain: ChainView,
         observer: Observer,
@@ -105,7 +105,7 @@ class EngineGate:
             return b""
         try:
             answer = await self.client.exchange(join_batch(calls))
-        except ExecutionClientError as error:
+        except EngineApiError as error:
             self.capabilities.lost(error)
             return b",".join(encode_errors(calls, SERVER_ERROR, str(error)))
         elements = batch_elements(answer) if answer.strip() else b""

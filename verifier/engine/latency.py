@@ -24,7 +24,7 @@ from witness.formats.geth_rlp import encode_witness_rlp
 from witness.model import BlockWitness
 
 from .capabilities import CLIENT_VERSION
-from .execution_client import ExecutionClient
+from .execution_client import EngineApi
 from .gate import EngineGate
 from .hold import HoldPolicy
 from .messages import CAPABILITIES, PAYLOAD, WITH_WITNESS
@@ -130,7 +130,7 @@ async def _served(application: web.Application) -> AsyncIterator[str]:
 async def _gate(
     executor: str, secret: bytes, judge: PayloadJudge, chain: ChainView, chain_config: bytes, *, judged: bool
 ) -> AsyncIterator[str]:
-    client = ExecutionClient(executor, secret)
+    client = EngineApi(executor, secret)
     gate = EngineGate(
         client,
         judge,

@@ -22,8 +22,8 @@ from witness.model import BlockWitness, Header
 
 from .block_witness import block_witness
 from .capabilities import Capabilities
-from .errors import ExecutionClientError
-from .execution_client import ExecutionClient
+from .errors import EngineApiError
+from .execution_client import EngineApi
 from .forwarding import Forwarding, Heard
 from .hold import Asked, Hold
 from .messages import (
@@ -59,7 +59,7 @@ class NewPayloads:
 
     def __init__(
         self,
-        client: ExecutionClient,
+        client: EngineApi,
         capabilities: Capabilities,
         judge: PayloadJudge,
         hold: Hold,
@@ -155,7 +155,7 @@ class NewPayloads:
             if method and answer is not None and error_code(answer) == METHOD_NOT_FOUND:
                 self._capabilities.lacks(method)
                 answer = parse_answer(await self._client.exchange(call.raw))
-        except ExecutionClientError as error:
+        except EngineApiError as error:
             self._capabilities.lost(error)
             return Heard(refusal=encode_error(call, SERVER_ERROR, str(error)), reason=str(error)), None
         if answer is not None and isinstance(answer.get("error"), dict):

@@ -18,7 +18,7 @@ from verifier.errors import TokenError
 from verifier.executors.jwt import check_token
 from verifier.header_fields import end_to_end
 
-from .errors import ConnectionClosedError, EngineListenError, ExecutionClientError
+from .errors import ConnectionClosedError, EngineApiError, EngineListenError
 from .execution_client import PIECE
 from .gate import EngineGate
 from .messages import INTERNAL_ERROR, PARSE_ERROR, SERVER_ERROR, MalformedRequestError, encode_error, parse_request
@@ -138,7 +138,7 @@ class EngineProxy:
                     except ConnectionError as error:
                         gone = error
                         return response
-        except ExecutionClientError as error:
+        except EngineApiError as error:
             if isinstance(error, ConnectionClosedError) and not last:
                 raise
             self._gate.capabilities.lost(error)

@@ -14,7 +14,7 @@ from verifier.app.identity import ChainIdentity, identify_chain
 from verifier.configuration.reading import EffectiveConfiguration, read_configuration
 from verifier.demo.execution_client import ExecutionClient
 from verifier.demo.private_chain import PrivateChain
-from verifier.engine.errors import ExecutionClientTokenError
+from verifier.engine.errors import EngineApiTokenError
 from verifier.errors import ConfigurationError
 from verifier.services.conformance.loaders.genesis import load_genesis
 from witness.chain_config import parse_chain_config
@@ -77,7 +77,7 @@ def test_a_client_is_waited_for_and_then_believed(tmp_path: Path) -> None:
 def test_a_client_that_refuses_our_token_is_not_waited_for(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with served(tmp_path) as url:
-            with pytest.raises(ExecutionClientTokenError):
+            with pytest.raises(EngineApiTokenError):
                 await identify(configured(tmp_path, url, secret="22" * 32))
 
     asyncio.run(scenario())

@@ -15,7 +15,7 @@ from verifier.domain.event import Alarm
 from verifier.domain.gate import GateMode
 from verifier.domain.rollback import RollbackStep
 from verifier.domain.status import Anchored, Concluded, advance
-from verifier.executors.stateful.engine_api import ExecutionClient
+from verifier.executors.stateful.engine_api import ExecutionRpc
 from verifier.executors.stateful.fake import FakeStatefulExecutor
 from verifier.executors.stateful.follower import Follower
 from verifier.executors.stateful.source import FakeSource
@@ -41,7 +41,7 @@ def test_who_may_be_moved(tmp_path: Path, mode: GateMode, gate: bool, why: str) 
         chain.receive(advance(tracked(1, 0, 7), Anchored("configured")), tracked(2, 1, 8))
         follower = Follower(lambda: FakeStatefulExecutor(header_rlp(0, bytes(32))), FakeSource())
         async with aiohttp.ClientSession() as session:
-            client = ExecutionClient("http://127.0.0.1:1", session)  # nothing listens there
+            client = ExecutionRpc("http://127.0.0.1:1", session)  # nothing listens there
             rollbacks = make_rollbacks(
                 chain,
                 FakeDisputeLedger(),

@@ -16,7 +16,7 @@ from tests.verifier.engine.fake_execution import NOW, FakeExecution, fake_execut
 from verifier.domain.event import Event
 from verifier.domain.standing import Standing, StandingReport
 from verifier.domain.status import BlockStatus
-from verifier.engine.execution_client import ExecutionClient
+from verifier.engine.execution_client import EngineApi
 from verifier.engine.gate import EngineGate
 from verifier.engine.hold import HoldPolicy
 from verifier.engine.proxy import EngineProxy
@@ -126,7 +126,7 @@ async def harness(
     async with AsyncExitStack() as stack:
         fake = await stack.enter_async_context(fake_execution(**execution))
         chain, judge, heard = FakeChainView(), FakePayloadJudge(), Recorder()
-        client = ExecutionClient(fake.url, fake.secret, clock=lambda: NOW)
+        client = EngineApi(fake.url, fake.secret, clock=lambda: NOW)
         stack.push_async_callback(client.close)
         gate = EngineGate(
             client, judge, chain, heard, policy=policy or HoldPolicy(), chain_config=CONFIG, at_once=at_once

@@ -11,7 +11,7 @@ from tests.verifier.engine.fake_execution import NOW, FakeExecution, fake_execut
 from tests.verifier.engine.gate_harness import Recorder, call, harness
 from verifier.domain.event import Alarm
 from verifier.engine.capabilities import Capabilities
-from verifier.engine.execution_client import ExecutionClient
+from verifier.engine.execution_client import EngineApi
 
 WITH_WITNESS = "engine_newPayloadWithWitnessV4"
 
@@ -74,7 +74,7 @@ def test_asked_until_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
         heard = Recorder()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            client = ExecutionClient(f"http://127.0.0.1:{free.getsockname()[1]}", b"\xee" * 32, clock=lambda: NOW)
+            client = EngineApi(f"http://127.0.0.1:{free.getsockname()[1]}", b"\xee" * 32, clock=lambda: NOW)
             capabilities = Capabilities(client, heard)
             capabilities.start()
             await heard.until(Alarm)

@@ -9,7 +9,7 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 
 from verifier.app import bundled_chain
-from verifier.executors.stateful.engine_api import ExecutionClient, ExecutionClientSource, find_chain_config
+from verifier.executors.stateful.engine_api import ExecutionClientSource, ExecutionRpc, find_chain_config
 from verifier.load.execution_client import KnownAnswers
 from verifier.load.repeated_block import RepeatedBlock
 from verifier.services.recording import RecordOptions, record
@@ -51,7 +51,7 @@ def test_it_answers_what_the_sidecar_asks(tmp_path: Path) -> None:
             call = {"jsonrpc": "2.0", "id": 1, "method": "engine_forkchoiceUpdatedV2", "params": [choice, None]}
             assert (await ask(json.dumps(call).encode()))["payloadStatus"] == status
 
-            client = ExecutionClient(url, session)
+            client = ExecutionRpc(url, session)
             assert json.loads(await find_chain_config(client)) == json.loads(bytes(content.chain_config))
             first = await client.header_at(0)
             assert first is not None

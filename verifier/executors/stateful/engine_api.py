@@ -49,7 +49,7 @@ class RpcError(ExecutionClientError):
         self.code = code
 
 
-class ExecutionClient:
+class ExecutionRpc:
     """JSON-RPC to one execution client. All methods raise ExecutionClientError.
 
     url: http or https. authorize: headers for every request, where it wants any (a JWT); called each time.
@@ -197,7 +197,7 @@ class ExecutionClient:
 class ExecutionClientSource:
     """A BlockSource: an execution client with `debug_executionWitness`. chain_config: geth-genesis JSON."""
 
-    def __init__(self, client: ExecutionClient, chain_config: bytes) -> None:
+    def __init__(self, client: ExecutionRpc, chain_config: bytes) -> None:
         self._client = client
         self._chain_config = chain_config
         self._served: tuple[str, bool] | None = None  # method, and whether it wants a number: what worked last
@@ -264,7 +264,7 @@ class ExecutionClientSource:
             raise NoWitnessError(f"{FORMAT}: another block is canonical at number {header.number}: {named}")
 
 
-async def find_chain_config(client: ExecutionClient, configured: bytes | None = None) -> bytes:
+async def find_chain_config(client: ExecutionRpc, configured: bytes | None = None) -> bytes:
     """The rules of the client's chain: the configured ones, else its own word, else those of a well-known chain.
 
     Raises InputError: there are none, or they are of another chain; ExecutionClientError.

@@ -9,7 +9,7 @@ from witness.chain_config import ChainConfig
 from witness.formats.json_field import hex_octets, hex_quantity
 from witness.model import Header
 
-from .engine_api import ExecutionClient
+from .engine_api import ExecutionRpc
 from .engine_versions import ENGINE_VERSIONS
 from .errors import ExecutionClientError
 from .mover import Moved
@@ -27,7 +27,7 @@ class EngineMover:
     which geth and its descendants have.
     """
 
-    def __init__(self, engine: ExecutionClient, rpc: ExecutionClient, config: ChainConfig) -> None:
+    def __init__(self, engine: ExecutionRpc, rpc: ExecutionRpc, config: ChainConfig) -> None:
         self._engine = engine
         self._rpc = rpc
         self._config = config

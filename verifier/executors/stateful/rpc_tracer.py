@@ -21,7 +21,7 @@ from witness.formats.json_field import as_octets, hex_octets
 from witness.model import Header
 
 from .call_frames import CallFrames, Frame
-from .engine_api import WITNESS_TIMEOUT, ExecutionClient, RpcError
+from .engine_api import WITNESS_TIMEOUT, ExecutionRpc, RpcError
 from .errors import ExecutionClientError
 from .rpc_receipts import ExecutedTransaction, executed_transactions, receipts_of
 from .struct_log import (
@@ -47,7 +47,7 @@ class RpcTracer:
     block that it does not have, or no trace: an abstention. name, lineage: of its vote.
     """
 
-    def __init__(self, client: ExecutionClient, name: str, lineage: str) -> None:
+    def __init__(self, client: ExecutionRpc, name: str, lineage: str) -> None:
         self.name = name
         self.lineage = lineage
         self.expected_ms = 0.0
@@ -179,7 +179,7 @@ async def _transactions(
 class _Codes:
     """Where codes end, asked of the client where it matters."""
 
-    def __init__(self, client: ExecutionClient, header: Header) -> None:
+    def __init__(self, client: ExecutionRpc, header: Header) -> None:
         self._client = client
         self._blocks = header.parent_hash, header.hash
         self._lengths: dict[bytes, int | None] = {}

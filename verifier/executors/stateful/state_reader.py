@@ -11,7 +11,7 @@ from witness.formats.json_field import as_list, as_object, as_octets, as_quantit
 from witness.header import HASH_LENGTH, keccak256
 from witness.model import PostAccount, PostState
 
-from .engine_api import ExecutionClient
+from .engine_api import ExecutionRpc
 from .errors import ExecutionClientError
 
 METHOD = "eth_getProof"  # EIP-1186; of a block by its hash (EIP-1898)
@@ -52,7 +52,7 @@ class FakeStateReader:
 class RpcStateReader:
     """The execution client's state, over JSON-RPC. name: of its vote."""
 
-    def __init__(self, client: ExecutionClient, name: str) -> None:
+    def __init__(self, client: ExecutionRpc, name: str) -> None:
         self.name = name
         self._client = client
         self._places = asyncio.Semaphore(AT_ONCE)

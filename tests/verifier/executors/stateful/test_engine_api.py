@@ -20,8 +20,8 @@ from verifier.errors import InputError
 from verifier.executors.stateful import engine_api
 from verifier.executors.stateful.base import ImportOutcome
 from verifier.executors.stateful.engine_api import (
-    ExecutionClient,
     ExecutionClientSource,
+    ExecutionRpc,
     RpcError,
     find_chain_config,
 )
@@ -45,7 +45,7 @@ class Fault(Exception):  # noqa: N818 - what a server answers
         self.error = error
 
 
-def against(answers: Answers, scenario: Callable[[ExecutionClient], Awaitable[T]]) -> T:
+def against(answers: Answers, scenario: Callable[[ExecutionRpc], Awaitable[T]]) -> T:
     """Runs a scenario with a client of a server. An answer is a result, a Fault, or a function of the parameters."""
 
     async def handle(request: web.Request) -> web.Response:
@@ -66,7 +66,7 @@ def against(answers: Answers, scenario: Callable[[ExecutionClient], Awaitable[T]
         application = web.Application()
         application.router.add_post("/", handle)
         async with TestServer(application) as server, aiohttp.ClientSession() as session:
-            return await scenario(ExecutionClient(str(server.make_url("/")), session))
+            return await scenario(ExecutionRpc(str(server.make_url("/")), session))
 
     return asyncio.run(run())
 
@@ -84,7 +84,7 @@ def rpc_block(content: BlockWitness) -> dict[str, Any]:
     return {**header, "transactions": transactions, "uncles": [], "withdrawals": withdrawals}
 
 
-async def witness_of(client: ExecutionClient, content: BlockWitness) -> BlockWitness:
+async def witness_of(client: ExecutionRpc, content: BlockWitness) -> BlockWitness:
     recorded = await ExecutionClientSource(client, bytes(content.chain_config)).witness(bytes(content.block))
     assert (recorded.origin, recorded.accepted) == ("debug", True)
     return recorded.content
@@ -126,7 +126,7 @@ def test_what_works_is_asked_for_first_the_next_time(content: BlockWitness) -> N
         asked.append("first")
         return Fault(NOT_FOUND)
 
-    async def twice(client: ExecutionClient) -> None:
+    async def twice(client: ExecutionRpc) -> None:
         source = ExecutionClientSource(client, bytes(content.chain_config))
         for _ in range(2):
             await source.witness(bytes(content.block))
@@ -196,7 +196,7 @@ def test_blocks_and_headers(content: BlockWitness) -> None:
     document = rpc_block(content)
     raw = f"0x{bytes(content.block).hex()}"
 
-    async def scenario(client: ExecutionClient) -> None:
+    async def scenario(client: ExecutionRpc) -> None:
         assert await client.header(content.hash) == header
         assert await client.header_at(content.number) == header
         assert await client.header_at("finalized") == header
@@ -209,7 +209,7 @@ def test_blocks_and_headers(content: BlockWitness) -> None:
 
 
 def test_what_is_not_there(content: BlockWitness) -> None:
-    async def scenario(client: ExecutionClient) -> None:
+    async def scenario(client: ExecutionRpc) -> None:
         assert await client.header(content.hash) is None
         assert await client.block(content.hash) is None
         assert await client.header_at("finalized") is None
@@ -222,7 +222,7 @@ def test_another_block_than_was_asked_for(content: BlockWitness) -> None:
     document = rpc_block(content)
     raw = f"0x{bytes(content.block).hex()}"
     answers = {"eth_getBlockByHash": document, "eth_getBlockByNumber": document, "debug_getRawBlock": raw}
-    asking: list[Callable[[ExecutionClient], Awaitable[Any]]] = [
+    asking: list[Callable[[ExecutionRpc], Awaitable[Any]]] = [
         lambda client: client.header(b"\x77" * 32),
         lambda client: client.block(b"\x77" * 32),
         lambda client: client.header_at(content.number + 1),
@@ -269,7 +269,7 @@ def test_an_answer_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nobody_there_or_nobody_who_answers() -> None:
     async def nobody() -> None:
         async with aiohttp.ClientSession() as session:
-            await ExecutionClient("http://127.0.0.1:9/", session).version()
+            await ExecutionRpc("http://127.0.0.1:9/", session).version()
 
     with pytest.raises(ExecutionClientError, match="cannot be reached"):
         asyncio.run(nobody())
@@ -278,7 +278,7 @@ def test_nobody_there_or_nobody_who_answers() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listening:  # it accepts, and nobody reads
             port = listening.getsockname()[1]
             async with aiohttp.ClientSession() as session:
-                await ExecutionClient(f"http://127.0.0.1:{port}/", session).call("eth_chainId", timeout=0.05)
+                await ExecutionRpc(f"http://127.0.0.1:{port}/", session).call("eth_chainId", timeout=0.05)
 
     with pytest.raises(ExecutionClientError, match="does not answer"):
         asyncio.run(silent())
@@ -297,7 +297,7 @@ def test_a_token_goes_with_every_request() -> None:
         tokens = iter(["Bearer one", "Bearer two"])
         async with TestServer(application) as server, aiohttp.ClientSession() as session:
             url = str(server.make_url("/"))
-            client = ExecutionClient(url, session, lambda: {"Authorization": next(tokens)})
+            client = ExecutionRpc(url, session, lambda: {"Authorization": next(tokens)})
             assert [await client.chain_id(), await client.chain_id()] == [1, 1]
 
     asyncio.run(run())
@@ -345,7 +345,7 @@ json_values = st.recursive(
 @settings(max_examples=200, deadline=None)
 @given(json_values)
 def test_nothing_that_is_answered_is_more_than_an_error(value: Any) -> None:
-    class Answering(ExecutionClient):
+    class Answering(ExecutionRpc):
         def __init__(self) -> None:
             pass
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.verifier.services.builders import header_rlp
 from verifier.domain.block import BlockReference
-from verifier.executors.stateful.engine_api import ExecutionClient, RpcError
+from verifier.executors.stateful.engine_api import ExecutionRpc, RpcError
 from verifier.executors.stateful.engine_mover import EngineMover
 from verifier.executors.stateful.errors import ExecutionClientError
 from verifier.executors.stateful.mover import Moved
@@ -31,7 +31,7 @@ def line(length: int, extra: bytes = b"", on: list[bytes] | None = None) -> list
 
 
 @dataclass
-class Client(ExecutionClient):
+class Client(ExecutionRpc):
     """An execution client in memory. chain: canonical headers; known: others besides.
 
     forkchoice, set_head: what those calls do, by name. final, safe: numbers.
@@ -196,7 +196,7 @@ def test_a_number_that_is_another_block_is_never_set(final: int | None) -> None:
 def test_one_that_is_away_raises() -> None:
     async def scenario() -> None:
         async with aiohttp.ClientSession() as session:
-            client = ExecutionClient("http://127.0.0.1:1", session)  # nothing listens there
+            client = ExecutionRpc("http://127.0.0.1:1", session)  # nothing listens there
             await EngineMover(client, client, CANCUN).move(reference(CHAIN[BAD]), reference(CHAIN[TARGET]))
 
     with pytest.raises(ExecutionClientError):

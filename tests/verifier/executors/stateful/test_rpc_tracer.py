@@ -16,7 +16,7 @@ from tests.verifier.executors.stateful.test_struct_log import entry, trace
 from tests.verifier.services.builders import block_witness, header_rlp
 from verifier.domain.result import Abstention, AbstentionReason, Computed, Result
 from verifier.domain.trace import Step, TraceItem, TransactionEnd, TransactionStart
-from verifier.executors.stateful.engine_api import ExecutionClient
+from verifier.executors.stateful.engine_api import ExecutionRpc
 from verifier.executors.stateful.rpc_tracer import DELEGATION, RpcTracer
 from verifier.executors.stateful.struct_log import LoggedStep
 from verifier.executors.stateless.base import ExecutionRequest
@@ -94,7 +94,7 @@ REQUEST = ExecutionRequest(Path("block.witness"), HEADER.hash, bytes(32), 30.0)
 def traced(
     told: Answers, first: int = 0, count: int = 0, request: ExecutionRequest = REQUEST
 ) -> tuple[Sequence[TraceItem], Result]:
-    async def scenario(client: ExecutionClient) -> tuple[Sequence[TraceItem], Result]:
+    async def scenario(client: ExecutionRpc) -> tuple[Sequence[TraceItem], Result]:
         items: list[TraceItem] = []
         async with aclosing(RpcTracer(client, "node", "geth").trace(request, first, count)) as stream:
             async for each in stream:
@@ -213,7 +213,7 @@ def test_many_steps_come_in_batches() -> None:
     sizes: list[int] = []
     many = {"structLogs": [entry(step(1, pc)) for pc in range(1000)]}
 
-    async def scenario(client: ExecutionClient) -> None:
+    async def scenario(client: ExecutionRpc) -> None:
         async with aclosing(RpcTracer(client, "node", "geth").trace(REQUEST, 0, 1)) as stream:
             async for each in stream:
                 if not isinstance(each, Result):
@@ -227,7 +227,7 @@ def test_many_steps_come_in_batches() -> None:
 def test_a_client_that_hangs() -> None:
     hanging = replace(REQUEST, deadline=0.05)
 
-    async def scenario(client: ExecutionClient) -> Result:
+    async def scenario(client: ExecutionRpc) -> Result:
         async def never(*_: object, **__: object) -> None:
             await asyncio.Event().wait()
 
@@ -240,7 +240,7 @@ def test_a_client_that_hangs() -> None:
 
 
 def test_its_receipts_alone() -> None:
-    async def scenario(client: ExecutionClient) -> Result:
+    async def scenario(client: ExecutionRpc) -> Result:
         return await RpcTracer(client, "node", "geth").execute(REQUEST)
 
     outcome = against(answers(debug_traceTransaction=NO_METHOD), scenario).outcome

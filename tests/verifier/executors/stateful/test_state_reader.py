@@ -6,7 +6,7 @@ import pytest
 
 from tests.verifier.executors.stateful.test_engine_api import Fault, against
 from verifier.domain.whole_state import Keys
-from verifier.executors.stateful.engine_api import ExecutionClient
+from verifier.executors.stateful.engine_api import ExecutionRpc
 from verifier.executors.stateful.errors import ExecutionClientError
 from verifier.executors.stateful.state_reader import NO_CODE, RpcStateReader
 from witness.model import PostAccount, PostState
@@ -32,7 +32,7 @@ def read(answer: Any) -> PostState:
             return answer
         return ABSENT
 
-    async def scenario(client: ExecutionClient) -> PostState:
+    async def scenario(client: ExecutionRpc) -> PostState:
         return await RpcStateReader(client, "node").read(BLOCK, KEYS)
 
     return against({"eth_getProof": of}, scenario)
