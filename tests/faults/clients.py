@@ -9,7 +9,7 @@ from shutil import which
 from tests.end_to_end.running import RunningAdapters
 from tests.faults.catalogue import Bug, Client
 from tests.faults.mutated_eels import MUTATION_FILE
-from tests.faults.mutated_geth_adapter import SHALLOW_COPY, mutated_geth_adapter
+from tests.peers.mutated_geth import SHALLOW_COPY, mutated_geth_adapter
 from verifier.domain.quorum import QuorumPolicy, quorum_policy
 from verifier.executors.stateless.base import StatelessExecutor
 from verifier.executors.stateless.manifest import Manifest
