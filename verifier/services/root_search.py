@@ -1,6 +1,6 @@
 """What a side's state root stands for where all values are equal: for these values, or for all but one of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 
@@ -8,7 +8,7 @@ from verifier.domain.localization import StateDifference
 from verifier.domain.sides import state_differences
 from witness.errors import EncodingError, WitnessInsufficientError
 from witness.header import keccak256
-from witness.model import Octets, PostAccount, PostState, PreAccount
+from witness.model import PostAccount, PostState, PreAccount
 from witness.proven_state import ProvenState
 from witness.rlp_encoding import encode_integer, encode_item, encode_string
 from witness.trie import EMPTY_ROOT, NodeSource, PartialTrie
@@ -29,13 +29,32 @@ class _Account:
     def leaf(self) -> bytes:
         return _leaf(self.after, self.storage.root())
 
+    def storage_with(self, key: bytes, value: int) -> bytes | None:
+        """The root of the storage with another value in one slot; None where the witness does not tell."""
+        trie = copy(self.storage)
+        try:
+            trie.update({keccak256(key): _slot(value)})
+        except (WitnessInsufficientError, EncodingError):
+            return None
+        return trie.root()
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """An account with a change lost. after: without that; kept: with it; leaf: the latter's in the state trie."""
+
+    address: bytes
+    after: PostAccount | None
+    kept: PostAccount | None
+    leaf: bytes | None
+
 
 class RootSearch:
     """The state after a block, over the witness's nodes, and those that differ from it by one lost change.
 
     root: before the block, 32 bytes. state: what it changed. Takes time: not for the event loop. Of an account that was
-    destroyed and made again, slots that are not listed are taken to be still there, so that the root is nobody's. Raises
-    WitnessInsufficientError and EncodingError as PartialTrie does.
+    destroyed and made again, slots that are not listed are taken to be still there: where there are any, the root is
+    nobody's. Raises WitnessInsufficientError and EncodingError as PartialTrie does.
     """
 
     def __init__(self, root: bytes, nodes: NodeSource, state: PostState) -> None:
@@ -55,48 +74,48 @@ class RootSearch:
 
         Of that account alone: as it is after the block, and as `root` has it.
         """
-        for address, after, root_has in self._candidates():
-            if self._root_with(address, root_has[1]) == root:
-                return {address: after}, {address: root_has[0]}
+        for each in self._candidates():
+            if self._root_with(each) == root:
+                return {each.address: each.after}, {each.address: each.kept}
         return None
 
-    def _candidates(self) -> Iterator[tuple[bytes, PostAccount | None, tuple[PostAccount | None, bytes | None]]]:
-        """Address, the account after the block; and with a change lost, with its leaf in the state trie."""
+    def _candidates(self) -> Iterator["_Lost"]:
+        """One slot or number of an account first, then all slots of one, then the whole account."""
+        for account in self._changed:
+            yield from self._of_changed(account)
         for address in self._deleted:
             before = self._before[address]
             if before is not None:
-                yield address, None, (_without_slots(before), _leaf(_without_slots(before), before.storage_root))
-        for each in self._changed:
-            yield from ((each.address, *told) for told in self._of_changed(each))
+                kept = _without_slots(before)
+                yield _Lost(address, None, kept, _leaf(kept, before.storage_root))
 
-    def _of_changed(
-        self, each: _Account
-    ) -> Iterator[tuple[PostAccount | None, tuple[PostAccount | None, bytes | None]]]:
-        after, storage = each.after, each.storage.root()
-        before = each.before or PreAccount(0, 0, EMPTY_ROOT, NO_CODE)
-        old = {key: self._proven.slot(before.storage_root, key) for key in after.slots}
-        if each.before is None:
-            yield after, (None, None)
-        else:
-            unchanged = replace(_without_slots(before), slots=old)
-            yield after, (unchanged, _leaf(unchanged, before.storage_root))
-        yield after, (kept := replace(after, slots=old), _leaf(kept, before.storage_root))
+    def _of_changed(self, account: _Account) -> Iterator["_Lost"]:
+        address, after, storage = account.address, account.after, account.storage.root()
+        before = account.before or PreAccount(0, 0, EMPTY_ROOT, NO_CODE)
         for field in ("nonce", "balance", "code_hash"):
             if getattr(after, field) != getattr(before, field):
                 kept = replace(after, **{field: getattr(before, field)})
-                yield after, (kept, _leaf(kept, storage))
+                yield _Lost(address, after, kept, _leaf(kept, storage))
+        old = {key: self._proven.slot(before.storage_root, key) for key in after.slots}
         for key, value in old.items():
-            if value != after.slots[key]:
-                trie = copy(each.storage)
-                trie.update({keccak256(key): _slot(value)})
+            storage_root = account.storage_with(key, value) if value != after.slots[key] else None
+            if storage_root is not None:
                 kept = replace(after, slots={**after.slots, key: value})
-                yield after, (kept, _leaf(kept, trie.root()))
+                yield _Lost(address, after, kept, _leaf(kept, storage_root))
+        if old:
+            kept = replace(after, slots=old)
+            yield _Lost(address, after, kept, _leaf(kept, before.storage_root))
+        if account.before is None:
+            yield _Lost(address, after, None, None)
+        else:
+            kept = replace(_without_slots(before), slots=old)
+            yield _Lost(address, after, kept, _leaf(kept, before.storage_root))
 
-    def _root_with(self, address: bytes, leaf: bytes | None) -> bytes | None:
+    def _root_with(self, lost: "_Lost") -> bytes | None:
         """None where the witness does not tell: putting back may want nodes that the block's own changes do not."""
         trie = copy(self._trie)
         try:
-            trie.update({keccak256(address): leaf})
+            trie.update({keccak256(lost.address): lost.leaf})
         except (WitnessInsufficientError, EncodingError):
             return None
         return trie.root()
@@ -108,23 +127,21 @@ class RootSearch:
         return _Account(address, before, after, storage)
 
 
-def explained(search: RootSearch, roots: list[bytes | None]) -> tuple[StateDifference, ...]:
-    """What the sides' roots (32 bytes; None: not told) differ in, where lost changes account for each that is wrong.
+def explained(search: RootSearch, roots: Sequence[bytes | None]) -> tuple[StateDifference, ...]:
+    """What the sides' roots (32 bytes; None: not told) stand for, where lost changes account for each that is wrong.
 
-    () where none is, or one is wrong in another way.
+    () where none is wrong, or one is in another way.
     """
-    found: dict[int, tuple[PostState, PostState]] = {}
+    right: dict[bytes, PostAccount | None] = {}
+    kept: dict[int, PostState] = {}
     for at, root in enumerate(roots):
         if root is not None and root != search.root:
             lost = search.lost_change(root)
             if lost is None:
                 return ()
-            found[at] = lost
-    right: dict[bytes, PostAccount | None] = {}
-    for after, _ in found.values():
-        right.update(after)
-    states = [None if root is None else {**right, **found.get(at, ({}, {}))[1]} for at, root in enumerate(roots)]
-    return state_differences(states) if found else ()
+            after, kept[at] = lost
+            right.update(after)
+    return state_differences([None if root is None else {**right, **kept.get(at, {})} for at, root in enumerate(roots)])
 
 
 def _without_slots(account: PreAccount) -> PostAccount:
@@ -132,8 +149,8 @@ def _without_slots(account: PreAccount) -> PostAccount:
 
 
 def _leaf(account: PostAccount, storage_root: bytes) -> bytes:
-    numbers: list[Octets] = [encode_integer(account.nonce), encode_integer(account.balance)]
-    return encode_item([*map(bytes, numbers), storage_root, account.code_hash])
+    numbers = [encode_integer(account.nonce), encode_integer(account.balance)]
+    return encode_item([*numbers, storage_root, account.code_hash])
 
 
 def _slot(value: int) -> bytes | None:
