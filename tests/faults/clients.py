@@ -90,16 +90,17 @@ class FaultyClients(RunningAdapters):
         """Judges a block while the bug is there and looks where the sides part, as a sidecar would."""
         self._mutation.write_text(bug.mutation)
         try:
-            report = self.judge_by(self.executors(names), path)
-            return report, self.run(self._localized(report, path, names))
+            return self.localize_by(self.executors(names), path)
         finally:
             self._mutation.write_text("")
 
-    async def _localized(self, report: BlockReport, path: Path, names: Sequence[str]) -> Localization:
+    def localize_by(self, executors: Sequence[StatelessExecutor], path: Path) -> tuple[BlockReport, Localization]:
+        """Judges a block by any executors of this loop and looks where they part; the adapters of their names trace."""
         content = map_witness_file(path)
         request, _ = trace_request(path, content, TraceOptions())
-        localizer = Localizer(self.executors(names), self.tracers(names))
-        return await localizer.localize(request, content, report.results, report.votes)
+        localizer = Localizer(executors, self.tracers([each.name for each in executors]))
+        report = self.judge_by(executors, path)
+        return report, self.run(localizer.localize(request, content, report.results, report.votes))
 
     def trace_by(self, tracers: Sequence[Tracer], path: Path) -> BlockTrace:
         """Compares traces of a block by any tracers of this loop."""

@@ -1,6 +1,5 @@
 """Each bug of the catalogue again, one client of six: caught or not, by what, and how long it takes."""
 
-import json
 import os
 from pathlib import Path
 
@@ -8,16 +7,13 @@ import pytest
 
 from tests.faults.catalogue import CATALOGUE, Bug
 from tests.faults.clients import FaultyClients
-from tests.faults.decorations import Misconfigured
-from tests.faults.tripping_blocks import deposit
 from verifier.domain.localization import Place
-from verifier.domain.quorum import Verdict, quorum_policy
+from verifier.domain.quorum import Verdict
 from verifier.domain.result import Computed
 from verifier.domain.vote import VoteKind
-from verifier.executors.stateless.base import StatelessExecutor
 from verifier.services.contract.tampering import POSITION, decoded, rebuilt
 from verifier.services.replay import BlockReport
-from witness.file import map_witness_file, write_witness_file
+from witness.file import map_witness_file
 from witness.model import BlockWitness
 
 pytestmark = pytest.mark.xdist_group("faults")
@@ -111,64 +107,3 @@ def with_values(content: BlockWitness, report: BlockReport) -> BlockWitness:
             value = value.to_bytes((value.bit_length() + 7) // 8, "big")
         block[0][POSITION[field]] = value
     return rebuilt(content, block)
-
-
-WRONG_CONTRACT = "0x" + "42" * 20
-HOLESKY = ("geth", "ethrex", "ethereumjs", "revm", "pyevm")  # five lineages; the first three have the wrong contract
-WRONG = HOLESKY[:3]
-
-
-@pytest.fixture
-def holesky(clients: FaultyClients, blocks: dict[str, Path]) -> list[StatelessExecutor]:
-    """Five lineages of which three are started with another deposit contract."""
-    config = json.loads(bytes(map_witness_file(blocks[deposit.__name__]).chain_config))
-    wrong = json.dumps({**config, "depositContractAddress": WRONG_CONTRACT}).encode()
-    executors = clients.executors(HOLESKY)
-    assert len(executors) == len(HOLESKY)
-    return [Misconfigured(each, wrong) if each.name in WRONG else each for each in executors]
-
-
-@pytest.fixture
-def their_block(blocks: dict[str, Path], tmp_path: Path) -> Path:
-    """The block with a deposit as a client with the wrong contract makes it: without the request. It is invalid."""
-    content = map_witness_file(blocks[deposit.__name__])
-    block = decoded(content)
-    block[0][POSITION["requests_hash"]] = NO_REQUESTS
-    return write_witness_file(rebuilt(content, block), tmp_path, sync=False)
-
-
-NO_REQUESTS = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")  # SHA-256 of nothing
-
-
-# n, INVALID that reject, the verdict on their block, on the right one. None: by default as many as make n impossible.
-POLICIES = [
-    (3, None, Verdict.ATTEST, Verdict.REJECT),
-    (4, None, Verdict.REJECT, Verdict.REJECT),
-    (4, 4, Verdict.HOLD, Verdict.HOLD),
-]
-
-
-@pytest.mark.parametrize(("required", "rejecting", "theirs", "right"), POLICIES)
-def test_a_wrong_majority_is_not_seen_through(
-    clients: FaultyClients,
-    holesky: list[StatelessExecutor],
-    their_block: Path,
-    blocks: dict[str, Path],
-    required: int,
-    rejecting: int | None,
-    theirs: Verdict,
-    right: Verdict,
-) -> None:
-    """Three of five are a quorum of three: the verifier is as wrong as they are, and says that two disagree."""
-    policy = quorum_policy({each.name: each.lineage for each in holesky}, required, rejecting)
-    report = clients.judge_by(holesky, their_block, policy)
-    assert report.decision.valid == set(WRONG)
-    assert report.decision.invalid == {"revm", "pyevm"}
-    assert report.decision.verdict is theirs
-    assert report.decision.disagreement
-    assert {each.field for vote in report.votes for each in vote.differences} == {"requests_hash"}
-    report = clients.judge_by(holesky, blocks[deposit.__name__], policy)
-    assert report.decision.valid == {"revm", "pyevm"}
-    assert report.decision.invalid == set(WRONG)
-    assert report.decision.verdict is right
-    assert report.decision.disagreement
