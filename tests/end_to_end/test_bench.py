@@ -24,10 +24,12 @@ MEASURED = {
     "resources": ("ready", "idle_memory", "first", "warm", "busy_memory", "single", "at_once"),
     "orchestration": ("settled", "slowest_counted"),
     "throughput": ("together",),
+    "localization": ("seconds", "steps", "adapters_memory"),
     "engine_gate": ("plain_p50", "gate_p50", "witness_p50"),
     "attestation_gate": ("plain_p50", "gate_p50", "first_p50"),
 }
-PARTS = ("publish", "adapters", "resources", "orchestration", "throughput", "gates")
+PARTS = ("publish", "adapters", "resources", "orchestration", "throughput", "localization", "gates")
+FOUND = {"instruction": "step", "hidden instruction": "step", "receipt": "transaction", "root": "trie"}
 PAYLOADS = 200
 PADDING = [number.to_bytes(2, "big") * 12_288 for number in range(20)]  # codes of 24 KiB, the most that there can be
 # MiB that the sidecar may take up more after all payloads than after the first tenth: their witnesses have 86 MiB in
@@ -65,6 +67,11 @@ def test_every_figure_is_measured(adapters: RunningAdapters, block: Path) -> Non
         for key in keys:
             assert measured[0][key] > 0, (kind, key)
     assert {figure["adapter"] for figure in figures if figure["kind"] == "adapter"} == set(NAMES)
+    localized = [figure for figure in figures if figure["kind"] == "localization"]
+    assert {figure["adapter"] for figure in localized} == set(NAMES)
+    assert {figure["by"]: figure["found"] for figure in localized} == FOUND
+    assert all(figure["found"] == FOUND[figure["by"]] for figure in localized)
+    assert all(figure["deriving_memory"] > 0 for figure in localized if figure["by"] == "root")
 
 
 def test_under_load_everything_is_attested_and_nothing_piles_up(
