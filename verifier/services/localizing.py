@@ -154,6 +154,8 @@ class Localizer:
         read: the sides that may have changed what nobody else knows of; so their root must be the one over the values.
         """
         roots = [each.outcome.state_root if isinstance(each.outcome, Computed) else None for each in case.groups]
+        if not any(roots):
+            return  # on bare values nobody computes one
         search = partial(_search_root, case.request.pre_state_root, case.content, changes, roots)
         try:
             root, found.state = await asyncio.to_thread(search)
