@@ -28,6 +28,7 @@ MEASURED = {
     "attestation_gate": ("plain_p50", "gate_p50", "first_p50"),
 }
 PARTS = ("publish", "adapters", "resources", "orchestration", "throughput", "gates")
+FOUND = {"instruction": "step", "hidden instruction": "step", "receipt": "transaction", "root": "trie"}
 PAYLOADS = 200
 PADDING = [number.to_bytes(2, "big") * 12_288 for number in range(20)]  # codes of 24 KiB, the most that there can be
 # MiB that the sidecar may take up more after all payloads than after the first tenth: their witnesses have 86 MiB in
@@ -65,6 +66,20 @@ def test_every_figure_is_measured(adapters: RunningAdapters, block: Path) -> Non
         for key in keys:
             assert measured[0][key] > 0, (kind, key)
     assert {figure["adapter"] for figure in figures if figure["kind"] == "adapter"} == set(NAMES)
+
+
+def test_localization_is_measured_wherever_clients_part(adapters: RunningAdapters, block: Path) -> None:
+    absent = set(NAMES) - set(adapters.names)
+    if absent:
+        pytest.skip(f"cannot be started here: {', '.join(absent)}")
+    figures = [each for each in bench(block, "--part", "localization", "--runs", "1") if each["kind"] == "localization"]
+    assert {figure["adapter"] for figure in figures} == set(NAMES)
+    assert {figure["by"] for figure in figures} == FOUND.keys()
+    for figure in figures:
+        assert figure["found"] == FOUND[figure["by"]], figure
+        assert figure["seconds"] > 0
+        assert figure["steps"] > 0
+        assert (figure["deriving_memory"] > 0) is (figure["by"] in ("receipt", "root")), figure
 
 
 def test_under_load_everything_is_attested_and_nothing_piles_up(

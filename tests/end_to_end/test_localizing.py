@@ -11,7 +11,15 @@ import pytest
 
 from tests.end_to_end.running import RunningAdapters
 from tests.peers.geth_node import GethNode
-from tests.peers.mutated_geth import POWER_INIT, WRONG_POWER, mutated_geth
+from tests.peers.mutated_geth import (
+    LOST_CLEARING,
+    LOST_SLOT,
+    POWER_INIT,
+    STRAY_SETTING,
+    STRAY_SLOT,
+    WRONG_POWER,
+    mutated_geth,
+)
 from tests.verifier.services.lying_tracer import LyingTracer
 from verifier.app import bundled_chain
 from verifier.demo.driver import Built, ConsensusDriver
@@ -22,6 +30,7 @@ from verifier.domain.localization import Localization, Place
 from verifier.domain.result import Computed, Mode, Receipt, Result
 from verifier.domain.trace import Step
 from verifier.domain.vote import Vote, VoteKind, cast_vote
+from verifier.executors.stateful.embedded.sample_contracts import ADDRESSES
 from verifier.executors.stateful.embedded.signing import DYNAMIC_FEE, Call
 from verifier.executors.stateful.engine_api import ExecutionClientSource, ExecutionRpc
 from verifier.executors.stateful.rpc_tracer import RpcTracer
@@ -182,7 +191,7 @@ def test_the_slot_is_named_where_no_instruction_differs(both: RunningAdapters, b
 
 
 class MutatedChain:
-    """A chain whose execution client computes EXP wrongly, over all that it is asked by."""
+    """A chain whose execution client has bugs, over all that it is asked by."""
 
     def __init__(self, node: GethNode, session: aiohttp.ClientSession, directory: Path) -> None:
         self._rpc = JsonRpc(session, node.rpc_url)
@@ -276,3 +285,50 @@ def test_the_execution_clients_own_bug_is_named(both: RunningAdapters, mutated: 
     # One adapter of each side is traced.
     assert [len(group.adapters) for group in found.divergence.groups] == [1, 1]
     assert (NODE,) in [group.adapters for group in found.divergence.groups]
+
+
+@pytest.fixture
+def forgetful(tmp_path: Path) -> Iterator[GethNode]:
+    with GethNode(mutated_geth(LOST_CLEARING, STRAY_SETTING), tmp_path / "node", GENESIS) as node:
+        yield node
+
+
+def test_what_the_execution_clients_trie_alone_has_wrong(
+    both: RunningAdapters, forgetful: GethNode, tmp_path: Path
+) -> None:
+    """A lost update is named; where nobody could know which slot to ask for, nothing is made up, and no trie blamed."""
+    lost, stray = (bytes([first]).ljust(32, b"\0") for first in (LOST_SLOT, STRAY_SLOT))
+    wallet = wallets()["visitor"]
+
+    async def write(chain: MutatedChain, key: bytes, value: int) -> Localization:
+        data = key + value.to_bytes(32, "big")
+        block = await chain.build([wallet.sign(DYNAMIC_FEE, Call(to=ADDRESSES["writer"], data=data))])
+        assert (await chain.driver.submit(block))["status"] == "VALID"
+        await chain.driver.adopt(block)
+        path = await chain.witness(block)
+        content, request = map_witness_file(path), request_for(path)
+        executors = both.executors([HONEST, LIAR])
+        results = list(await asyncio.gather(*(each.execute(request) for each in executors)))
+        votes = [Vote(NODE, NODE, VoteKind.VALID), *(cast_vote(check_binding(content), each) for each in results)]
+        tracers = [*both.tracers([HONEST, LIAR]), chain.tracer]
+        localizer = Localizer([*executors, chain.tracer], tracers, readers=[chain.reader])
+        return await localizer.localize(request, content, results, votes)
+
+    async def scenario() -> list[Localization]:
+        async with aiohttp.ClientSession() as session:
+            chain = MutatedChain(forgetful, session, tmp_path)
+            await chain.driver.attach()
+            return [await write(chain, key, value) for key, value in ((lost, 1), (lost, 0), (stray, 1))]
+
+    agreed, clearing, setting = both.run(scenario())
+    assert len(agreed.sides) == 1
+    for found in (clearing, setting):
+        assert [set(side.adapters) for side in found.sides] == [{HONEST, LIAR}, {NODE}]
+        assert [each.field for each in found.fields] == ["state_root"]
+        assert (found.transaction, found.instruction) == (None, None)
+    assert clearing.place is Place.POST_STATE, clearing.notes
+    assert [(each.address, each.what, each.values) for each in clearing.state] == [
+        (ADDRESSES["writer"], f"slot 0x{lost.hex()}", ("0x0", "0x1"))
+    ]
+    assert setting.place is Place.FIELD, setting
+    assert f"{NODE} may have changed values that nobody else did" in setting.notes

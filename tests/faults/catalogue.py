@@ -26,8 +26,9 @@ class Bug:
     block: the name of the one that trips it. lineages: those that execute its fork.
 
     fields: the header's that the client computes differently; empty where it says that the block breaks `rule`.
-    transaction: the index of the first whose receipt differs, None where none does. opcode: the last instruction that
-    all traces have alike, so the one whose effect differs, None where no trace differs.
+    What the localizer finds of it: transaction: the index of the first one that differs; opcode: the instruction whose
+    execution differs; state: the account (20 bytes) and what of it differs after the block, looked for where no
+    instruction does. None: there is none.
     """
 
     name: str
@@ -40,7 +41,13 @@ class Bug:
     rule: str = ""
     transaction: int | None = None
     opcode: str | None = None
+    state: tuple[bytes, str] | None = None
     lineages: tuple[str, ...] = ("geth", "ethrex", "revm", "ethereumjs", "eels", "pyevm")
+
+
+def slot(number: int) -> str:
+    """As the localizer names it."""
+    return f"slot 0x{number:064x}"
 
 
 GAS_FIELDS = ("state_root", "receipts_root", "gas_used")  # a unit of gas is paid for, receipted and counted
@@ -55,6 +62,7 @@ CATALOGUE = (
         change="`dataCopy.Run` returns its input, not a copy of it",
         block=blocks.overlapping_identity.__name__,
         fields=STATE_FIELDS,
+        transaction=1,
         opcode="MLOAD",
     ),
     Bug(
@@ -65,6 +73,7 @@ CATALOGUE = (
         mutation=eels.shallow_copy.__name__,
         block=blocks.overwritten_identity.__name__,
         fields=STATE_FIELDS,
+        transaction=1,
         opcode="MLOAD",
     ),
     Bug(
@@ -75,6 +84,7 @@ CATALOGUE = (
         mutation=eels.transfer_to_destroyed.__name__,
         block=blocks.destroyed_recipient.__name__,
         fields=STATE_FIELDS,
+        state=(blocks.DESTROYED, "balance"),
     ),
     Bug(
         name="geth, deletion of an empty account not reverted",
@@ -86,6 +96,7 @@ CATALOGUE = (
         # Receipts of that time hold the state root after their transaction.
         fields=("state_root", "receipts_root"),
         transaction=1,
+        state=(dragon.EMPTY, "exists"),
         lineages=BEFORE_BYZANTIUM,
     ),
     Bug(
@@ -97,6 +108,7 @@ CATALOGUE = (
         block=dragon.FAILED_RIPEMD,
         fields=("state_root", "receipts_root"),
         transaction=1,
+        state=(dragon.RIPEMD160, "exists"),
         lineages=BEFORE_BYZANTIUM,
     ),
     Bug(
@@ -119,15 +131,17 @@ CATALOGUE = (
         block=blocks.strange_revert.__name__,
         fields=(),
         rule="transaction",
+        transaction=1,
     ),
     Bug(
         name="Besu, right receipts and a wrong root",
         reference="besu #6357, mainnet 18947893 (2024-01-06)",
         client=Client.EELS,
-        change="the slots of a contract destroyed and made again in one block are in the trie again",
+        change="the slots of a contract destroyed and made again in one block are in the state again",
         mutation=eels.storage_survives_destruction.__name__,
         block=blocks.reborn_contract.__name__,
         fields=STATE_FIELDS,
+        state=(blocks.MADE_AGAIN, slot(1)),
     ),
     Bug(
         name="Reth, one storage update lost",
@@ -137,6 +151,7 @@ CATALOGUE = (
         mutation=eels.lost_storage_update.__name__,
         block=blocks.cleared_slots.__name__,
         fields=STATE_FIELDS,
+        state=(blocks.WRITER, slot(blocks.TO_CLEAR[0])),
     ),
     Bug(
         name="Nethermind, false INVALID from Fusaka on",
@@ -147,6 +162,7 @@ CATALOGUE = (
         block=blocks.large_gas_limit.__name__,
         fields=(),
         rule="transaction",
+        transaction=1,
     ),
     Bug(
         name="Besu, curve check of alt_bn128",

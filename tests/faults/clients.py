@@ -9,14 +9,16 @@ from shutil import which
 from tests.end_to_end.running import RunningAdapters
 from tests.faults.catalogue import Bug, Client
 from tests.faults.mutated_eels import MUTATION_FILE
-from tests.faults.mutated_geth_adapter import SHALLOW_COPY, mutated_geth_adapter
+from tests.peers.mutated_geth import SHALLOW_COPY, mutated_geth_adapter
+from verifier.domain.localization import Localization
 from verifier.domain.quorum import QuorumPolicy, quorum_policy
 from verifier.executors.stateless.base import StatelessExecutor
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool
 from verifier.executors.stateless.tracer import Tracer
+from verifier.services.localizing import Localizer
 from verifier.services.replay import BlockReport, ReplayOptions, judge
-from verifier.services.tracing import BlockTrace, TraceOptions, compare_traces
+from verifier.services.tracing import BlockTrace, TraceOptions, compare_traces, trace_request
 from witness.file import map_witness_file, write_witness_file
 from witness.model import BlockWitness
 
@@ -84,13 +86,21 @@ class FaultyClients(RunningAdapters):
         finally:
             path.unlink()
 
-    def trace_with(self, bug: Bug, path: Path, names: Sequence[str]) -> BlockTrace:
-        """Compares traces of a block while the bug is there."""
+    def localize_with(self, bug: Bug, path: Path, names: Sequence[str]) -> tuple[BlockReport, Localization]:
+        """Judges a block while the bug is there and looks where the sides part, as a sidecar would."""
         self._mutation.write_text(bug.mutation)
         try:
-            return self.trace_by(self.tracers(names), path)
+            return self.localize_by(self.executors(names), path)
         finally:
             self._mutation.write_text("")
+
+    def localize_by(self, executors: Sequence[StatelessExecutor], path: Path) -> tuple[BlockReport, Localization]:
+        """Judges a block by any executors of this loop and looks where they part; the adapters of their names trace."""
+        content = map_witness_file(path)
+        request, _ = trace_request(path, content, TraceOptions())
+        localizer = Localizer(executors, self.tracers([each.name for each in executors]))
+        report = self.judge_by(executors, path)
+        return report, self.run(localizer.localize(request, content, report.results, report.votes))
 
     def trace_by(self, tracers: Sequence[Tracer], path: Path) -> BlockTrace:
         """Compares traces of a block by any tracers of this loop."""

@@ -12,8 +12,10 @@ from typing import Any
 from ethereum_types.numeric import Uint
 
 from adapters.eels.fork_modules import ForkModules
-from adapters.eels.overlay import Storage
+from adapters.eels.overlay import OverlayState, Storage
+from adapters.eels.prestate_overlay import PrestateOverlay
 from adapters.eels.trie_overlay import TrieOverlay
+from verifier.rpc.host.post_state import TouchedAccount
 
 SET_MINUS_RESET = Uint(
     17_100
@@ -116,24 +118,32 @@ def revert_reason_overflow(modules: ForkModules) -> Iterable[Patch]:
 
 
 def storage_survives_destruction(modules: ForkModules) -> Iterable[Patch]:
-    """The slots of a contract that is destroyed and made again in one block are back in the trie."""
-    destroy, root = modules.fork.destroy_account, TrieOverlay.root
+    """The slots of a contract that is destroyed and made again in one block are back in the state."""
+    destroy, root, touched = modules.fork.destroy_account, TrieOverlay.root, PrestateOverlay.touched
     left: dict[bytes, Storage] = {}
 
     def destroy_account(state: Any, address: bytes) -> None:
         left[address] = state._storage(address)
         destroy(state, address)
 
-    def stale_root(state: TrieOverlay) -> bytes:
+    def bring_back(state: OverlayState) -> None:
         for address, storage in left.items():
             if state.account(address) is not None:
                 for key, value in storage.values.items():
                     if not state.value(address, key):
                         state.set_value(address, key, value)
+
+    def stale_root(state: TrieOverlay) -> bytes:
+        bring_back(state)
         return root(state)
+
+    def stale_touched(state: PrestateOverlay) -> dict[bytes, TouchedAccount | None]:
+        bring_back(state)
+        return touched(state)
 
     yield Patch(modules.fork, "destroy_account", destroy_account)
     yield Patch(TrieOverlay, "root", stale_root)
+    yield Patch(PrestateOverlay, "touched", stale_touched)
 
 
 def lost_storage_update(modules: ForkModules) -> Iterable[Patch]:

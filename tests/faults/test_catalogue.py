@@ -1,26 +1,19 @@
 """Each bug of the catalogue again, one client of six: caught or not, by what, and how long it takes."""
 
-import json
 import os
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.faults.catalogue import CATALOGUE, Bug
 from tests.faults.clients import FaultyClients
-from tests.faults.decorations import Misconfigured
-from tests.faults.tripping_blocks import deposit
-from verifier.domain.opcode import opcode_name
-from verifier.domain.quorum import Verdict, quorum_policy
-from verifier.domain.result import Computed, Receipt
-from verifier.domain.trace import Step
+from verifier.domain.localization import Place
+from verifier.domain.quorum import Verdict
+from verifier.domain.result import Computed
 from verifier.domain.vote import VoteKind
-from verifier.executors.stateless.base import StatelessExecutor
 from verifier.services.contract.tampering import POSITION, decoded, rebuilt
 from verifier.services.replay import BlockReport
-from verifier.services.tracing import BlockTrace
-from witness.file import map_witness_file, write_witness_file
+from witness.file import map_witness_file
 from witness.model import BlockWitness
 
 pytestmark = pytest.mark.xdist_group("faults")
@@ -53,7 +46,6 @@ def test_a_valid_block_is_attested_and_the_mutated_client_named(
     assert (wrong.reason or "").startswith(f"broken_rule: {bug.rule}: " if bug.rule else "differs: ")
     assert report.decision.verdict is Verdict.ATTEST
     assert report.decision.disagreement
-    assert first_different_receipt(report, mutated, witness_of(bug)) == bug.transaction
     print(f"{bug.name}: verdict after {report.settled_ms:.0f} ms, all votes after {report.total_ms:.0f} ms")
 
 
@@ -81,37 +73,27 @@ def test_the_block_that_the_mutated_client_would_make_is_rejected(
 
 
 @BUGS
-def test_its_trace_names_the_instruction(
+def test_the_localizer_names_what_differs(
     clients: FaultyClients, blocks: dict[str, Path], bug: Bug, mutated: str
 ) -> None:
-    started = time.monotonic()
-    trace = clients.trace_with(bug, blocks[bug.block], [mutated, witness_of(bug)])
-    print(f"{bug.name}: traces compared in {(time.monotonic() - started) * 1000:.0f} ms")
-    assert where(trace) == bug.opcode
+    _, found = clients.localize_with(bug, blocks[bug.block], clients.beside(mutated, bug))
+    assert {mutated} in [set(side.adapters) for side in found.sides]
+    assert {each.field for each in found.fields} == (set(bug.fields) or {"rule"})
+    assert found.transaction == bug.transaction, found
+    assert (None if found.instruction is None else found.instruction.name) == bug.opcode, found
+    assert [(each.address, each.what) for each in found.state] == ([bug.state] if bug.state else []), found
+    assert found.place is place_of(bug), found
+    for name in (bug.opcode, bug.state[1] if bug.state else None, bug.rule):
+        assert name is None or name in found.text
+    print(f"{bug.name}: localized after {found.seconds * 1000:.0f} ms: {found.text}")
 
 
-def witness_of(bug: Bug) -> str:
-    """Whom the mutated client is compared with: the fastest that knows the fork. Neither is the mutated one there."""
-    return "revm" if "revm" in bug.lineages else "geth"
-
-
-def where(trace: BlockTrace) -> str | None:
-    """The last instruction before a differing step; None where the steps are all alike."""
-    divergence = trace.divergence
-    if divergence is None or not any(isinstance(group.event, Step) for group in divergence.groups):
-        return None
-    return opcode_name(divergence.before[-1].op)
-
-
-def first_different_receipt(report: BlockReport, mutated: str, witness: str) -> int | None:
-    """The index of the first receipt that the mutated client has otherwise than another one."""
-    receipts: dict[str, tuple[Receipt, ...]] = {
-        result.adapter: result.outcome.receipts for result in report.results if isinstance(result.outcome, Computed)
-    }
-    if mutated not in receipts:
-        return None
-    pairs = enumerate(zip(receipts[mutated], receipts[witness], strict=True))
-    return next((index for index, (wrong, right) in pairs if wrong != right), None)
+def place_of(bug: Bug) -> Place:
+    if bug.opcode is not None:
+        return Place.STEP
+    if bug.rule:
+        return Place.RULE
+    return Place.POST_STATE if bug.transaction is None else Place.TRANSACTION
 
 
 def with_values(content: BlockWitness, report: BlockReport) -> BlockWitness:
@@ -125,64 +107,3 @@ def with_values(content: BlockWitness, report: BlockReport) -> BlockWitness:
             value = value.to_bytes((value.bit_length() + 7) // 8, "big")
         block[0][POSITION[field]] = value
     return rebuilt(content, block)
-
-
-WRONG_CONTRACT = "0x" + "42" * 20
-HOLESKY = ("geth", "ethrex", "ethereumjs", "revm", "pyevm")  # five lineages; the first three have the wrong contract
-WRONG = HOLESKY[:3]
-
-
-@pytest.fixture
-def holesky(clients: FaultyClients, blocks: dict[str, Path]) -> list[StatelessExecutor]:
-    """Five lineages of which three are started with another deposit contract."""
-    config = json.loads(bytes(map_witness_file(blocks[deposit.__name__]).chain_config))
-    wrong = json.dumps({**config, "depositContractAddress": WRONG_CONTRACT}).encode()
-    executors = clients.executors(HOLESKY)
-    assert len(executors) == len(HOLESKY)
-    return [Misconfigured(each, wrong) if each.name in WRONG else each for each in executors]
-
-
-@pytest.fixture
-def their_block(blocks: dict[str, Path], tmp_path: Path) -> Path:
-    """The block with a deposit as a client with the wrong contract makes it: without the request. It is invalid."""
-    content = map_witness_file(blocks[deposit.__name__])
-    block = decoded(content)
-    block[0][POSITION["requests_hash"]] = NO_REQUESTS
-    return write_witness_file(rebuilt(content, block), tmp_path, sync=False)
-
-
-NO_REQUESTS = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")  # SHA-256 of nothing
-
-
-# n, INVALID that reject, the verdict on their block, on the right one. None: by default as many as make n impossible.
-POLICIES = [
-    (3, None, Verdict.ATTEST, Verdict.REJECT),
-    (4, None, Verdict.REJECT, Verdict.REJECT),
-    (4, 4, Verdict.HOLD, Verdict.HOLD),
-]
-
-
-@pytest.mark.parametrize(("required", "rejecting", "theirs", "right"), POLICIES)
-def test_a_wrong_majority_is_not_seen_through(
-    clients: FaultyClients,
-    holesky: list[StatelessExecutor],
-    their_block: Path,
-    blocks: dict[str, Path],
-    required: int,
-    rejecting: int | None,
-    theirs: Verdict,
-    right: Verdict,
-) -> None:
-    """Three of five are a quorum of three: the verifier is as wrong as they are, and says that two disagree."""
-    policy = quorum_policy({each.name: each.lineage for each in holesky}, required, rejecting)
-    report = clients.judge_by(holesky, their_block, policy)
-    assert report.decision.valid == set(WRONG)
-    assert report.decision.invalid == {"revm", "pyevm"}
-    assert report.decision.verdict is theirs
-    assert report.decision.disagreement
-    assert {each.field for vote in report.votes for each in vote.differences} == {"requests_hash"}
-    report = clients.judge_by(holesky, blocks[deposit.__name__], policy)
-    assert report.decision.valid == {"revm", "pyevm"}
-    assert report.decision.invalid == set(WRONG)
-    assert report.decision.verdict is right
-    assert report.decision.disagreement

@@ -55,6 +55,16 @@ _VALUES: dict[str, dict[str, int | bytes]] = {
 CONTRACTS = {name: address_of(f"fault {name}") for name in PROGRAMS}
 
 
+def create2_address(creator: bytes, init: bytes) -> bytes:
+    """Of what a contract makes by CREATE2 with salt 0 (EIP-1014)."""
+    return keccak256(b"\xff" + creator + bytes(32) + keccak256(init))[-20:]
+
+
+DESTROYED = create2_address(CONTRACTS["paying"], MAYFLY)
+MADE_AGAIN = create2_address(CONTRACTS["making"], REBORN)
+WRITER = ADDRESSES["writer"]
+
+
 @dataclass
 class Author:
     """Signs the transactions of the chain, in the order in which they are to be in it."""
@@ -89,8 +99,7 @@ def overwritten_identity(author: Author) -> Sequence[bytes]:
 
 def destroyed_recipient(author: Author) -> Sequence[bytes]:
     """A transfer to an account that the transaction before destroyed while it had a balance."""
-    child = _create2_address(CONTRACTS["paying"], MAYFLY)
-    return author.call("paying", value=5), author.send(child, value=1)
+    return author.call("paying", value=5), author.send(DESTROYED, value=1)
 
 
 def inactive_precompile(author: Author) -> Sequence[bytes]:
@@ -145,10 +154,6 @@ def unpaid_code(author: Author) -> Sequence[bytes]:
 def oldest_ancestor(author: Author) -> Sequence[bytes]:
     """BLOCKHASH of the oldest block that it reaches."""
     return author.pay(), author.call("looking back")
-
-
-def _create2_address(creator: bytes, init: bytes) -> bytes:
-    return keccak256(b"\xff" + creator + bytes(32) + keccak256(init))[-20:]  # EIP-1014, salt 0
 
 
 BLOCKS: dict[str, Transactions] = {

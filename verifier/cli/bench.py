@@ -22,6 +22,7 @@ from verifier.executors.stateless.manifest import Manifest
 from verifier.load.repeated_block import RepeatedBlock, largest_payload
 from verifier.load.run import CLIENTS, PAYLOADS, LoadFigures, load_figures
 from verifier.services.benchmark.adapters import adapter_times
+from verifier.services.benchmark.localization import localization_times
 from verifier.services.benchmark.measurement import machine_load
 from verifier.services.benchmark.orchestration import orchestration_times
 from verifier.services.benchmark.publishing import publish_times
@@ -33,7 +34,7 @@ from witness.file import map_witness_file, write_witness_file
 
 T = TypeVar("T")
 RUNS = 20
-PARTS = ("publish", "adapters", "resources", "orchestration", "throughput", "gates", "load")
+PARTS = ("publish", "adapters", "resources", "orchestration", "throughput", "localization", "gates", "load")
 
 
 @click.command()
@@ -55,7 +56,7 @@ def bench(
     clients: int,
     as_json: bool,
 ) -> int:
-    """Measure adapters, publishing, orchestration and replay throughput on the given blocks (from Paris on).
+    """Measure adapters, publishing, orchestration, replay throughput and localization on the given blocks.
 
     What an adapter takes until it is ready, its memory, and several requests at once are measured on the last block;
     the sidecar under load on the largest that can be a payload.
@@ -121,6 +122,9 @@ def _figures(
     if "throughput" in parts:
         total = asyncio.run(throughput(manifests, files))
         yield {"kind": "throughput", **asdict(total), "ratio": total.ratio}
+    if "localization" in parts:
+        for found in asyncio.run(_collected(localization_times(manifests, files, Path(mkdtemp(dir=scratch)), runs))):
+            yield {"kind": "localization", **asdict(found)}
     for way in asyncio.run(gate_times(files, runs)) if "gates" in parts else ():
         yield {"kind": "engine_gate", **asdict(way)}
     for votes in asyncio.run(attestation_gate_times(runs)) if "gates" in parts else ():

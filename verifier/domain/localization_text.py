@@ -40,21 +40,27 @@ def describe(
             told = "its receipt differs, no instruction does"
             if divergence is not None:
                 told = f"every instruction is equal, its end is not: {_parting(divergence)}"
-            return f"{what}: {where}{told}"
+            left = f"; after the block {_first_value(sides, state)}" if state else ""
+            return f"{what}: {where}{told}{left}"
         case Place.RULE:
             told = "" if divergence is None else f": {_parting(divergence)}"
             rules = [value for each in fields if each.field == RULE for value in each.values if value is not None]
             return f"{what}: {where}a rule is broken for some: {', '.join(rules) or 'unnamed'}{told}"
         case Place.POST_STATE:
-            first = state[0]
-            more = f", and {len(state) - 1} more values" if len(state) > 1 else ""
-            values = _values(sides, first.values, "unchanged or unknown")
-            return f"{what}: no instruction differs; {first.what} of 0x{first.address.hex()}: {values}{more}"
+            return f"{what}: no instruction differs; {_first_value(sides, state)}"
         case Place.TRIE:
             return f"{what}: accounts and slots are equal after the block, the root over them is not"
         case Place.FIELD:
             told = "; ".join(f"{each.field} {_values(sides, each.values, 'not told')}" for each in fields)
             return f"{what}: only this is known to differ: {told}"
+
+
+def _first_value(sides: Sequence[Side], state: Sequence[StateDifference]) -> str:
+    """The first value in which post-states differ, and how many more there are."""
+    first = state[0]
+    more = f", and {len(state) - 1} more values" if len(state) > 1 else ""
+    values = _values(sides, first.values, "unchanged or unknown")
+    return f"{first.what} of 0x{first.address.hex()}: {values}{more}"
 
 
 def _parting(divergence: Divergence) -> str:

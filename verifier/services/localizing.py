@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from verifier.domain.block import BlockReference
 from verifier.domain.divergence import Divergence
@@ -22,12 +23,15 @@ from verifier.domain.vote import Vote, VoteKind
 from verifier.executors.stateful.state_reader import StateReader
 from verifier.executors.stateless.base import ExecutionRequest, StatelessExecutor
 from verifier.executors.stateless.tracer import Tracer
+from witness.errors import WitnessError
 from witness.file import check_binding
 from witness.header import keccak256
-from witness.model import BlockWitness, Header
+from witness.model import BlockWitness, Header, PostState
 from witness.rlp_item import list_items
+from witness.trie import nodes_by_hash
 
 from .ballot import acceptance, refusal
+from .root_search import RootSearch, explained
 from .section_process import derive_file
 from .state_search import Derive, StateSearch
 from .trace_search import TraceSearch, abstention_text
@@ -138,10 +142,34 @@ class Localizer:
         if not case.executed_alike:
             await self._compare_traces(case, found)
         if found.divergence is None and not case.rule and not case.executed_alike:
-            states = StateSearch(self._executors, self._readers, self._derive, found.notes)
-            told = await states.post_states(case.groups, case.request, case.content)
-            found.state = state_differences(told)
-            found.states_equal = not found.state and None not in told
+            search = StateSearch(self._executors, self._readers, self._derive, found.notes)
+            told = await search.post_states(case.groups, case.request, case.content)
+            found.state = state_differences(told.states)
+            if not found.state and None not in told.states and told.changes is not None:
+                await self._look_beneath(case, found, told.changes, told.read)
+
+    async def _look_beneath(self, case: _Case, found: _Found, changes: PostState, read: frozenset[int]) -> None:
+        """Whether the values that are equal are all that there are, and whose root is not the one over them.
+
+        read: the sides that may have changed what nobody else knows of; so their root must be the one over the values.
+        """
+        roots = [each.outcome.state_root if isinstance(each.outcome, Computed) else None for each in case.groups]
+        if not any(roots):
+            return  # on bare values nobody computes one
+        search = partial(_search_root, case.request.pre_state_root, case.content, changes, roots)
+        try:
+            root, found.state = await asyncio.to_thread(search)
+        except WitnessError as error:
+            found.notes.append(f"which root is the one over these values cannot be told: {error}")
+            found.states_equal = not read
+            return
+        names = [", ".join(group.side.adapters) for group in case.groups]
+        right = [at for at, told in enumerate(roots) if told == root]
+        whose = f"that of {', '.join(names[at] for at in right)}" if right else "nobody's"
+        found.notes.append(f"the state root over these values is 0x{root.hex()}: {whose}")
+        found.states_equal = bool(right) and read <= set(right)
+        if read - set(right):
+            found.notes.append(f"{', '.join(names[at] for at in read)} may have changed values that nobody else did")
 
     async def _receipts(self, case: _Case, group: GroupedResults, notes: list[str]) -> Sequence[Receipt]:
         """A side's receipts. An execution client that has voted by accepting the block is asked for them."""
@@ -176,6 +204,14 @@ class Localizer:
         found.take(report)
         if report is not None and found.divergence is None:
             found.notes.append(f"no instruction differs: {report.transactions} transactions, {report.steps} steps")
+
+
+def _search_root(
+    root: bytes, content: BlockWitness, changes: PostState, roots: Sequence[bytes | None]
+) -> tuple[bytes, tuple[StateDifference, ...]]:
+    """The root over the values after the block, and what a side's root that is another one stands for."""
+    search = RootSearch(root, nodes_by_hash(content.witness.state), changes)
+    return search.root, explained(search, roots)
 
 
 def _implied(header: Header, results: Sequence[Result], votes: Sequence[Vote]) -> list[Result]:

@@ -1,11 +1,11 @@
 """The sides' post-states: one adapter a side executes the block on bare values, where no trace shows a difference."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from verifier.domain.result import Abstention, Computed, Mode
-from verifier.domain.sides import GroupedResults
+from verifier.domain.result import Abstention, Computed, Mode, Outcome
+from verifier.domain.sides import GroupedResults, agree
 from verifier.domain.whole_state import keys_of, whole
 from verifier.errors import VerifierError
 from verifier.executors.stateful.state_reader import StateReader
@@ -19,6 +19,19 @@ from .sources import scratch_directory
 from .trace_search import abstention_text
 
 Derive = Callable[[Path, Path], Awaitable[Path]]
+
+
+@dataclass(frozen=True)
+class PostStates:
+    """What the sides leave. states: one a side, None where nobody of it tells any.
+
+    read: the sides whose values were read where others tell or know some: what they changed besides is not among them.
+    changes: what one that tells it changed.
+    """
+
+    states: Sequence[PostState | None]
+    read: frozenset[int] = frozenset()
+    changes: PostState | None = None
 
 
 class StateSearch:
@@ -41,11 +54,11 @@ class StateSearch:
 
     async def post_states(
         self, groups: Sequence[GroupedResults], request: ExecutionRequest, content: BlockWitness
-    ) -> list[PostState | None]:
-        """One a side, None where nobody of it tells any."""
+    ) -> PostStates:
+        """As far as it is told."""
         told = [each.outcome.post_state if isinstance(each.outcome, Computed) else None for each in groups]
         if sum(state is not None for state in told) > 1:
-            return told
+            return _told(told)
         with scratch_directory() as scratch:
             try:
                 witness = request.witness
@@ -56,16 +69,16 @@ class StateSearch:
                 return await self._read(groups, states, on_values)
             except (VerifierError, WitnessError, OSError) as error:
                 self._notes.append(f"post-states are not compared: {error}")
-                return told
+                return _told(told)
 
     async def _read(
         self, groups: Sequence[GroupedResults], states: list[PostState | None], request: ExecutionRequest
-    ) -> list[PostState | None]:
+    ) -> PostStates:
         """With the values of those who have the state: everything that is known before the block or changed by it."""
         told = [state for state in states if state is not None]
         reading = {at: self._reader(group) for at, group in enumerate(groups) if states[at] is None}
         if not told or not any(reading.values()):
-            return states
+            return _told(states)
         section = map_witness_file(request.witness).prestate
         prestate = {} if section is None else decode_prestate(section)
         keys = keys_of(prestate, told)
@@ -73,7 +86,8 @@ class StateSearch:
         for at, reader in reading.items():
             if reader is not None:
                 made[at] = await reader.read(request.block_hash, keys)
-        return made
+        read = frozenset(at for at, reader in reading.items() if reader is not None)
+        return PostStates(made, read, told[0])
 
     def _reader(self, group: GroupedResults) -> StateReader | None:
         return next((each for each in self._readers if each.name in group.side.adapters), None)
@@ -83,8 +97,26 @@ class StateSearch:
             if name not in self._executors or any(reader.name == name for reader in self._readers):
                 continue
             outcome = (await self._executors[name].execute(request)).outcome
-            if isinstance(outcome, Computed) and outcome.post_state is not None:
+            if isinstance(outcome, Abstention):
+                why = abstention_text(outcome)
+            elif not agree(_on_values(outcome), _on_values(group.outcome)):
+                # What it leaves then is not what its side left.
+                why = "on bare values it comes to another result than it voted on"
+            elif isinstance(outcome, Computed) and outcome.post_state is not None:
                 return outcome.post_state
-            why = abstention_text(outcome) if isinstance(outcome, Abstention) else "it tells none"
+            else:
+                why = "it tells none"
             self._notes.append(f"{name} gives no post-state to compare: {why}")
         return None
+
+
+def _on_values(outcome: Outcome) -> Outcome:
+    """What of it is told in either mode: receipts of before Byzantium have a state root in them (EIP-658)."""
+    if not isinstance(outcome, Computed) or not any(each.post_state for each in outcome.receipts):
+        return outcome
+    receipts = tuple(replace(each, post_state=None) for each in outcome.receipts)
+    return replace(outcome, receipts=receipts, receipts_root=None)
+
+
+def _told(states: Sequence[PostState | None]) -> PostStates:
+    return PostStates(states, changes=next((state for state in states if state is not None), None))

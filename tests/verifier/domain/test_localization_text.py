@@ -54,6 +54,15 @@ def test_gas() -> None:
     assert line(Place.STEP, found).endswith(": gas after it geth 49999, eels 1")
 
 
+def test_what_a_transaction_left_where_no_instruction_differs() -> None:
+    state = (StateDifference(b"\x03" * 20, "exists", (None, "no")),)
+    assert line(Place.TRANSACTION, state=state) == (
+        "state_root: transaction 3 (0xabababab…), its receipt differs, no instruction does; "
+        f"after the block exists of 0x{'03' * 20}: geth/revm unchanged or unknown, eels no"
+    )
+    assert "after the block" not in line(Place.TRANSACTION)
+
+
 def test_one_goes_on() -> None:
     items = block(3)
     found = divergence(geth=Script(block(3)), eels=Script([*items[:2], *block(1)[2:]]))

@@ -12,6 +12,7 @@ import rlp
 from tests.verifier.domain.test_divergence import block
 from tests.verifier.services.builders import block_witness, computed_for, header_rlp
 from tests.verifier.services.lying_tracer import LyingTracer
+from tests.witness.test_check_sections import state_of
 from verifier.domain.localization import Localization, Place
 from verifier.domain.result import Abstention, AbstentionReason, BrokenRule, Computed, Mode, Outcome, Receipt, Result
 from verifier.domain.trace import Step, TraceItem, TransactionStart
@@ -23,8 +24,10 @@ from verifier.executors.stateless.tracer import FakeTracer, TraceBatch, Tracer
 from verifier.services.localizing import Localizer
 from witness.file import write_witness_file
 from witness.header import decode_block_header, keccak256
-from witness.model import BlockWitness, PostAccount, PostState, PreAccount, PreState
+from witness.model import BlockWitness, PostAccount, PreAccount, PreState, Witness
 from witness.prestate import encode_prestate
+from witness.proven_state import ProvenState
+from witness.trie import nodes_by_hash
 
 LENGTHS = (3, 5, 4)  # steps of the block's transactions
 TRANSACTIONS = [b"\x02" + bytes([index]) * 40 for index in range(len(LENGTHS))]
@@ -111,6 +114,7 @@ def localize(
     path: Path = Path("block.witness"),
     readers: Sequence[FakeStateReader] = (),
     deadline: float = 60.0,
+    root: bytes = bytes(32),
 ) -> Localization:
     async def derive(_path: Path, _directory: Path) -> Path:
         if isinstance(derived, ExecutorError):
@@ -119,8 +123,9 @@ def localize(
 
     async def scenario() -> Localization:
         localizer = Localizer(executors, tracers, readers=readers, derive=derive, deadline=deadline)
-        request = ExecutionRequest(path, content.hash, bytes(32), 4.0)
-        votes = [*own, *(cast_vote(HEADER, result) for result in results)]
+        request = ExecutionRequest(path, content.hash, root, 4.0)
+        header = decode_block_header(content.block)
+        votes = [*own, *(cast_vote(header, result) for result in results)]
         return await localizer.localize(request, content, results, votes)
 
     return asyncio.run(scenario())
@@ -307,37 +312,122 @@ def test_the_execution_client_alone_is_a_side_and_asked_for_receipts_and_trace()
     assert lies.requests == [(1, 1)]
 
 
-def prestate_file(directory: Path) -> tuple[BlockWitness, Path]:
-    """The block with the values before it: ALICE has a slot that nobody changes, too."""
+CODE = b"\xc5" * 32
+OTHER_SLOT, UNKNOWN_SLOT = b"\x02" * 32, b"\x03" * 32  # that nobody changes; that nobody but the node does
+BEFORE = {SLOT: 4, OTHER_SLOT: 9}
+AFTER = {SLOT: 5, OTHER_SLOT: 9}
+PRE_ROOT, NODES = state_of({ALICE: (1, 3, BEFORE, CODE)})
+
+
+def root_of(slots: dict[bytes, int]) -> bytes:
+    """The root after a block that left ALICE this storage."""
+    return state_of({ALICE: (1, 7, slots, CODE)})[0]
+
+
+def proven_block(directory: Path, state_root: bytes, nodes: Sequence[bytes]) -> tuple[BlockWitness, Path]:
+    """A block that changes ALICE's balance and a slot, with the values before it. state_root: in its header."""
     before: PreState = {
-        ALICE: PreAccount(1, 3, bytes(31) + b"\x01", b"\xc5" * 32, {SLOT: 4, b"\x02" * 32: 9}),
+        ALICE: PreAccount(1, 3, ProvenState(PRE_ROOT, nodes_by_hash(NODES)).account(ALICE).storage_root, CODE, BEFORE),  # type: ignore[union-attr]
         BOB: None,
     }
-    content = replace(CONTENT, prestate=encode_prestate(before))
+    header = header_rlp(1, bytes(32), state_root)
+    encoded: bytes = rlp.encode([rlp.decode(header), TRANSACTIONS, []])
+    content = replace(
+        CONTENT,
+        hash=keccak256(header),
+        block=encoded,
+        witness=Witness(sorted(nodes), [], []),
+        prestate=encode_prestate(before),
+    )
     return content, write_witness_file(content, directory, sync=False)
 
 
-@pytest.mark.parametrize(("held", "place"), [(5, Place.TRIE), (6, Place.POST_STATE)])
-def test_the_execution_clients_state_is_read_where_no_trace_differs(held: int, place: Place, tmp_path: Path) -> None:
-    content, path = prestate_file(tmp_path)
-    after: PostState = {ALICE: PostAccount(1, 7, b"\xc5" * 32, {SLOT: held, b"\x02" * 32: 9})}
-    node = FakeExecutor("node", "node", lambda _: RIGHT)
-    eels = FakeExecutor("eels", "eels", lambda _: post_state(5))
-    reader = FakeStateReader("node", after)
-    tracers = [honest("node"), honest("eels", WRONG_ROOT)]
+def read_from_the_client(
+    directory: Path, claimed: bytes, computed: bytes, held: int, nodes: Sequence[bytes] = NODES
+) -> Localization:
+    """claimed: the root that the execution client made the block with; held: what it has in the slot that changed.
+
+    computed: the root of the one adapter.
+    """
+    content, path = proven_block(directory, claimed, nodes)
+    right = replace(computed_for(decode_block_header(content.block)), receipts=RECEIPTS)
+    theirs = replace(right, state_root=computed)
+    node = FakeExecutor("node", "node", lambda _: right)
+    eels = FakeExecutor("eels", "eels", lambda _: replace(theirs, state_root=None, post_state=post_state(5).post_state))
+    reader = FakeStateReader("node", {ALICE: PostAccount(1, 7, CODE, {SLOT: held, OTHER_SLOT: 9})})
     found = localize(
-        results_of(eels=WRONG_ROOT),
-        tracers,
+        results_of(eels=theirs),
+        [honest("node", right), honest("eels", theirs)],
         [node, eels],
         own=[accepted()],
         content=content,
         path=path,
         readers=[reader],
+        root=PRE_ROOT,
     )
-    assert found.place is place, found.notes
-    expected = [] if place is Place.TRIE else [(ALICE, f"slot 0x{SLOT.hex()}", ("0x5", "0x6"))]
-    assert [(each.address, each.what, each.values) for each in found.state] == expected
-    assert reader.asked == [CONTENT.hash]
+    assert reader.asked == [content.hash]
+    assert [each.adapters for each in found.sides] == [("eels",), ("node",)]
+    return found
+
+
+def test_the_execution_clients_state_is_read_where_no_trace_differs(tmp_path: Path) -> None:
+    found = read_from_the_client(tmp_path, root_of({SLOT: 6, OTHER_SLOT: 9}), root_of(AFTER), 6)
+    assert found.place is Place.POST_STATE, found.notes
+    assert [(each.address, each.what, each.values) for each in found.state] == [
+        (ALICE, f"slot 0x{SLOT.hex()}", ("0x5", "0x6"))
+    ]
+
+
+def test_the_trie_where_the_clients_root_is_the_one_over_what_was_read(tmp_path: Path) -> None:
+    found = read_from_the_client(tmp_path, root_of(AFTER), bytes(31) + b"\1", 5)
+    assert (found.place, found.state) == (Place.TRIE, ())
+    assert f"the state root over these values is 0x{root_of(AFTER).hex()}: that of node" in found.notes
+
+
+def test_no_trie_where_the_client_may_have_changed_what_is_not_read(tmp_path: Path) -> None:
+    """Everything that was read is equal, but nobody knew what to read."""
+    found = read_from_the_client(tmp_path, root_of({**AFTER, UNKNOWN_SLOT: 1}), root_of(AFTER), 5)
+    assert (found.place, found.state) == (Place.FIELD, ())
+    assert "node may have changed values that nobody else did" in found.notes
+
+
+def test_no_trie_where_the_witness_does_not_tell_the_root(tmp_path: Path) -> None:
+    found = read_from_the_client(tmp_path, root_of(AFTER), bytes(31) + b"\1", 5, nodes=[])
+    assert found.place is Place.FIELD
+    assert any("cannot be told: missing node" in note for note in found.notes)
+
+
+def test_a_slot_whose_change_is_lost_in_the_trie_alone(tmp_path: Path) -> None:
+    """The client reads the right value, from a cache perhaps; its root has the old one."""
+    found = read_from_the_client(tmp_path, root_of(BEFORE), root_of(AFTER), 5)
+    assert found.place is Place.POST_STATE, found.notes
+    assert [(each.address, each.what, each.values) for each in found.state] == [
+        (ALICE, f"slot 0x{SLOT.hex()}", ("0x5", "0x4"))
+    ]
+
+
+def test_no_trie_where_neither_root_is_the_one_over_the_values(tmp_path: Path) -> None:
+    content, path = proven_block(tmp_path, root_of({}), NODES)
+    right = computed_for(decode_block_header(content.block))
+    wrong = replace(right, state_root=b"\x99" * 32)
+    asked = executors(post_state(5), post_state(5))
+    tracers = honest("geth", right), honest("eels", wrong)
+    found = localize(results_of(geth=right, eels=wrong), tracers, asked, content=content, path=path, root=PRE_ROOT)
+    assert found.place is Place.FIELD, found.notes
+    assert f"the state root over these values is 0x{root_of(AFTER).hex()}: nobody's" in found.notes
+
+
+def test_values_of_an_adapter_that_changes_its_answer_are_not_its_sides() -> None:
+    """On bare values it does what the others do: equal values would say that its trie is wrong."""
+    wrong = wrong_from(1)
+    found = localize(
+        results_of(geth=RIGHT, eels=replace(wrong, receipts=())),
+        [honest("geth"), honest("eels", wrong)],
+        executors(post_state(5), post_state(5)),
+    )
+    assert found.place is Place.FIELD, found
+    why = "on bare values it comes to another result than it voted on"
+    assert f"eels gives no post-state to compare: {why}" in found.notes
 
 
 def test_an_execution_client_that_tells_nothing() -> None:
