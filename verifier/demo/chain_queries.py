@@ -1,0 +1,129 @@
+"""What the embedded execution client answers about its chain: blocks, receipts, traces, witnesses, as geth does."""
+
+from collections.abc import Callable
+from typing import Any
+
+from verifier.demo.private_chain import PrivateChain
+from verifier.demo.retelling import Told
+from witness.formats.json_field import as_octets, as_quantity
+from witness.formats.rpc_block import block_to_objects
+from witness.formats.rpc_header import header_to_object
+from witness.model import Header
+
+SERVER_ERROR = -32000
+SEARCHED = 64  # blocks, from the head down, in which a transaction is looked for by its hash
+
+
+class RpcError(Exception):
+    """A JSON-RPC error to answer with."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ChainQueries:
+    """The methods of the namespaces eth and debug that only read."""
+
+    def __init__(self, chain: PrivateChain) -> None:
+        self.chain = chain
+
+    def methods(self, *, debug_calls: bool) -> dict[str, Callable[[list[Any]], Any]]:
+        """By name. debug_calls: also those that tell witnesses."""
+        methods: dict[str, Callable[[list[Any]], Any]] = {
+            "eth_blockNumber": lambda _: hex(self.chain.head().number),
+            "eth_getBlockByNumber": self._block_by_number,
+            "eth_getBlockByHash": self._block_by_hash,
+            "eth_getBlockReceipts": self._receipts,
+            "debug_traceBlockByHash": self._trace_block,
+            "debug_traceTransaction": self._trace_transaction,
+        }
+        if debug_calls:
+            methods |= {
+                "debug_executionWitness": self._witness_by_number,
+                "debug_executionWitnessByHash": self._witness_by_hash,
+                "debug_executionWitnessByBlockHash": self._witness_by_hash,
+                "debug_getRawBlock": self._raw_block,
+            }
+        return methods
+
+    def _receipts(self, parameters: list[Any]) -> list[dict[str, Any]] | None:
+        header = self._named(parameters[0])
+        return None if header is None else [each.receipt_object() for each in self._told(header.hash)]
+
+    def _trace_block(self, parameters: list[Any]) -> list[dict[str, Any]]:
+        told = self._told(as_octets(parameters[0], "blockHash", 32))
+        return [{"txHash": _data(each.hash), "result": each.struct_logs()} for each in told]
+
+    def _trace_transaction(self, parameters: list[Any]) -> dict[str, Any]:
+        wanted = as_octets(parameters[0], "transactionHash", 32)
+        header = self.chain.head()
+        for _ in range(min(SEARCHED, header.number)):
+            for each in self._told(header.hash):
+                if each.hash == wanted:
+                    return each.struct_logs()
+            header = self.chain.header(header.parent_hash) or header
+        raise RpcError(SERVER_ERROR, "transaction not found")
+
+    def _told(self, block_hash: bytes) -> tuple[Told, ...]:
+        return self.chain.retell(block_hash) if self.chain.block(block_hash) is not None else ()
+
+    def _block_by_number(self, parameters: list[Any]) -> dict[str, Any] | None:
+        header = self._named(parameters[0])
+        return None if header is None else self._block(header, full=parameters[1:2] == [True])
+
+    def _block_by_hash(self, parameters: list[Any]) -> dict[str, Any] | None:
+        header = self.chain.header(as_octets(parameters[0], "blockHash", 32))
+        return None if header is None else self._block(header, full=parameters[1:2] == [True])
+
+    def _block(self, header: Header, *, full: bool) -> dict[str, Any]:
+        encoded = self.chain.block(header.hash)
+        if encoded is None:  # the genesis block
+            document = header_to_object(self.chain.header_rlp(header.hash) or b"")
+            return {**document, "transactions": [], "uncles": [], "withdrawals": [], "size": hex(0)}
+        document, transactions, uncles, withdrawals = block_to_objects(encoded)
+        document |= {"uncles": [each["hash"] for each in uncles], "size": hex(len(encoded))}
+        document["transactions"] = transactions if full else [each["hash"] for each in transactions]
+        return document if withdrawals is None else {**document, "withdrawals": withdrawals}
+
+    def _named(self, name: Any) -> Header | None:
+        """The block of a number, a tag, or (EIP-1898) a hash, as `debug_*` take it too."""
+        if name in ("earliest", "pending"):
+            return self.chain.numbered(0) if name == "earliest" else self.chain.head()
+        if name in ("latest", "safe", "finalized"):
+            return self.chain.tagged(name)
+        if isinstance(name, str) and len(name) == 66:
+            return self.chain.header(as_octets(name, "block", 32))
+        return self.chain.numbered(as_quantity(name, "block"))
+
+    def _witness_by_number(self, parameters: list[Any]) -> dict[str, Any]:
+        header = self._named(parameters[0])
+        if header is None:
+            raise RpcError(SERVER_ERROR, "block not found")
+        return self._witness(header.hash)
+
+    def _witness_by_hash(self, parameters: list[Any]) -> dict[str, Any]:
+        return self._witness(as_octets(parameters[0], "blockHash", 32))
+
+    def _witness(self, block_hash: bytes) -> dict[str, Any]:
+        content = self.chain.witness(block_hash)
+        if content is None:
+            raise RpcError(SERVER_ERROR, "no witness of that block")
+        witness = content.witness
+        return {
+            "state": [_data(each) for each in witness.state],
+            "codes": [_data(each) for each in witness.codes],
+            "keys": [],
+            "headers": [header_to_object(each) for each in witness.headers],  # geth's shape
+        }
+
+    def _raw_block(self, parameters: list[Any]) -> str:
+        header = self._named(parameters[0])
+        encoded = None if header is None else self.chain.block(header.hash)
+        if encoded is None:
+            raise RpcError(SERVER_ERROR, "block not found")
+        return _data(encoded)
+
+
+def _data(value: Any) -> str:
+    return f"0x{bytes(value).hex()}"
