@@ -8,6 +8,7 @@ from verifier.demo.retelling import Told
 from witness.formats.json_field import as_octets, as_quantity
 from witness.formats.rpc_block import block_to_objects
 from witness.formats.rpc_header import header_to_object
+from witness.header import keccak256
 from witness.model import Header
 
 SERVER_ERROR = -32000
@@ -57,12 +58,14 @@ class ChainQueries:
 
     def _trace_transaction(self, parameters: list[Any]) -> dict[str, Any]:
         wanted = as_octets(parameters[0], "transactionHash", 32)
-        header = self.chain.head()
-        for _ in range(min(SEARCHED, header.number)):
-            for each in self._told(header.hash):
-                if each.hash == wanted:
-                    return each.struct_logs()
-            header = self.chain.header(header.parent_hash) or header
+        header: Header | None = self.chain.head()
+        for _ in range(SEARCHED):
+            if header is None:
+                break
+            hashes = [keccak256(each) for each in self.chain.transactions(header)]
+            if wanted in hashes:
+                return self._told(header.hash)[hashes.index(wanted)].struct_logs()
+            header = self.chain.header(header.parent_hash)
         raise RpcError(SERVER_ERROR, "transaction not found")
 
     def _told(self, block_hash: bytes) -> tuple[Told, ...]:

@@ -90,8 +90,9 @@ class PrivateChain:
         if chosen != self._tags:
             self._tags = chosen
             self._write_fork_choice()
-        included = set(self._transactions(joined or [header]))
-        self.pool = [each for each in dict.fromkeys([*self._transactions(left), *self.pool]) if each not in included]
+        included = {each for block in joined or [header] for each in self.transactions(block)}
+        again = [each for block in left for each in self.transactions(block)]
+        self.pool = [each for each in dict.fromkeys([*again, *self.pool]) if each not in included]
         return header
 
     def _between(self, before: Header, after: Header) -> tuple[list[Header], list[Header]]:
@@ -107,17 +108,14 @@ class PrivateChain:
                 after = self._known(after.parent_hash)
         return left, joined
 
-    def _transactions(self, blocks: Sequence[Header]) -> list[bytes]:
-        """As a pool takes them (EIP-2718: a typed one is a string of its own bytes)."""
-        found: list[bytes] = []
-        for each in blocks:
-            encoded = self.block(each.hash)
-            if encoded is None:
-                continue
-            _, at, _, stop = list_items(encoded)[1]
-            body = encoded[at:stop]
-            found += [body[first if nested else start : end] for nested, first, start, end in list_items(body)]
-        return found
+    def transactions(self, header: Header) -> list[bytes]:
+        """A known block's, as a pool takes them (EIP-2718: a typed one is a string of its own bytes)."""
+        encoded = self.block(header.hash)
+        if encoded is None:
+            return []
+        _, at, _, stop = list_items(encoded)[1]
+        body = encoded[at:stop]
+        return [body[first if nested else start : end] for nested, first, start, end in list_items(body)]
 
     def build(self, parent: bytes, plan: BlockPlan) -> tuple[bytes, tuple[bytes, ...]]:
         """A block on a parent from the pool's transactions, those of them that may be included; and its requests."""

@@ -69,7 +69,8 @@ def build_with_requests(
 ) -> tuple[bytes, tuple[bytes, ...]]:
     """As build_block, with the block's execution requests as the Engine API lists them (EIP-7685).
 
-    parts: what the machine is made of, beside py-evm. Raises UnbuildableBlockError if a transaction may not be included, or is none.
+    parts: what the machine is made of, beside py-evm. Raises UnbuildableBlockError if a transaction may not be
+    included, or is none.
     """
     parent_rlp = reader.get("headers", parent_hash)
     assert parent_rlp is not None, "the parent is in the database"
