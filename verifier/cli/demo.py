@@ -62,7 +62,10 @@ async def _show(geth: Path | None, seconds: float, out: Path) -> int:
         console.print(f"status page {beginning.page}", markup=False)
         console.print(f"who counts: {beginning.who}", markup=False)
 
-    watcher = Watcher(begun, lambda shown: _print(console, shown, error))
+    def said(what: str) -> None:
+        console.print(f"{'':10}{what}", markup=False)
+
+    watcher = Watcher(begun, lambda shown: _print(console, shown, error), said)
     report = await run(Options(out, geth, seconds), watcher)
     for act, why in report.left_out.items():
         console.print(f"left out: {act}: {why}", markup=False)

@@ -5,7 +5,7 @@ from typing import Any
 
 from verifier.demo.private_chain import PrivateChain
 from verifier.demo.retelling import Told
-from witness.formats.json_field import as_octets, as_quantity
+from witness.formats.json_field import as_list, as_octets, as_quantity
 from witness.formats.rpc_block import block_to_objects
 from witness.formats.rpc_header import header_to_object
 from witness.header import keccak256
@@ -36,6 +36,7 @@ class ChainQueries:
             "eth_getBlockByNumber": self._block_by_number,
             "eth_getBlockByHash": self._block_by_hash,
             "eth_getBlockReceipts": self._receipts,
+            "eth_getProof": self._values,
             "debug_traceBlockByHash": self._trace_block,
             "debug_traceTransaction": self._trace_transaction,
         }
@@ -51,6 +52,27 @@ class ChainQueries:
     def _receipts(self, parameters: list[Any]) -> list[dict[str, Any]] | None:
         header = self._named(parameters[0])
         return None if header is None else [each.receipt_object() for each in self._told(header.hash)]
+
+    def _values(self, parameters: list[Any]) -> dict[str, Any]:
+        """As eth_getProof (EIP-1186), without the proofs: whoever asks here wants to know what the client says."""
+        address = as_octets(parameters[0], "address", 20)
+        keys = [as_octets(each, "storage key", 32) for each in as_list(parameters[1], "storage keys")]
+        named = parameters[2].get("blockHash") if isinstance(parameters[2], dict) else parameters[2]
+        header = self._named(named)
+        if header is None:
+            raise RpcError(SERVER_ERROR, "block not found")
+        account, values = self.chain.account(header.hash, address, keys)
+        return {
+            "address": _data(address),
+            "nonce": hex(0 if account is None else account.nonce),
+            "balance": hex(0 if account is None else account.balance),
+            "codeHash": _data(bytes(32) if account is None else account.code_hash),
+            "storageHash": _data(bytes(32) if account is None else account.storage_root),
+            "accountProof": [],
+            "storageProof": [
+                {"key": _data(key), "value": hex(value), "proof": []} for key, value in zip(keys, values, strict=True)
+            ],
+        }
 
     def _trace_block(self, parameters: list[Any]) -> list[dict[str, Any]]:
         told = self._told(as_octets(parameters[0], "blockHash", 32))

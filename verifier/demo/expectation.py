@@ -57,7 +57,8 @@ class Shown:
     parent: the block's. engine: the status that the engine gate answered, engine_ms what that took; head: what it
     answered to a fork choice, "" if it was not asked. votes: adapter → its vote's kind. attestation: "sent", or why
     not. standing: the block's at the end of its slot. counted: attestations for it that reached the beacon node, and
-    for those that stand on it. above: those, where they are part of the scene.
+    for those that stand on it. above: those, where they are part of the scene. carries: those of its transactions that
+    bring an error of the execution client about, 0x-hex.
     """
 
     scene: Scene
@@ -77,6 +78,7 @@ class Shown:
     reasons: Mapping[str, str] = field(default_factory=dict)
     above: tuple[Answer, ...] = ()
     dispute: DisputeShown | None = None
+    carries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ def expectations(
              _went_back),
         _all("since then the engine gate says INVALID of it, with the last valid block", back, _refused),
         _all("the chain went on without it", refused, lambda each: each.scene.slot < last),
+        _all("the transaction that brought an error about is in the chain that went on, executed rightly", back,
+             lambda each: not set(each.carries) - {one for other in honest for one in other.carries}),
         Expectation("everything that can be shown here was shown", not missing, ", ".join(sorted(missing))),
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """An error to be shown where the execution client is a real one, which has none: what stands before it misquotes it.
 
-Of chosen blocks another state root is told than the client computed, and so another hash: whatever goes to the client is
-about its own block, whatever comes from it about the one that is told. Everything else passes as it is.
+Of chosen blocks another state root is told than the client computed, and so another hash: whatever goes to the client
+is about its own block, whatever comes from it about the one that is told. Everything else passes as it is.
 """
 
 from collections.abc import Sequence

@@ -14,12 +14,14 @@ from verifier.domain.block import BlockReference
 from verifier.errors import UnknownBlockError
 from verifier.executors.stateful.base import ImportOutcome
 from verifier.executors.stateful.embedded.building import BlockPlan, build_with_requests
+from verifier.executors.stateful.embedded.database import StateNodes
 from verifier.executors.stateful.embedded.executor import EmbeddedExecutor
 from verifier.executors.stateful.embedded.machine import PARTS
 from verifier.executors.stateful.errors import UnbuildableBlockError
 from verifier.executors.stateful.genesis import Genesis
 from witness.header import decode_header
-from witness.model import BlockWitness, Header
+from witness.model import BlockWitness, Header, PreAccount
+from witness.proven_state import ProvenState
 from witness.rlp_item import list_items
 from witness.store import Retention, WitnessStore
 
@@ -192,6 +194,14 @@ class PrivateChain:
         """What a known block's transactions did, by executing it once more. Raises UnknownBlockError."""
         with self._executor.reading() as reader:
             return retell(self.genesis.config, reader, block_hash, self.parts)
+
+    def account(self, block_hash: bytes, address: bytes, keys: Sequence[bytes]) -> tuple[PreAccount | None, list[int]]:
+        """An account after a known block, without slots, and the values of some of these. Raises UnknownBlockError."""
+        root = self._known(block_hash).state_root
+        with self._executor.reading() as reader:
+            state = ProvenState(root, StateNodes(reader))
+            account = state.account(address)
+            return account, [0 if account is None else state.slot(account.storage_root, key) for key in keys]
 
     def reference(self, header: Header) -> BlockReference:
         """The block of a header."""

@@ -57,12 +57,13 @@ class Scene:
 class Voting:
     """Who takes part. policy, rule: the quorum's and the disputes'. executor: the execution client's name in both.
 
-    symptom: words in which the execution client's error has to be found.
+    able: who can be made to lie. symptom: words in which the execution client's error has to be found.
     """
 
     policy: QuorumPolicy
     rule: DisputeRule
     executor: str
+    able: frozenset[str]
     symptom: str = ""
 
     def adapters_of(self, lineages: Collection[str]) -> tuple[str, ...]:
@@ -73,11 +74,11 @@ class Voting:
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Lineages that are not the execution client's; those that count for the quorum last."""
+        """Lineages that can be made to lie, without the execution client's; those that count for the quorum last."""
         own = self.rule.adapters[self.executor]
-        live = dict.fromkeys(lineage for lineage in self.policy.adapters.values() if lineage != own)
-        late = dict.fromkeys(lineage for lineage in self.rule.adapters.values() if lineage not in {*live, own})
-        return (*late, *live)
+        honest = {lineage for name, lineage in self.rule.adapters.items() if name not in self.able}
+        lineages = [each for each in dict.fromkeys(self.rule.adapters.values()) if each not in honest | {own}]
+        return tuple(sorted(lineages, key=lambda each: each in self.policy.lineages))
 
     def verdict(self, against: Collection[str]) -> Verdict:
         """What everybody's votes come to where these adapters say INVALID."""

@@ -63,7 +63,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What is known at the start. page: the status page's URL. who: counts. error: what the execution client will do."""
+    """What is known at the start. page: the status page's URL. who: counts. error: of the execution client's."""
 
     page: str
     who: str
@@ -72,10 +72,11 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """Who is told. shown: each scene."""
+    """Who is told. shown: each scene. said: what is done between two, one line."""
 
     begun: Callable[[Beginning], None]
     shown: Callable[[Shown], None]
+    said: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +137,10 @@ async def run(options: Options, watcher: Watcher) -> Report:
         )
         left = options.seconds - (time.monotonic() - started)
         slots = max(FEWEST_SLOTS, int(left / SECONDS_PER_SLOT))
-        voting = Voting(voters.policy, voters.rule, execution.name, execution.fault.symptom)
+        voting = Voting(voters.policy, voters.rule, execution.name, frozenset(liars), execution.fault.symptom)
         shall = program(voting, slots, SLOTS_PER_EPOCH)
         watcher.begun(Beginning(guard.addresses.status, _who(voters.policy.adapters, parts.late), execution.fault.what))
-        shown = await stage.play(shall.scenes, watcher.shown, time.monotonic() + left)
+        shown = await stage.play(shall.scenes, watcher.shown, watcher.said, time.monotonic() + left)
         held = _judge(stage, shown, shall.left_out)
     return Report(
         execution_client=execution.title,
@@ -156,7 +157,8 @@ async def run(options: Options, watcher: Watcher) -> Report:
 
 
 def _judge(stage: Stage, shown: Sequence[Shown], left_out: Mapping[Act, str]) -> tuple[Expectation, ...]:
-    ours = {bytes.fromhex(each.block_hash[2:]) for scene in shown for each in (scene, *scene.above)}
+    hashes = [each.block_hash for each in shown] + [each.block_hash for scene in shown for each in scene.above]
+    ours = {bytes.fromhex(each[2:]) for each in hashes}
     counts = stage.attestations()
     return expectations(shown, sum(count for block, count in counts.items() if block not in ours), left_out)
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from verifier.demo.beacon_node import BeaconNode
@@ -47,9 +47,12 @@ class Stage:
     fault: Fault
     liars: dict[str, MadeToLie]
     guard: Guard
+    _tripping: list[str] = field(default_factory=list)  # transactions that brought the fault about, 0x-hex
 
-    async def play(self, scenes: Sequence[Scene], tell: Callable[[Shown], None], ends: float) -> list[Shown]:
-        """Shows the scenes. tell: hears of each. ends: on the monotonic clock, when the last one is to be over.
+    async def play(
+        self, scenes: Sequence[Scene], tell: Callable[[Shown], None], say: Callable[[str], None], ends: float
+    ) -> list[Shown]:
+        """Shows the scenes. tell: hears of each; say: of what is done between two. ends: monotonic, of the last one.
 
         Raises DemoError if the execution client fails.
         """
@@ -59,7 +62,7 @@ class Stage:
             next_slot = time.monotonic() + max(0.0, left) / (len(scenes) - index)
             shown.append(await self._scene(scene))
             tell(shown[-1])
-            shown[-1] = await self._release(shown[-1])
+            shown[-1] = await self._release(shown[-1], say)
             await asyncio.sleep(max(0.0, next_slot - time.monotonic()))
         return shown
 
@@ -106,6 +109,7 @@ class Stage:
             reasons={name: vote.reason for name, vote in sorted(record.votes.items()) if vote.reason},
             above=tuple(answers[1:]),
             dispute=dispute,
+            carries=tuple(each for each in self._tripping if each in first.payload["transactions"]),
         )
 
     async def _blocks(self, scene: Scene) -> list[Built]:
@@ -114,7 +118,9 @@ class Stage:
         if scene.act is not Act.CLIENT_ERRS:
             return [await self.driver.build(start)]
         self.fault.active = True
-        await self._send(self.fault.transactions())
+        tripping = self.fault.transactions()
+        self._tripping += [f"0x{each.hex()}" for each in tripping]
+        await self._send(tripping)
         others = replace(self.driver, engine=self.direct)
         await others.attach()
         blocks: list[Built] = []
@@ -149,12 +155,14 @@ class Stage:
         at: dict[str, Any] = await self.direct.call("eth_getBlockByNumber", "latest", False)
         return replace(shown, again=again, client_head=str(at["hash"]))
 
-    async def _release(self, shown: Shown) -> Shown:
+    async def _release(self, shown: Shown, say: Callable[[str], None]) -> Shown:
         """An operator's word for whom the scene has put in quarantine: the scenes to come need everybody."""
         dispute = shown.dispute
         if dispute is None or not dispute.quarantined:
             return shown
         self.record.quarantined.clear()  # who still is will be told at the start
+        names = " ".join(dispute.quarantined)
+        say(f"an operator stops the sidecar, says `verifier adapters release {names}`, and starts it again")
         await self.guard.release(dispute.quarantined, WHY)
         released = tuple(each for each in dispute.quarantined if each not in self.record.quarantined)
         return replace(shown, dispute=replace(dispute, released=released))

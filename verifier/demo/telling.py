@@ -45,6 +45,9 @@ def consequences(shown: Shown) -> list[tuple[str, str]]:
         told.append(("its head, asked", f"{at}"))
     if dispute.again:
         told.append(("engine gate, asked again", _again(dispute.again, shown)))
+    if shown.scene.act is Act.CLIENT_ERRS:
+        again = "; its transaction stays in the pool, for the next block" if shown.carries else ""
+        told.append(("repaired", f"its operator replaces the client, from here on the error is gone{again}"))
     if shown.scene.rolled_back and shown.scene.act is Act.MAJORITY_LIES:
         limit = "the block was good: where enough lineages are wrong in the same way, n of m believes them"
         told.append(("the limit", f"{limit}; nothing was attested that they reject, and the chain goes on"))
@@ -54,7 +57,8 @@ def consequences(shown: Shown) -> list[tuple[str, str]]:
 def _engine(shown: Shown) -> str:
     above = ", ".join(f"block {each.number} {each.status}" for each in shown.above)
     head = f"; as the head {shown.head}" if shown.head else ""
-    return f"{shown.engine} after {shown.engine_ms:.0f} ms{f' (above: {above})' if above else ''}{head}"
+    held = "" if shown.scene.attested else "held, "
+    return f"{held}{shown.engine} after {shown.engine_ms:.0f} ms{f' (above: {above})' if above else ''}{head}"
 
 
 def _again(again: Sequence[Answer], shown: Shown) -> str:
