@@ -28,6 +28,7 @@ class ChainQueries:
 
     def __init__(self, chain: PrivateChain) -> None:
         self.chain = chain
+        self._last: tuple[bytes, tuple[Told, ...]] = (b"", ())  # a tracer asks for one transaction after the other
 
     def methods(self, *, debug_calls: bool) -> dict[str, Callable[[list[Any]], Any]]:
         """By name. debug_calls: also those that tell witnesses."""
@@ -91,7 +92,11 @@ class ChainQueries:
         raise RpcError(SERVER_ERROR, "transaction not found")
 
     def _told(self, block_hash: bytes) -> tuple[Told, ...]:
-        return self.chain.retell(block_hash) if self.chain.block(block_hash) is not None else ()
+        if self.chain.block(block_hash) is None:
+            return ()
+        if self._last[0] != block_hash:
+            self._last = block_hash, self.chain.retell(block_hash)
+        return self._last[1]
 
     def _block_by_number(self, parameters: list[Any]) -> dict[str, Any] | None:
         header = self._named(parameters[0])

@@ -1,7 +1,7 @@
 """What the demonstration shows, slot by slot, and what each slot has to come to. Pure: no clock, nothing runs here."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from verifier.domain.block import BlockReference
@@ -156,14 +156,24 @@ def _placed(acts: Sequence[Scene], slots: int, slots_per_epoch: int) -> list[Sce
     None has an epoch's first slot where that can be had: a target that nobody verifies keeps its epoch from being
     attested.
     """
-    placed: list[Scene] = []
-    first = 2
-    for index, act in enumerate(acts):
-        wanted = 1 + slots * (index + 1) / (len(acts) + 1) - act.depth / 2
-        last = slots - act.depth - sum(each.depth + 1 for each in acts[index + 1 :])
-        possible = range(first, last + 1)
-        good = [at for at in possible if all(slot % slots_per_epoch for slot in range(at, at + act.depth))]
-        at = min(good or possible, key=lambda slot: abs(slot - wanted))
-        placed.append(Scene(at, act.act, act.liars, act.verdict, act.conclusion, act.depth, act.symptom))
-        first = at + act.depth + 1
-    return placed
+    wanted = [1 + slots * (index + 1) / (len(acts) + 1) - act.depth / 2 for index, act in enumerate(acts)]
+    starts = _starts(acts, wanted, 2, slots, slots_per_epoch) or _starts(acts, wanted, 2, slots, slots + 1)
+    assert starts is not None, "the fewest slots have room for all"
+    return [replace(act, slot=start) for act, start in zip(acts, starts, strict=True)]
+
+
+def _starts(
+    acts: Sequence[Scene], wanted: Sequence[float], first: int, slots: int, slots_per_epoch: int
+) -> list[int] | None:
+    """First slots from `first` on, each as near to the wanted one as leaves room for the rest; None: there is none."""
+    if not acts:
+        return []
+    depth = acts[0].depth
+    possible = [
+        at for at in range(first, slots - depth + 1) if all(slot % slots_per_epoch for slot in range(at, at + depth))
+    ]
+    for at in sorted(possible, key=lambda slot: abs(slot - wanted[0])):
+        rest = _starts(acts[1:], wanted[1:], at + depth + 1, slots, slots_per_epoch)
+        if rest is not None:
+            return [at, *rest]
+    return None
