@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from verifier.demo.private_chain import PrivateChain
-from verifier.demo.retelling import Told
+from verifier.executors.stateful.embedded.retelling import Told
 from witness.formats.json_field import as_list, as_octets, as_quantity
 from witness.formats.rpc_block import block_to_objects
 from witness.formats.rpc_header import header_to_object

@@ -17,6 +17,7 @@ from verifier.executors.stateful.embedded.building import BlockPlan, build_with_
 from verifier.executors.stateful.embedded.database import StateNodes
 from verifier.executors.stateful.embedded.executor import EmbeddedExecutor
 from verifier.executors.stateful.embedded.machine import PARTS
+from verifier.executors.stateful.embedded.retelling import Told, retell
 from verifier.executors.stateful.errors import UnbuildableBlockError
 from verifier.executors.stateful.genesis import Genesis
 from witness.header import decode_header
@@ -24,8 +25,6 @@ from witness.model import BlockWitness, Header, PreAccount
 from witness.proven_state import ProvenState
 from witness.rlp_item import list_items
 from witness.store import Retention, WitnessStore
-
-from .retelling import Told, retell
 
 WITNESSES = 1024  # kept, by number: more than a demonstration has blocks
 MOST_POOLED = 4096  # transactions; what comes then is refused

@@ -6,8 +6,6 @@ Nothing in the private chain's traffic uses EXP, so that who shows it chooses th
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eth.vm.opcode_values import EXP
-
 from machine.configuration import Parts
 from verifier.executors.stateful.embedded.assembly import assemble
 from verifier.executors.stateful.embedded.instructions import noting
@@ -17,6 +15,7 @@ from verifier.executors.stateful.embedded.signing import DYNAMIC_FEE, Call
 from .driver import Built
 from .genesis import wallets
 
+EXP = 0x0A
 # Init code that trips it: 3 to the power of 2, into slot 0. As the data of a transaction without a recipient.
 POWER_INIT = assemble("2 3 EXP 0 SSTORE STOP")
 LARGEST = (1 << 256) - 1

@@ -15,12 +15,13 @@ from eth.vm.opcode_values import STOP
 from machine.configuration import Parts
 from verifier.domain.opcode import OPCODES
 from verifier.errors import UnknownBlockError
-from verifier.executors.stateful.embedded.database import Reader
-from verifier.executors.stateful.embedded.execution import BlockRun
-from verifier.executors.stateful.embedded.machine import RecordingMachine
-from verifier.executors.stateful.embedded.signing import created_address
 from witness.chain_config import ChainConfig
 from witness.header import decode_block_header
+
+from .database import Reader
+from .execution import BlockRun
+from .machine import RecordingMachine
+from .signing import created_address
 
 WORD = 32  # bytes on the stack
 Step = dict[str, Any]
