@@ -61,14 +61,14 @@ async def _show(geth: Path | None, seconds: float, out: Path) -> int:
         error = beginning.error
         console.print(f"status page {beginning.page}", markup=False)
         console.print(f"who counts: {beginning.who}", markup=False)
+        for act, why in beginning.left_out.items():
+            console.print(f"left out: {act}: {why}", markup=False)
 
     def said(what: str) -> None:
         console.print(f"{'':10}{what}", markup=False)
 
     watcher = Watcher(begun, lambda shown: _print(console, shown, error), said)
     report = await run(Options(out, geth, seconds), watcher)
-    for act, why in report.left_out.items():
-        console.print(f"left out: {act}: {why}", markup=False)
     page, _ = report.write(out)
     for each in report.expectations:
         console.print("[green]as it should be[/]" if each.held else "[bold red]NOT SO[/]         ", end=" ")

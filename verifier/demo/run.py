@@ -63,11 +63,15 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What is known at the start. page: the status page's URL. who: counts. error: of the execution client's."""
+    """What is known at the start. page: the status page's URL. who: counts. error: of the execution client's.
+
+    left_out: acts that cannot be shown → why.
+    """
 
     page: str
     who: str
     error: str
+    left_out: Mapping[Act, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,8 @@ async def run(options: Options, watcher: Watcher) -> Report:
         slots = max(FEWEST_SLOTS, int(left / SECONDS_PER_SLOT))
         voting = Voting(voters.policy, voters.rule, execution.name, frozenset(liars), execution.fault.symptom)
         shall = program(voting, slots, SLOTS_PER_EPOCH)
-        watcher.begun(Beginning(guard.addresses.status, _who(voters.policy.adapters, parts.late), execution.fault.what))
+        who = _who(voters.policy.adapters, parts.late)
+        watcher.begun(Beginning(guard.addresses.status, who, execution.fault.what, shall.left_out))
         shown = await stage.play(shall.scenes, watcher.shown, watcher.said, time.monotonic() + left)
         held = _judge(stage, shown, shall.left_out)
     return Report(

@@ -1,6 +1,7 @@
 """The demonstration itself: slot after slot a block through one gate, and an attestation through the other."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from verifier.demo.traffic import Traffic
 from verifier.demo.validator import Validator
 from verifier.domain.dispute import Conclusion
 
-from .errors import CallError
+from .errors import CallError, PayloadError
 from .expectation import INVALID, Answer, DisputeShown, Shown
 from .fault import Fault
 from .guard import Guard
@@ -24,6 +25,8 @@ from .json_rpc import JsonRpc
 VOTES_TIMEOUT = 20.0  # seconds for the last vote on a block; eels takes one on two busy cores
 # Seconds until a dispute has its conclusion, its evidence and its rollback; one or two on two idle cores.
 DISPUTE_TIMEOUT = 60.0
+# Times that a block is asked for: a busy machine's execution client may answer the first one too late for the gate.
+BUILDING_ATTEMPTS = 3
 POOL_PATH = "/eth/v1/beacon/pool/attestations"
 WHY = "the demonstration: it was made to lie, and will not be any more"
 
@@ -116,7 +119,7 @@ class Stage:
         """What is proposed in the scene: a block, or a branch that others have built whose client errs as ours does."""
         start = self.node.genesis_time + scene.slot * self.node.seconds_per_slot
         if scene.act is not Act.CLIENT_ERRS:
-            return [await self.driver.build(start)]
+            return [await self._build(start)]
         self.fault.active = True
         tripping = self.fault.transactions()
         self._tripping += [f"0x{each.hex()}" for each in tripping]
@@ -128,6 +131,13 @@ class Stage:
             blocks.append(self.fault.told(await others.build(start + above * self.node.seconds_per_slot)))
             await others.propose(blocks[-1])
         return blocks
+
+    async def _build(self, timestamp: int) -> Built:
+        """A block on the head. Raises PayloadError."""
+        for _ in range(BUILDING_ATTEMPTS - 1):
+            with contextlib.suppress(PayloadError):
+                return await self.driver.build(timestamp)
+        return await self.driver.build(timestamp)
 
     async def _submit(self, block: Built) -> Answer:
         status = await self.driver.submit(block)

@@ -33,7 +33,7 @@ def consequences(shown: Shown) -> list[tuple[str, str]]:
     else:
         told.append(("dispute", f"{dispute.id} stays open, for a person to decide: {dispute.reason}"))
     told.append(("they part in", f"{dispute.localized or 'not found'} ({dispute.localizing_seconds:.1f} s)"))
-    told.append(("evidence", f"evidence/{dispute.evidence}" if dispute.evidence else "none"))
+    told.append(("evidence", f"work/evidence/{dispute.evidence}" if dispute.evidence else "none"))
     if dispute.quarantined:
         word = ", until an operator's word (`verifier adapters release`)" if dispute.released else ""
         told.append(("in quarantine", f"{', '.join(dispute.quarantined)}{word}"))

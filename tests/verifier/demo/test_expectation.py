@@ -155,6 +155,18 @@ def test_what_else_can_be_wrong() -> None:
     ]
 
 
+def test_of_what_there_is_nothing_nothing_is_said() -> None:
+    told = {each.what for each in expectations([each for each in good_show() if not each.scene.rolled_back], 0)}
+    assert {each.what for each in expectations(good_show(), 0)} - told == {
+        "no VALID came out for a block without a quorum, nor for what stands on it",
+        "no attestation for it was let through",
+        "from what was concluded INVALID all went back to the block before it, the execution client too",
+        "since then the engine gate says INVALID of it, with the last valid block",
+        "the chain went on without it",
+        "the transaction that brought an error about is in the chain that went on, executed rightly",
+    }
+
+
 def test_what_is_left_out_need_not_be_there() -> None:
     show = [each for each in good_show() if each.scene.act is not Act.MAJORITY_LIES]
     assert all(each.held for each in expectations(show, 0, {Act.MAJORITY_LIES: "nobody is here for it"}))
