@@ -7,4 +7,5 @@ from tests.peers.installation import require_geth
 
 
 def test_with_geth(tmp_path: Path) -> None:
-    run_demo(tmp_path, "--geth", str(require_geth()))
+    erring = run_demo(tmp_path, "--geth", str(require_geth()))
+    assert "the root over them is not" in erring["dispute"]["localized"]

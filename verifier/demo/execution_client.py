@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from verifier.demo.chain_queries import SERVER_ERROR, ChainQueries, RpcError
 from verifier.demo.private_chain import PrivateChain
 from verifier.domain.status import ExecutorStatus
 from verifier.errors import ExecutorError, TokenError, UnknownBlockError
@@ -25,25 +26,15 @@ from witness.errors import WitnessError
 from witness.formats.engine_payload import decode_engine_payload, engine_parameters
 from witness.formats.geth_rlp import encode_witness_rlp
 from witness.formats.json_field import as_list, as_object, as_octets, as_quantity
-from witness.formats.rpc_block import block_to_objects
-from witness.formats.rpc_header import header_to_object
 from witness.header import keccak256
 from witness.model import BlockWitness, Header
 
 LARGEST_REQUEST = 128 << 20  # bytes; a payload of the largest blocks has some 10 MB
-SERVER_ERROR, UNKNOWN_PAYLOAD, INVALID_FORK_CHOICE, INVALID_ATTRIBUTES = -32000, -38001, -38002, -38003
+UNKNOWN_PAYLOAD, INVALID_FORK_CHOICE, INVALID_ATTRIBUTES = -38001, -38002, -38003
 METHOD_NOT_FOUND, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR = -32601, -32602, -32600, -32700
 BUILT_KEPT = 16  # payloads; whoever asked for one asks for it within its slot
 CLIENT_CODE = "PE"  # not in the registry of execution-apis `identification.md`: py-evm is no node
 VERSION = version("py-evm")
-
-
-class RpcError(Exception):
-    """A JSON-RPC error to answer with."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class ExecutionClient:
@@ -121,10 +112,8 @@ class ExecutionClient:
             "net_version": lambda _: str(self.chain.chain_id),
             "web3_clientVersion": lambda _: f"py-evm/{VERSION}/embedded",
             "eth_syncing": lambda _: False,
-            "eth_blockNumber": lambda _: hex(self.chain.head().number),
-            "eth_getBlockByNumber": self._block_by_number,
-            "eth_getBlockByHash": self._block_by_hash,
             "eth_sendRawTransaction": self._add_transaction,
+            **ChainQueries(self.chain).methods(debug_calls=debug_calls),
         }
         for number in range(1, 5):
             methods[f"engine_newPayloadV{number}"] = partial(self._new_payload, number)
@@ -134,13 +123,6 @@ class ExecutionClient:
             methods[f"engine_forkchoiceUpdatedV{number}"] = self._fork_choice_updated
         for number in range(1, 6):
             methods[f"engine_getPayloadV{number}"] = partial(self._payload, number)
-        if debug_calls:
-            methods |= {
-                "debug_executionWitness": self._witness_by_number,
-                "debug_executionWitnessByHash": self._witness_by_hash,
-                "debug_executionWitnessByBlockHash": self._witness_by_hash,
-                "debug_getRawBlock": self._raw_block,
-            }
         return methods
 
     def _new_payload(self, version: int, parameters: list[Any]) -> dict[str, Any]:
@@ -222,62 +204,6 @@ class ExecutionClient:
         if not self.chain.add_transaction(encoded):
             raise RpcError(SERVER_ERROR, "the pool is full")
         return _data(keccak256(encoded))
-
-    def _block_by_number(self, parameters: list[Any]) -> dict[str, Any] | None:
-        header = self._named(parameters[0])
-        return None if header is None else self._block(header, full=parameters[1:2] == [True])
-
-    def _block_by_hash(self, parameters: list[Any]) -> dict[str, Any] | None:
-        header = self.chain.header(as_octets(parameters[0], "blockHash", 32))
-        return None if header is None else self._block(header, full=parameters[1:2] == [True])
-
-    def _block(self, header: Header, *, full: bool) -> dict[str, Any]:
-        encoded = self.chain.block(header.hash)
-        if encoded is None:  # the genesis block
-            document = header_to_object(self.chain.header_rlp(header.hash) or b"")
-            return {**document, "transactions": [], "uncles": [], "withdrawals": [], "size": hex(0)}
-        document, transactions, uncles, withdrawals = block_to_objects(encoded)
-        document |= {"uncles": [each["hash"] for each in uncles], "size": hex(len(encoded))}
-        document["transactions"] = transactions if full else [each["hash"] for each in transactions]
-        return document if withdrawals is None else {**document, "withdrawals": withdrawals}
-
-    def _named(self, name: Any) -> Header | None:
-        """The block of a number, a tag, or (EIP-1898) a hash, as `debug_*` take it too."""
-        if name in ("earliest", "pending"):
-            return self.chain.numbered(0) if name == "earliest" else self.chain.head()
-        if name in ("latest", "safe", "finalized"):
-            return self.chain.tagged(name)
-        if isinstance(name, str) and len(name) == 66:
-            return self.chain.header(as_octets(name, "block", 32))
-        return self.chain.numbered(as_quantity(name, "block"))
-
-    def _witness_by_number(self, parameters: list[Any]) -> dict[str, Any]:
-        header = self._named(parameters[0])
-        if header is None:
-            raise RpcError(SERVER_ERROR, "block not found")
-        return self._witness(header.hash)
-
-    def _witness_by_hash(self, parameters: list[Any]) -> dict[str, Any]:
-        return self._witness(as_octets(parameters[0], "blockHash", 32))
-
-    def _witness(self, block_hash: bytes) -> dict[str, Any]:
-        content = self.chain.witness(block_hash)
-        if content is None:
-            raise RpcError(SERVER_ERROR, "no witness of that block")
-        witness = content.witness
-        return {
-            "state": [_data(each) for each in witness.state],
-            "codes": [_data(each) for each in witness.codes],
-            "keys": [],
-            "headers": [header_to_object(each) for each in witness.headers],  # geth's shape
-        }
-
-    def _raw_block(self, parameters: list[Any]) -> str:
-        header = self._named(parameters[0])
-        encoded = None if header is None else self.chain.block(header.hash)
-        if encoded is None:
-            raise RpcError(SERVER_ERROR, "block not found")
-        return _data(encoded)
 
 
 def _status(

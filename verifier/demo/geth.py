@@ -16,7 +16,7 @@ from .errors import DemoError
 START_TIMEOUT = 60.0  # seconds until it serves, on two busy cores; 1-2 s on idle ones
 INIT_TIMEOUT = 60.0  # seconds to write the genesis block
 STOP_GRACE = 20.0  # seconds to write its state; then it is killed
-ENDPOINT = re.compile(r"HTTP server started\s+endpoint=(\S+) auth=true")
+ENDPOINT = re.compile(r"HTTP server started\s+endpoint=(\S+) auth=(true|false)")
 LOG_TAIL = 500  # characters of its log that an error shows
 # No listener, no peers: there is no flag to listen on loopback alone.
 CONFIG = '[Node.P2P]\nListenAddr = ""\nMaxPeers = 0\nNoDiscovery = true\n'
@@ -24,9 +24,10 @@ CONFIG = '[Node.P2P]\nListenAddr = ""\nMaxPeers = 0\nNoDiscovery = true\n'
 
 @dataclass(frozen=True, slots=True)
 class GethNode:
-    """A running one. secret: 32 bytes, of its Engine API."""
+    """A running one. rpc_url: its plain RPC, with the namespaces eth and debug. secret: 32 bytes, of its Engine API."""
 
     engine_url: str
+    rpc_url: str
     secret: bytes
     secret_file: Path
 
@@ -43,6 +44,7 @@ async def running_geth(binary: Path, directory: Path, genesis: dict[str, Any]) -
         *("--config", str(directory / "config.toml"), *data, "--cache", "64", "--ipcdisable", "--gcmode", "archive"),
         *("--syncmode", "full", "--nat", "none", "--rpc.allow-unprotected-txs", "--log.format", "terminal"),
         *("--authrpc.addr", "127.0.0.1", "--authrpc.port", "0", "--authrpc.jwtsecret", str(secret_file)),
+        *("--http", "--http.addr", "127.0.0.1", "--http.port", "0", "--http.api", "eth,debug,web3,net"),
     )
     process = await asyncio.create_subprocess_exec(
         *(*_leashed(), str(binary), *arguments),
@@ -51,15 +53,15 @@ async def running_geth(binary: Path, directory: Path, genesis: dict[str, Any]) -
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
-    served: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    served: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
     reading = asyncio.create_task(_read(process.stderr, directory / "geth.log", served))
     try:
         try:
             async with asyncio.timeout(START_TIMEOUT):
-                endpoint = await served
+                engine, rpc = await served
         except TimeoutError:
             raise DemoError(f"geth does not serve within {START_TIMEOUT:.0f} s") from None
-        yield GethNode(f"http://{endpoint}", secret, secret_file)
+        yield GethNode(f"http://{engine}", f"http://{rpc}", secret, secret_file)
     finally:
         await _stop(process)
         await reading
@@ -73,17 +75,20 @@ def _prepare(directory: Path, secret_file: Path, secret: bytes, genesis: dict[st
     (directory / "genesis.json").write_text(json.dumps(genesis))
 
 
-async def _read(stream: asyncio.StreamReader, path: Path, served: "asyncio.Future[str]") -> None:
-    """Keeps its log, and says where it serves; or, if it ends before, what it said last."""
+async def _read(stream: asyncio.StreamReader, path: Path, served: "asyncio.Future[tuple[str, str]]") -> None:
+    """Keeps its log, and says where it serves both; or, if it ends before, what it said last."""
     last = ""
+    endpoints: dict[bool, str] = {}
     with path.open("wb") as log:
         async for line in stream:
             log.write(line)
             log.flush()
             last = line.decode(errors="replace")
             found = ENDPOINT.search(last)
-            if found and not served.done():
-                served.set_result(found[1])
+            if found:
+                endpoints[found[2] == "true"] = found[1]
+            if len(endpoints) == 2 and not served.done():
+                served.set_result((endpoints[True], endpoints[False]))
     if not served.done():
         served.set_exception(DemoError(f"geth ended: {_line(last)}"))
 

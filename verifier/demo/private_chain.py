@@ -9,15 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from machine.configuration import Parts
 from verifier.domain.block import BlockReference
 from verifier.errors import UnknownBlockError
 from verifier.executors.stateful.base import ImportOutcome
 from verifier.executors.stateful.embedded.building import BlockPlan, build_with_requests
+from verifier.executors.stateful.embedded.database import StateNodes
 from verifier.executors.stateful.embedded.executor import EmbeddedExecutor
+from verifier.executors.stateful.embedded.machine import PARTS
+from verifier.executors.stateful.embedded.retelling import Told, retell
 from verifier.executors.stateful.errors import UnbuildableBlockError
 from verifier.executors.stateful.genesis import Genesis
 from witness.header import decode_header
-from witness.model import BlockWitness, Header
+from witness.model import BlockWitness, Header, PreAccount
+from witness.proven_state import ProvenState
+from witness.rlp_item import list_items
 from witness.store import Retention, WitnessStore
 
 WITNESSES = 1024  # kept, by number: more than a demonstration has blocks
@@ -30,11 +36,13 @@ TAGS = ("latest", "safe", "finalized")
 class PrivateChain:
     """One chain in a directory. Raises what EmbeddedExecutor raises.
 
-    directory: the executor's database, the witnesses and the fork choice lie below it.
+    directory: the executor's database, the witnesses and the fork choice lie below it. parts: what its machine is made
+    of, beside py-evm.
     """
 
     directory: Path
     genesis: Genesis
+    parts: Parts = PARTS
     pool: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -42,7 +50,7 @@ class PrivateChain:
         # A demonstration need not survive a power failure; a crash of this process it does. No prestate sections: no
         # client sends them.
         self._executor = EmbeddedExecutor(
-            self.directory / "state", self.genesis, self._store, sync=False, sections=False
+            self.directory / "state", self.genesis, self._store, sync=False, sections=False, parts=self.parts
         )
         self._tags = self._read_fork_choice()
 
@@ -67,7 +75,10 @@ class PrivateChain:
         return self._executor.import_block(encoded)
 
     def choose(self, head: bytes, safe: bytes, finalized: bytes) -> Header:
-        """Makes a known block the head; the zero hash stands for none yet. Raises UnknownBlockError."""
+        """Makes a known block the head; the zero hash stands for none yet. Raises UnknownBlockError.
+
+        The transactions of blocks that are left by that come back into the pool.
+        """
         header = self.header(head)
         if header is None:
             raise UnknownBlockError(f"block 0x{head.hex()} is not known")
@@ -76,12 +87,36 @@ class PrivateChain:
         for tag, hash_ in chosen.items():
             if self.header(hash_) is None:
                 raise UnknownBlockError(f"{tag} block 0x{hash_.hex()} is not known")
+        left, joined = self._between(self.head(), header)
         if chosen != self._tags:
             self._tags = chosen
             self._write_fork_choice()
-        block = self.block(head)
-        self.pool = [each for each in self.pool if block is None or each not in block]
+        included = {each for block in joined or [header] for each in self.transactions(block)}
+        again = [each for block in left for each in self.transactions(block)]
+        self.pool = [each for each in dict.fromkeys([*again, *self.pool]) if each not in included]
         return header
+
+    def _between(self, before: Header, after: Header) -> tuple[list[Header], list[Header]]:
+        """The blocks from their common ancestor up to either, oldest first."""
+        left: list[Header] = []
+        joined: list[Header] = []
+        while before.hash != after.hash:
+            if before.number >= after.number:
+                left.insert(0, before)
+                before = self._known(before.parent_hash)
+            else:
+                joined.insert(0, after)
+                after = self._known(after.parent_hash)
+        return left, joined
+
+    def transactions(self, header: Header) -> list[bytes]:
+        """A known block's, as a pool takes them (EIP-2718: a typed one is a string of its own bytes)."""
+        encoded = self.block(header.hash)
+        if encoded is None:
+            return []
+        _, at, _, stop = list_items(encoded)[1]
+        body = encoded[at:stop]
+        return [body[first if nested else start : end] for nested, first, start, end in list_items(body)]
 
     def build(self, parent: bytes, plan: BlockPlan) -> tuple[bytes, tuple[bytes, ...]]:
         """A block on a parent from the pool's transactions, those of them that may be included; and its requests."""
@@ -110,7 +145,7 @@ class PrivateChain:
             plan.parent_beacon_block_root,
         )
         with self._executor.reading() as reader:
-            return build_with_requests(self.genesis.config, reader, parent, whole)
+            return build_with_requests(self.genesis.config, reader, parent, whole, self.parts)
 
     def add_transaction(self, encoded: bytes) -> bool:
         """Takes a transaction for blocks to come; whether there was room."""
@@ -153,6 +188,19 @@ class PrivateChain:
     def witness(self, block_hash: bytes) -> BlockWitness | None:
         """The witness of an executed block, valid or not."""
         return self._store.open(block_hash)
+
+    def retell(self, block_hash: bytes) -> tuple[Told, ...]:
+        """What a known block's transactions did, by executing it once more. Raises UnknownBlockError."""
+        with self._executor.reading() as reader:
+            return retell(self.genesis.config, reader, block_hash, self.parts)
+
+    def account(self, block_hash: bytes, address: bytes, keys: Sequence[bytes]) -> tuple[PreAccount | None, list[int]]:
+        """An account after a known block, without slots, and the values of some of these. Raises UnknownBlockError."""
+        root = self._known(block_hash).state_root
+        with self._executor.reading() as reader:
+            state = ProvenState(root, StateNodes(reader))
+            account = state.account(address)
+            return account, [0 if account is None else state.slot(account.storage_root, key) for key in keys]
 
     def reference(self, header: Header) -> BlockReference:
         """The block of a header."""

@@ -1,139 +1,179 @@
 """What the demonstration shows, slot by slot, and what each slot has to come to. Pure: no clock, nothing runs here."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from verifier.domain.block import BlockReference
+from verifier.domain.dispute import Conclusion, DisputeRule, open_dispute, stated
 from verifier.domain.quorum import QuorumPolicy, Verdict, decide
+from verifier.domain.result import Mode
+from verifier.domain.statement import Statement
 from verifier.domain.vote import Vote, VoteKind
 
 FEWEST_SLOTS = 12  # with fewer not everything fits in
-LIE_OFFSET = 3  # slots into an epoch: a block that is a target would keep its whole epoch from being attested
+DEPTH = 3  # blocks of the bad branch
+SOMEWHERE = BlockReference(0, 0, bytes(32))  # what is predicted is so of any block
 
 
 class Act(StrEnum):
-    """Who is made to lie: nobody, one client, or more than half of those that count."""
+    """Who is wrong: nobody, one client, the execution client itself, or more clients than are right."""
 
     HONEST = "honest"
     ONE_LIES = "one client lies"
+    CLIENT_ERRS = "the execution client errs"
     MAJORITY_LIES = "the majority lies"
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One slot. liars: adapters that are made to lie about its block. verdict: what the votes have to come to."""
+    """What is done from one slot on. liars: adapters that are made to lie about its block.
+
+    verdict, conclusion: what the votes and the dispute have to come to; None where there is no dispute, or none that
+    ends without a person. depth: blocks, one a slot, each on the one before. symptom: words that have to be in what the
+    localization says.
+    """
 
     slot: int
     act: Act
     liars: tuple[str, ...]
     verdict: Verdict
+    conclusion: Conclusion | None = None
+    depth: int = 1
+    symptom: str = ""
 
     @property
     def attested(self) -> bool:
         """Whether the block has to be attested."""
         return self.verdict is Verdict.ATTEST
 
-
-def program(policy: QuorumPolicy, executor: str, slots: int, slots_per_epoch: int) -> tuple[Scene, ...]:
-    """The scenes from slot 1 on. executor: the name of the execution client among the policy's adapters."""
-    adapters = [name for name in policy.adapters if name != executor]
-    lineages = list(dict.fromkeys(policy.adapters[name] for name in adapters))
-    lie, uprising = _lying_slots(slots, slots_per_epoch)
-    majority = len(policy.lineages) // 2 + 1
-    scenes = []
-    for slot in range(1, slots + 1):
-        act = Act.ONE_LIES if slot == lie else Act.MAJORITY_LIES if slot == uprising else Act.HONEST
-        count = {Act.HONEST: 0, Act.ONE_LIES: 1, Act.MAJORITY_LIES: min(majority, len(lineages))}[act]
-        lying = lineages[len(lineages) - count :]
-        liars = tuple(name for name in adapters if policy.adapters[name] in lying)
-        scenes.append(Scene(slot, act, liars, _verdict(policy, liars)))
-    return tuple(scenes)
-
-
-def _lying_slots(slots: int, slots_per_epoch: int) -> tuple[int, int]:
-    """A quarter into it and five eighths into it, each at the next slot that is early in an epoch and not its first."""
-    if slots < FEWEST_SLOTS:
-        raise ValueError(f"{slots} slots, at least {FEWEST_SLOTS} are needed")
-    offset = min(LIE_OFFSET, slots_per_epoch - 1)
-    candidates = [slot for slot in range(2, slots - 1) if slot % slots_per_epoch == offset] or [2]
-    lie = min(candidates, key=lambda slot: abs(slot - slots / 4))
-    later = [slot for slot in range(lie + 2, slots - 1) if slot % slots_per_epoch != 0]
-    return lie, min(later, key=lambda slot: abs(slot - slots * 5 / 8))
-
-
-def _verdict(policy: QuorumPolicy, liars: Sequence[str]) -> Verdict:
-    """What everybody's votes come to where these adapters lie."""
-    votes = [
-        Vote(name, lineage, VoteKind.INVALID if name in liars else VoteKind.VALID)
-        for name, lineage in policy.adapters.items()
-    ]
-    return decide(policy, votes, closed=True).verdict
+    @property
+    def rolled_back(self) -> bool:
+        """Whether everybody has to go back from it."""
+        return self.conclusion is Conclusion.INVALID
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What a slot came to. Hashes 0x-hex. Times in milliseconds.
+class Voting:
+    """Who takes part. policy, rule: the quorum's and the disputes'. executor: the execution client's name in both.
 
-    engine: the status that the engine gate answered, engine_ms what that took. votes: adapter → its vote's kind.
-    attestation: "sent", or why not. standing: the block's at the end of its slot. counted: attestations for it that
-    reached the beacon node.
+    able: who can be made to lie. symptom: words in which the execution client's error has to be found.
     """
 
-    scene: Scene
-    number: int
-    block_hash: str
-    engine: str
-    engine_ms: float
-    verdict: str
-    disagreement: bool
-    votes: Mapping[str, str]
-    attestation: str
-    attestation_ms: float
-    counted: int
-    standing: str = ""
-    reasons: Mapping[str, str] | None = None
+    policy: QuorumPolicy
+    rule: DisputeRule
+    executor: str
+    able: frozenset[str]
+    symptom: str = ""
+
+    def adapters_of(self, lineages: Collection[str]) -> tuple[str, ...]:
+        """All adapters of some lineages, also late ones, but for the execution client."""
+        return tuple(
+            name for name, lineage in self.rule.adapters.items() if lineage in lineages and name != self.executor
+        )
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Lineages that can be made to lie, without the execution client's; those that count for the quorum last."""
+        own = self.rule.adapters[self.executor]
+        honest = {lineage for name, lineage in self.rule.adapters.items() if name not in self.able}
+        lineages = [each for each in dict.fromkeys(self.rule.adapters.values()) if each not in honest | {own}]
+        return tuple(sorted(lineages, key=lambda each: each in self.policy.lineages))
+
+    def verdict(self, against: Collection[str]) -> Verdict:
+        """What everybody's votes come to where these adapters say INVALID."""
+        votes = [
+            Vote(name, lineage, VoteKind.INVALID if name in against else VoteKind.VALID)
+            for name, lineage in self.policy.adapters.items()
+        ]
+        return decide(self.policy, votes, closed=True).verdict
+
+    def conclusion(self, against: Collection[str]) -> Conclusion | None:
+        """What a dispute comes to where these adapters say INVALID and the others VALID; None: nothing, for now."""
+        dispute = open_dispute(SOMEWHERE, "predicted", 0.0, self.rule)
+        for name, lineage in self.rule.adapters.items():
+            kind = VoteKind.INVALID if name in against else VoteKind.VALID
+            statement = Statement(SOMEWHERE, name, lineage, Mode.PROOF, kind, kind.encode(), "", 0.0)
+            dispute = stated(dispute, statement, self.rule, 0.0)
+        return dispute.conclusion
 
 
 @dataclass(frozen=True, slots=True)
-class Expectation:
-    """Something that has to hold, and whether it does. detail: what contradicts it."""
+class Program:
+    """The scenes in their order; and what cannot be shown with these clients, with why."""
 
-    what: str
-    held: bool
-    detail: str = ""
-
-
-def expectations(shown: Sequence[Shown], strays: int) -> tuple[Expectation, ...]:
-    """Whether what was shown is as it has to be. strays: attestations at the beacon node for none of the blocks."""
-    honest = [each for each in shown if each.scene.act is Act.HONEST]
-    lied = [each for each in shown if each.scene.act is not Act.HONEST]
-    refused = [each for each in shown if not each.scene.attested]
-    first = {each.scene.act: each.scene.slot for each in reversed(lied)}
-    after = [each for each in honest if Act.MAJORITY_LIES in first and each.scene.slot > first[Act.MAJORITY_LIES]]
-    return (
-        _all("every honest block got ATTEST and VALID", honest, lambda each: (each.verdict, each.engine) == GOOD),
-        _all("every honest block was attested once", honest, lambda each: each.counted == 1),
-        _all("every lie was seen as a disagreement", lied, lambda each: each.disagreement),
-        _all("votes came to what n of m says", lied, lambda each: each.verdict == each.scene.verdict),
-        _all("a lie that changes nothing keeps nobody from attesting", [each for each in lied if each.scene.attested],
-             lambda each: each.counted == 1 and each.engine == "VALID"),
-        _all("no VALID came out for a block without a quorum", refused, lambda each: each.engine != "VALID"),
-        _all("no attestation for it was let through", refused, lambda each: each.counted == 0),
-        Expectation("no attestation for anything else reached the beacon node", strays == 0, f"{strays} did"),
-        Expectation("the chain went on without that block", bool(after), "no slot was left"),
-        Expectation(
-            "both kinds of lies were shown", set(first) == {Act.ONE_LIES, Act.MAJORITY_LIES}, "the time was too short"
-        ),
-    )  # fmt: skip
+    scenes: tuple[Scene, ...]
+    left_out: Mapping[Act, str] = field(default_factory=dict)
 
 
-GOOD = (Verdict.ATTEST.value, "VALID")
+def program(voting: Voting, slots: int, slots_per_epoch: int) -> Program:
+    """The scenes from slot 1 to the last slot. Raises ValueError for too few slots."""
+    if slots < FEWEST_SLOTS:
+        raise ValueError(f"{slots} slots, at least {FEWEST_SLOTS} are needed")
+    acts, left_out = _acts(voting)
+    starting = {each.slot: each for each in _placed(acts, slots, slots_per_epoch)}
+    scenes: list[Scene] = []
+    slot = 1
+    while slot <= slots:
+        scenes.append(starting.get(slot) or Scene(slot, Act.HONEST, (), Verdict.ATTEST))
+        slot += scenes[-1].depth
+    return Program(tuple(scenes), left_out)
 
 
-def _all(what: str, shown: Sequence[Shown], holds: Callable[[Shown], bool]) -> Expectation:
-    wrong = [each for each in shown if not holds(each)]
-    detail = "; ".join(
-        f"slot {each.scene.slot}: {each.verdict}, {each.engine}, {each.counted} attestations ({each.attestation})"
-        for each in wrong[:5]
-    )
-    return Expectation(what, not wrong, detail)
+def _acts(voting: Voting) -> tuple[list[Scene], dict[Act, str]]:
+    """Those in which somebody is wrong, in slot 0; and what makes no sense here."""
+    left_out: dict[Act, str] = {}
+    one = voting.adapters_of(voting.others[-1:])
+    acts = [Scene(0, Act.ONE_LIES, one, voting.verdict(one), voting.conclusion(one))]
+    honest = [name for name in voting.rule.adapters if name != voting.executor]
+    if voting.verdict(honest) is not Verdict.ATTEST and voting.conclusion(honest) is Conclusion.INVALID:
+        verdict, conclusion = voting.verdict(honest), voting.conclusion(honest)
+        acts.append(Scene(0, Act.CLIENT_ERRS, (), verdict, conclusion, DEPTH, voting.symptom))
+    else:
+        left_out[Act.CLIENT_ERRS] = "too few lineages are here to conclude anything against it"
+    many = _majority(voting)
+    if len(many) > len(one):
+        acts.append(Scene(0, Act.MAJORITY_LIES, many, voting.verdict(many), voting.conclusion(many)))
+    else:
+        left_out[Act.MAJORITY_LIES] = "one client is the majority of those beside the execution client"
+    return acts, left_out
+
+
+def _majority(voting: Voting) -> tuple[str, ...]:
+    """As few as conclude that a good block is INVALID; where they cannot be had, more than half of those that count."""
+    others = voting.others
+    for count in range(1, len(others) + 1):
+        liars = voting.adapters_of(others[len(others) - count :])
+        if voting.verdict(liars) is Verdict.REJECT and voting.conclusion(liars) is Conclusion.INVALID:
+            return liars
+    live = [each for each in others if each in voting.policy.lineages]
+    return voting.adapters_of(live[-(len(voting.policy.lineages) // 2 + 1) :])
+
+
+def _placed(acts: Sequence[Scene], slots: int, slots_per_epoch: int) -> list[Scene]:
+    """The acts spread over the slots, with honest ones before, between and after.
+
+    None has an epoch's first slot where that can be had: a target that nobody verifies keeps its epoch from being
+    attested.
+    """
+    wanted = [1 + slots * (index + 1) / (len(acts) + 1) - act.depth / 2 for index, act in enumerate(acts)]
+    starts = _starts(acts, wanted, 2, slots, slots_per_epoch) or _starts(acts, wanted, 2, slots, slots + 1)
+    assert starts is not None, "the fewest slots have room for all"
+    return [replace(act, slot=start) for act, start in zip(acts, starts, strict=True)]
+
+
+def _starts(
+    acts: Sequence[Scene], wanted: Sequence[float], first: int, slots: int, slots_per_epoch: int
+) -> list[int] | None:
+    """First slots from `first` on, each as near to the wanted one as leaves room for the rest; None: there is none."""
+    if not acts:
+        return []
+    depth = acts[0].depth
+    possible = [
+        at for at in range(first, slots - depth + 1) if all(slot % slots_per_epoch for slot in range(at, at + depth))
+    ]
+    for at in sorted(possible, key=lambda slot: abs(slot - wanted[0])):
+        rest = _starts(acts[1:], wanted[1:], at + depth + 1, slots, slots_per_epoch)
+        if rest is not None:
+            return [at, *rest]
+    return None

@@ -10,19 +10,26 @@ from verifier.domain.event import Alarm
 from verifier.domain.quorum import QuorumPolicy
 from verifier.domain.vote import VoteKind
 
-from .program import Act, Expectation, Shown
+from .expectation import Expectation, Shown
+from .program import Act
 from .record import GateAnswer
+from .telling import act_of, consequences
 
 MARKS = {VoteKind.VALID.value: "✓", VoteKind.INVALID.value: "✗", VoteKind.ABSTAIN.value: "·"}
 
 
 @dataclass(frozen=True)
 class Report:
-    """execution_client: its name and version. late: adapter → lineage. seconds: all of it, with starting and ending."""
+    """execution_client: its name and version. late: adapter → lineage. error: what is made wrong in the client.
+
+    left_out: act → why it was not shown. seconds: all of it, with starting and ending.
+    """
 
     execution_client: str
     policy: QuorumPolicy
     late: Mapping[str, str]
+    error: str
+    left_out: Mapping[str, str]
     shown: Sequence[Shown]
     expectations: Sequence[Expectation]
     alarms: Sequence[Alarm]
@@ -48,6 +55,8 @@ class Report:
                 "late": dict(self.late),
             },
             "seconds": round(self.seconds, 1),
+            "error": self.error,
+            "left_out": dict(self.left_out),
             "expectations": [asdict(each) for each in self.expectations],
             "blocks": [asdict(each) for each in self.shown],
             "gates": [{**asdict(each), "count": count} for each, count in sorted(self.gates.items())],
@@ -63,9 +72,10 @@ class Report:
         lines = [
             "# Demonstration",
             "",
-            f"{held} {count} slots in {self.seconds:.0f} s, execution client {self.execution_client}.",
+            f"{held} {count} scenes in {self.seconds:.0f} s, execution client {self.execution_client}.",
             f"{policy.required} of {len(policy.lineages)} lineages attest, {policy.rejecting} reject: {voters}."
             + (f" Late: {', '.join(self.late)}." if self.late else ""),
+            *(f"Left out: {act}: {why}." for act, why in self.left_out.items()),
             "",
             "| expected | |",
             "|---|---|",
@@ -111,11 +121,13 @@ class Report:
             lines += [
                 f"## Slot {each.scene.slot}: {each.scene.act}",
                 "",
-                f"{', '.join(each.scene.liars)} told another state root than computed. Verdict {each.verdict}"
-                f"{', a disagreement' if each.disagreement else ''}; the block is {each.standing}. The engine gate"
-                f" answered {each.engine}, the attestation: {each.attestation}.",
+                act_of(each, self.error),
                 "",
-                *(f"- {name}: {reason}" for name, reason in (each.reasons or {}).items()),
+                *(f"- {what}: {told}" for what, told in consequences(each)),
+                "",
+                "What each said of the block:",
+                "",
+                *(f"- {name}: {reason}" for name, reason in each.reasons.items()),
                 "",
             ]
         return lines

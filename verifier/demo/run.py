@@ -1,6 +1,5 @@
 """The demonstration from start to end: clients, the sidecar between them, scenes, report. What it starts it ends."""
 
-import asyncio
 import contextlib
 import json
 import logging
@@ -16,9 +15,9 @@ import aiohttp
 from aiohttp import web
 
 from verifier.app.adapters import configured_adapters
-from verifier.app.sidecar import Sidecar
+from verifier.app.sidecar import Addresses
 from verifier.app.voters import find_voters
-from verifier.configuration.reading import read_configuration
+from verifier.configuration.reading import EffectiveConfiguration, read_configuration
 from verifier.executors.jwt import read_secret
 from verifier.executors.stateless.base import StatelessExecutor
 from verifier.executors.stateless.manifest import Manifest
@@ -28,27 +27,29 @@ from witness.chain_config import parse_chain_config
 
 from .beacon_node import BeaconNode
 from .driver import ConsensusDriver
-from .errors import DemoError
 from .execution_client import ExecutionClient
+from .expectation import Expectation, Shown, expectations
+from .fault import Fault
 from .genesis import private_genesis
 from .geth import running_geth
+from .guard import Guard
 from .json_rpc import JsonRpc
 from .liar import MadeToLie
+from .misquoting import Misquoting
 from .private_chain import PrivateChain
-from .program import FEWEST_SLOTS, Expectation, Shown, expectations, program
+from .program import FEWEST_SLOTS, Act, Voting, program
 from .record import Record
 from .report import Report
 from .setting import SECONDS_PER_SLOT, SLOTS_PER_EPOCH, Clients, cast, write_configuration
 from .show import Stage
 from .traffic import Traffic
 from .validator import Validator
+from .wrong_power import WrongPower
 
 FORK = "osaka"
 BUILDING_TIME = 0.2  # seconds between asking for a block and taking it; see ConsensusDriver
 GENESIS_AGE = 3600  # seconds; the chain is older than its first slot, so that no clock is ahead of a block
 LOOPBACK = "127.0.0.1"
-START_TIMEOUT = 180.0  # seconds; the slowest adapter takes ten on two idle cores
-READY_INTERVAL = 0.2  # seconds between two questions whether it is ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +62,37 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Watcher:
-    """Who is told. begun: the status page's URL, and who counts. shown: each slot."""
+class Beginning:
+    """What is known at the start. page: the status page's URL. who: counts. error: of the execution client's.
 
-    begun: Callable[[str, str], None]
+    left_out: acts that cannot be shown → why.
+    """
+
+    page: str
+    who: str
+    error: str
+    left_out: Mapping[Act, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Who is told. shown: each scene. said: what is done between two, one line."""
+
+    begun: Callable[[Beginning], None]
     shown: Callable[[Shown], None]
+    said: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Execution:
-    """The execution client."""
+    """The execution client, and what can be made wrong in it."""
 
     name: str
     lineage: str
     title: str
     url: str
     secret_file: Path
+    fault: Fault
 
 
 async def run(options: Options, watcher: Watcher) -> Report:
@@ -97,38 +113,46 @@ async def run(options: Options, watcher: Watcher) -> Report:
     available = [each for each in configured_adapters() if each.unavailable_because() is None]
     async with contextlib.AsyncExitStack() as stack:
         _log_to(stack, options.directory / "sidecar.log")
-        execution = await stack.enter_async_context(_execution_client(options.geth, work, genesis))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        execution = await stack.enter_async_context(_execution_client(options.geth, work, genesis, session))
         beacon_url = await stack.enter_async_context(_served(node.application()))
         parts = cast(available, execution.lineage)
         clients = Clients(execution.name, execution.lineage, execution.url, execution.secret_file, beacon_url)
-        effective = read_configuration(write_configuration(work, clients, parts, genesis))
-        voters = find_voters(effective)
-        addresses = await stack.enter_async_context(Sidecar(effective, decorate=decorate, observers=[record]))
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        await _ready(session, addresses.status)
-        watcher.begun(addresses.status, _who(voters.policy.adapters, parts.late))
-        secret = read_secret(work / "consensus.jwt")
-        engine = JsonRpc(session, addresses.engine, secret)
+
+        def configure(addresses: Addresses | None) -> EffectiveConfiguration:
+            return read_configuration(write_configuration(work, clients, parts, genesis, addresses))
+
+        guard = await stack.enter_async_context(Guard(configure, session, decorate, [record]))
+        voters = find_voters(configure(guard.addresses))
+        engine = JsonRpc(session, guard.addresses.engine, read_secret(work / "consensus.jwt"))
         driver = ConsensusDriver(engine, parse_chain_config(_config(genesis)), building_time=BUILDING_TIME)
         await driver.attach()
         stage = Stage(
             driver=driver,
             node=node,
-            validator=Validator(session, addresses.beacon),
+            validator=Validator(session, guard.addresses.beacon),
             pool=engine,
+            direct=JsonRpc(session, execution.url, read_secret(execution.secret_file)),
             traffic=Traffic(FORK),
             record=record,
+            fault=execution.fault,
             liars=liars,
+            guard=guard,
         )
         left = options.seconds - (time.monotonic() - started)
         slots = max(FEWEST_SLOTS, int(left / SECONDS_PER_SLOT))
-        scenes = program(voters.policy, execution.name, slots, SLOTS_PER_EPOCH)
-        shown = await stage.play(scenes, watcher.shown, time.monotonic() + left)
-        held = _judge(stage, shown)
+        voting = Voting(voters.policy, voters.rule, execution.name, frozenset(liars), execution.fault.symptom)
+        shall = program(voting, slots, SLOTS_PER_EPOCH)
+        who = _who(voters.policy.adapters, parts.late)
+        watcher.begun(Beginning(guard.addresses.status, who, execution.fault.what, shall.left_out))
+        shown = await stage.play(shall.scenes, watcher.shown, watcher.said, time.monotonic() + left)
+        held = _judge(stage, shown, shall.left_out)
     return Report(
         execution_client=execution.title,
         policy=voters.policy,
         late={name: _lineage(available, name) for name in parts.late},
+        error=execution.fault.what,
+        left_out={act.value: why for act, why in shall.left_out.items()},
         shown=shown,
         expectations=held,
         alarms=record.alarms,
@@ -137,44 +161,31 @@ async def run(options: Options, watcher: Watcher) -> Report:
     )
 
 
-async def _ready(session: aiohttp.ClientSession, status_url: str) -> None:
-    """Returns once the sidecar says that it is: its adapters are warm. Raises DemoError."""
-    detail = ""
-    try:
-        async with asyncio.timeout(START_TIMEOUT):
-            while True:
-                async with session.get(f"{status_url.rstrip('/')}/readyz") as response:
-                    if response.status == 200:
-                        return
-                    detail = ", ".join(
-                        f"{each['name']}: {each['detail']}"
-                        for each in (await response.json())["conditions"]
-                        if not each["met"]
-                    )
-                await asyncio.sleep(READY_INTERVAL)
-    except TimeoutError:
-        raise DemoError(f"the sidecar is not ready within {START_TIMEOUT:.0f} s: {detail}") from None
-
-
-def _judge(stage: Stage, shown: Sequence[Shown]) -> tuple[Expectation, ...]:
-    ours = {bytes.fromhex(each.block_hash[2:]) for each in shown}
+def _judge(stage: Stage, shown: Sequence[Shown], left_out: Mapping[Act, str]) -> tuple[Expectation, ...]:
+    hashes = [each.block_hash for each in shown] + [each.block_hash for scene in shown for each in scene.above]
+    ours = {bytes.fromhex(each[2:]) for each in hashes}
     counts = stage.attestations()
-    return expectations(shown, sum(count for block, count in counts.items() if block not in ours))
+    return expectations(shown, sum(count for block, count in counts.items() if block not in ours), left_out)
 
 
 @contextlib.asynccontextmanager
-async def _execution_client(geth: Path | None, work: Path, genesis: dict[str, Any]) -> AsyncIterator[_Execution]:
+async def _execution_client(
+    geth: Path | None, work: Path, genesis: dict[str, Any], session: aiohttp.ClientSession
+) -> AsyncIterator[_Execution]:
     if geth is not None:
         async with running_geth(geth, work / "geth", genesis) as node:
-            yield _Execution("geth-node", "geth", "go-ethereum", node.engine_url, node.secret_file)
+            misquoting = Misquoting(node.engine_url, node.rpc_url, session)
+            async with _served(misquoting.application()) as url:
+                yield _Execution("geth-node", "geth", "go-ethereum", url, node.secret_file, misquoting)
         return
     secret_file = work / "execution.jwt"
+    bug = WrongPower()
     with (
-        PrivateChain(work / "chain", parse_genesis(genesis)) as chain,
+        PrivateChain(work / "chain", parse_genesis(genesis), bug.parts) as chain,
         ExecutionClient(chain, _new_secret(secret_file)) as client,
     ):
         async with _served(client.application()) as url:
-            yield _Execution("embedded-client", "pyevm", "the embedded client (py-evm)", url, secret_file)
+            yield _Execution("embedded-client", "pyevm", "the embedded client (py-evm)", url, secret_file, bug)
 
 
 @contextlib.asynccontextmanager

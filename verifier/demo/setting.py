@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from verifier.app.sidecar import Addresses
 from verifier.executors.stateless.manifest import Manifest
 
 from .errors import DemoError
@@ -18,6 +19,7 @@ SLOTS_PER_EPOCH = 8
 # Seconds. Long, so that a busy machine does not make an honest block look like one that nobody judged.
 ENGINE_HOLD = 6.0
 BEACON_HOLD = 3.5  # below a slot
+ANYWHERE = "127.0.0.1:0"  # any free port of this machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,20 @@ class Clients:
     beacon_url: str
 
 
-def write_configuration(directory: Path, clients: Clients, parts: Cast, genesis: dict[str, Any]) -> Path:
-    """The sidecar's configuration file in `directory`, with what it names. Every port is any free one."""
+def write_configuration(
+    directory: Path, clients: Clients, parts: Cast, genesis: dict[str, Any], addresses: Addresses | None = None
+) -> Path:
+    """The sidecar's configuration file in `directory`, with what it names.
+
+    addresses: where it answered before, and shall again; None: every port is any free one.
+    """
     consensus = directory / "consensus.jwt"
-    consensus.touch(mode=0o600)
-    consensus.write_text(secrets.token_hex(32))
+    if not consensus.exists():
+        consensus.touch(mode=0o600)
+        consensus.write_text(secrets.token_hex(32))
+    engine, beacon, status = (
+        (ANYWHERE,) * 3 if addresses is None else map(_port_of, (addresses.engine, addresses.beacon, addresses.status))
+    )
     (directory / "genesis.json").write_text(json.dumps(genesis))
     sections: dict[str, dict[str, Any]] = {
         "execution": {
@@ -63,14 +74,13 @@ def write_configuration(directory: Path, clients: Clients, parts: Cast, genesis:
             "name": clients.name,
             "lineage": clients.lineage,
         },
-        "engine": {"listen": "127.0.0.1:0", "jwt_secret_file": "consensus.jwt", "hold_seconds": ENGINE_HOLD},
-        "beacon": {"url": clients.beacon_url, "listen": "127.0.0.1:0", "hold_seconds": BEACON_HOLD},
+        "engine": {"listen": engine, "jwt_secret_file": "consensus.jwt", "hold_seconds": ENGINE_HOLD},
+        "beacon": {"url": clients.beacon_url, "listen": beacon, "hold_seconds": BEACON_HOLD},
         "adapters": {"live": list(parts.live), "late": list(parts.late)},
-        # Who lies is the same client again and again: in quarantine it could not be outvoted a second time.
-        "disputes": {"enabled": False, "evidence": "evidence"},
+        "disputes": {"enabled": True, "evidence": "evidence"},
         "chain": {"genesis": "genesis.json"},
         "storage": {"ledger": "ledger.sqlite", "witnesses": "witnesses", "embedded": "embedded"},
-        "telemetry": {"listen": "127.0.0.1:0", "log_level": "warning"},
+        "telemetry": {"listen": status, "log_level": "warning"},
     }
     path = directory / "verifier.toml"
     # A JSON string, number or list of strings is the same in TOML.
@@ -81,3 +91,8 @@ def write_configuration(directory: Path, clients: Clients, parts: Cast, genesis:
         )
     )
     return path
+
+
+def _port_of(url: str) -> str:
+    """Host and port."""
+    return url.partition("//")[2].strip("/")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from verifier.app.sidecar import Addresses
 from verifier.configuration.reading import read_configuration
 from verifier.demo.errors import DemoError
 from verifier.demo.genesis import private_genesis
@@ -51,3 +52,20 @@ def test_the_configuration(tmp_path: Path) -> None:
     assert (values.adapters.live, values.adapters.late) == (("revm", "ethrex"), ("eels",))
     assert (values.beacon.hold_seconds, values.engine.listen.port) == (BEACON_HOLD, 0)
     assert values.chain.genesis == tmp_path / "genesis.json"
+    assert values.disputes.enabled
+    assert values.disputes.evidence == tmp_path / "evidence"
+
+
+def test_started_again_it_answers_where_it_did(tmp_path: Path) -> None:
+    secret = tmp_path / "execution.jwt"
+    secret.write_text("5e" * 32)
+    clients = Clients("geth-node", "geth", "http://127.0.0.1:8551", secret, "http://127.0.0.1:5052")
+    parts, genesis = Cast(("revm", "ethrex"), ()), private_genesis("osaka", 1_700_000_000)
+    write_configuration(tmp_path, clients, parts, genesis)
+    known = (tmp_path / "consensus.jwt").read_text()
+    before = Addresses("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3/")
+    values = read_configuration(write_configuration(tmp_path, clients, parts, genesis, before)).values
+    assert (values.engine.listen.port, values.beacon.listen.port) == (1, 2)
+    assert values.telemetry.listen is not None
+    assert values.telemetry.listen.port == 3
+    assert (tmp_path / "consensus.jwt").read_text() == known

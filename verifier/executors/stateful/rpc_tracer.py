@@ -109,20 +109,31 @@ class RpcTracer:
         wanted = range(first, min(first + count, len(transactions)) if count else len(transactions))
         if not wanted:
             return
-        canonical = await self._client.header_at(header.number)
         codes = _Codes(self._client, header)
-        if canonical is not None and canonical.hash == header.hash:
-            # One after the other: the client keeps what it answers in memory, and a block has hundreds of megabytes.
-            for index in wanted:
-                named = hex_octets(transactions[index].hash)
-                logs = self._logs("debug_traceTransaction", named, block=False)
+        canonical = await self._is_canonical(header)
+        # One after the other: the client keeps what it answers in memory, and a block has hundreds of megabytes.
+        while wanted and canonical:
+            index, begun = wanted.start, False
+            logs = self._logs("debug_traceTransaction", hex_octets(transactions[index].hash), block=False)
+            try:
                 async for batch in _transactions(logs, transactions, range(index, index + 1), index, codes):
+                    begun = True
                     yield batch
-            return
-        # By its own hash a transaction is found in the canonical chain alone.
-        logs = self._logs("debug_traceBlockByHash", hex_octets(header.hash), block=True)
-        async for batch in _transactions(logs, transactions, wanted, 0, codes):
-            yield batch
+                wanted = wanted[1:]
+            except RefusedTraceError:
+                # It may have been moved off the block meanwhile, as is done with one that is concluded INVALID.
+                canonical = begun or await self._is_canonical(header)
+                if canonical:
+                    raise
+        if wanted:
+            # By its own hash a transaction is found in the canonical chain alone.
+            logs = self._logs("debug_traceBlockByHash", hex_octets(header.hash), block=True)
+            async for batch in _transactions(logs, transactions, wanted, 0, codes):
+                yield batch
+
+    async def _is_canonical(self, header: Header) -> bool:
+        canonical = await self._client.header_at(header.number)
+        return canonical is not None and canonical.hash == header.hash
 
     async def _logs(self, method: str, named: str, *, block: bool) -> AsyncGenerator[LoggedItem, None]:
         reader = StructLogReader(block=block)

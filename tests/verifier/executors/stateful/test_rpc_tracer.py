@@ -153,6 +153,24 @@ def test_only_the_wanted_transaction_is_asked_for() -> None:
     assert asked == [hexadecimal(HASHES[0])]
 
 
+def test_a_client_that_is_moved_off_the_block_meanwhile_is_asked_for_the_whole_block() -> None:
+    """As one is that is concluded INVALID while it is looked into."""
+    canonical = iter([True])
+    whole = answers()
+
+    def by_number(number: str, full: object) -> Any:
+        return whole["eth_getBlockByNumber"](number, full) if next(canonical, False) else None
+
+    def one(name: str, options: object) -> Any:
+        if name != hexadecimal(HASHES[0]):
+            return Fault({"code": -32000, "message": "transaction not found"})
+        return whole["debug_traceTransaction"](name, options)
+
+    items, result = traced(answers(eth_getBlockByNumber=by_number, debug_traceTransaction=one))
+    assert list(items) == [*FIRST, *SECOND, *THIRD]
+    assert isinstance(result.outcome, Computed)
+
+
 def test_a_delegating_accounts_code_is_its_delegates() -> None:
     codes = {CONTRACT: bytes(4), CALLEE: DELEGATION + SENDER, SENDER: bytes(3)}
     items, _ = traced(answers(codes=codes), 0, 1)

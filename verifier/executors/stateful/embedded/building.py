@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import rlp
 
+from machine.configuration import Parts
 from witness.chain_config import ChainConfig
 from witness.header import decode_header, keccak256
 
@@ -16,7 +17,7 @@ from ..genesis import Genesis
 from .database import Reader
 from .execution import UNDECODABLE, BlockRun, one_line
 from .executor import EmbeddedExecutor
-from .machine import machine_class
+from .machine import PARTS, machine_class
 
 GWEI = 10**9
 
@@ -64,17 +65,18 @@ def build_block(config: ChainConfig, reader: Reader, parent_hash: bytes, plan: B
 
 
 def build_with_requests(
-    config: ChainConfig, reader: Reader, parent_hash: bytes, plan: BlockPlan
+    config: ChainConfig, reader: Reader, parent_hash: bytes, plan: BlockPlan, parts: Parts = PARTS
 ) -> tuple[bytes, tuple[bytes, ...]]:
     """As build_block, with the block's execution requests as the Engine API lists them (EIP-7685).
 
-    Raises UnbuildableBlockError if a transaction may not be included, or is none.
+    parts: what the machine is made of, beside py-evm. Raises UnbuildableBlockError if a transaction may not be
+    included, or is none.
     """
     parent_rlp = reader.get("headers", parent_hash)
     assert parent_rlp is not None, "the parent is in the database"
     parent = decode_header(parent_rlp)
     fork = config.fork(parent.number + 1, plan.timestamp, paris=True)
-    machine = machine_class(config, fork)
+    machine = machine_class(config, fork, parts)
     block_class = machine.get_block_class()
     draft_fields: dict[str, Any] = {
         "timestamp": plan.timestamp,
@@ -85,7 +87,7 @@ def build_with_requests(
     }
     if "parent_beacon_block_root" in _header_names(block_class):
         draft_fields["parent_beacon_block_root"] = plan.parent_beacon_block_root
-    run = BlockRun(config, fork, b"", parent_hash, reader)
+    run = BlockRun(config, fork, b"", parent_hash, reader, parts=parts)
     try:
         draft = block_class(
             header=machine.create_header_from_parent(run.parent, **draft_fields),

@@ -14,6 +14,7 @@ from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException
 
+from machine.configuration import Parts
 from machine.osaka import check_block_size
 from verifier.domain.result import Computed, Receipt
 from verifier.errors import ExecutorError
@@ -25,7 +26,7 @@ from witness.proven_state import ProvenState
 
 from .ancestors import ChainView
 from .database import Reader, StateNodes
-from .machine import machine_class
+from .machine import PARTS, machine_class
 from .overlay import Overlay
 from .rules import check_blob_gas, check_header, check_uncles, differences
 from .sections import Layers, poststate_of, prestate_of
@@ -59,7 +60,7 @@ class Execution:
 class BlockRun:
     """One attempt at one block. config, fork: the chain's and the block's; reader: a snapshot with the parent.
 
-    sections: whether to make prestate and poststate too.
+    sections: whether to make prestate and poststate too. parts: what the machine is made of, beside py-evm.
     """
 
     def __init__(
@@ -71,11 +72,13 @@ class BlockRun:
         reader: Reader,
         *,
         sections: bool = True,
+        parts: Parts = PARTS,
     ) -> None:
         self._config = config
         self._encoded = encoded
         self._reader = reader
-        self._machine_class = machine_class(config, fork)
+        self._parts = parts
+        self._machine_class = machine_class(config, fork, parts)
         self._overlay = Overlay(reader)
         self._chain = self._open_chain(parent_hash)
         self.parent = self._chain.get_block_header_by_hash(parent_hash)
@@ -134,6 +137,11 @@ class BlockRun:
         """The execution requests of what was computed, type byte first, empty ones left out (EIP-7685)."""
         return () if self._machine is None else self._machine.requests
 
+    @property
+    def machine(self) -> Any:
+        """The machine as the execution left it, None where there was none."""
+        return self._machine
+
     def compute(self, block: Any) -> Any:
         """py-evm's block with every field computed that follows from the body. Raises what py-evm raises."""
         chain = self._chain
@@ -172,7 +180,7 @@ class BlockRun:
 
     def _machine_of_uncle(self, uncle: Any) -> Any:
         fork = self._config.fork(uncle.block_number, uncle.timestamp, paris=False)
-        return machine_class(self._config, fork)
+        return machine_class(self._config, fork, self._parts)
 
     def _where(self) -> str:
         if self._machine is None or self._machine.transaction_under_way is None:

@@ -14,6 +14,7 @@ from typing import Self
 
 import rlp
 
+from machine.configuration import Parts
 from verifier.domain.block import BlockReference
 from verifier.errors import ExecutorError, RollbackDepthError, UnknownBlockError
 from witness.chain_config import encode_chain_config
@@ -38,6 +39,7 @@ from .database import (
 )
 from .execution import BlockRun, Execution
 from .initial_state import build_genesis
+from .machine import PARTS
 
 DEFAULT_ROLLBACK_DEPTH = 128  # blocks; four epochs, twice what finality needs
 LARGEST_NUMBER = (1 << 64) - 1
@@ -49,7 +51,7 @@ class EmbeddedExecutor:
 
     directory: the database's, created if absent. sink: receives every witness. rollback_depth: how many blocks below
     the head `rollback` and side branches may reach. sync: force commits to the disk (see `database`).
-    sections: record prestate and poststate too.
+    sections: record prestate and poststate too. parts: what its machine is made of, beside py-evm.
     Raises InputError (genesis), ForeignDatabaseError, DatabaseInUseError, DatabaseDamagedError, DatabaseFullError.
     """
 
@@ -63,8 +65,10 @@ class EmbeddedExecutor:
         sync: bool = True,
         map_size: int = INITIAL_MAP_SIZE,
         sections: bool = True,
+        parts: Parts = PARTS,
     ) -> None:
         self._sections = sections
+        self._parts = parts
         self._config = genesis.config
         self._chain_config = encode_chain_config(genesis.config.document)
         self._sink = sink
@@ -137,7 +141,9 @@ class EmbeddedExecutor:
             return reader.get("headers", block_hash) is not None
 
     def _execute(self, reader: Reader, encoded: bytes, header: Header, fork: str) -> tuple[ImportOutcome, Execution]:
-        run = BlockRun(self._config, fork, encoded, header.parent_hash, reader, sections=self._sections)
+        run = BlockRun(
+            self._config, fork, encoded, header.parent_hash, reader, sections=self._sections, parts=self._parts
+        )
         execution = run.execute()
         expected = (
             encode_results(execution.results)
