@@ -183,6 +183,20 @@ def test_set_aside_once_more_after_a_crash_in_between(tmp_path: Path) -> None:
         assert store.set_aside(block_witness(10).hash, aside) is None
 
 
+def test_what_is_published_after_it_was_set_aside_is_not_available(tmp_path: Path) -> None:
+    there, late, other = witnesses(3)
+    aside = tmp_path / "evidence"
+    with WitnessStore(tmp_path / "new", sync=False) as store:
+        store.publish(there)
+        assert store.set_aside(there.hash, aside) is not None
+        assert store.set_aside(late.hash, aside) is None  # it is being fetched
+        for content in (there, late):
+            assert store.publish(content) == aside / file_name(content.number, content.hash)
+        store.publish(other)
+        assert numbers(store) == [other.number]
+        assert numbers(WitnessStore(aside)) == [there.number, late.number]
+
+
 def test_retention_moves_to_the_second_tier(tmp_path: Path) -> None:
     clock = Clock()
     first, second = tmp_path / "memory", tmp_path / "disk"
