@@ -146,14 +146,14 @@ def test_remove(tmp_path: Path) -> None:
 
 
 def test_what_is_set_aside_is_kept_elsewhere_and_no_longer_available(tmp_path: Path) -> None:
-    first, second, third = witnesses(3)
+    first, second, third, unknown = witnesses(4)
     aside = tmp_path / "evidence"
     with WitnessStore(tmp_path / "new", Retention(count=1), second=tmp_path / "old", sync=False) as store:
         store.publish(first)  # moved to the second tier by the next
         path = store.publish(second)
         (tmp_path / "old" / path.name).write_bytes(path.read_bytes())  # as a crash leaves it: in both
     with WitnessStore(tmp_path / "new", Retention(count=1), second=tmp_path / "old", sync=False) as store:
-        assert store.set_aside(third.hash, aside) is None
+        assert store.set_aside(unknown.hash, aside) is None
         for content in (first, second):
             kept = store.set_aside(content.hash, aside)
             assert kept == aside / file_name(content.number, content.hash)
