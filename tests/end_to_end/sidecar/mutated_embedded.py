@@ -1,6 +1,6 @@
 """`verifier sidecar` whose embedded executor has a bug: EXP is one too high, as in `tests.peers.mutated_geth`.
 
-The bug is in the embedded executor's process alone: multiprocessing runs this module there once more, under its own name.
+The bug is in that executor's process alone, where multiprocessing runs this module once more, under a name of its own.
 """
 
 import builtins
@@ -12,7 +12,7 @@ if __name__ == "__mp_main__":
         """What py-evm's EXP takes for the built-in `pow`."""
         return (builtins.pow(base, exponent, modulus) + 1) % modulus
 
-    arithmetic.pow = wrong_power
+    vars(arithmetic)["pow"] = wrong_power
 
 if __name__ == "__main__":
     from verifier.cli.main import main

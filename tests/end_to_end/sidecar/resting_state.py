@@ -84,7 +84,9 @@ class Progress:
     """The stage of the one rollback in a ledger, also while it is being written."""
 
     def __init__(self, ledger: Path) -> None:
-        self._connection = sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True, timeout=10.0, check_same_thread=False)
+        self._connection = sqlite3.connect(
+            f"{ledger.as_uri()}?mode=ro", uri=True, timeout=10.0, check_same_thread=False
+        )
 
     def stage(self) -> int:
         """An index of STAGES."""

@@ -41,6 +41,7 @@ AWAY = (CallError, aiohttp.ClientError, asyncio.TimeoutError)
 STARTING = 3.0  # seconds of a start in which a kill may come that waits for no stage
 OPENED = r"the embedded executor is open"  # nothing is done before
 FURTHER = 3  # stages that a process may reach before it is killed: several kills in each rollback
+LEAST = 0.003  # seconds that a step is taken to last
 LOOKS = 0.0001  # seconds between two looks at the ledger: a step takes some milliseconds
 NOTHING_FINAL = f"0x{bytes(32).hex()}"
 
@@ -60,13 +61,14 @@ def _impatient() -> Iterator[None]:
 class Tally:
     """at: kills in the middle of a rollback, by the stage that was stored. others: before it was concluded, or after.
 
-    starts: kills that came before the process had stored anything.
+    starts: kills that came before the process had stored anything. alarms: that were raised.
     """
 
     at: Counter[str] = field(default_factory=Counter)
     others: Counter[str] = field(default_factory=Counter)
     starts: int = 0
     rounds: int = 0
+    alarms: set[str] = field(default_factory=set)
 
     def __str__(self) -> str:
         stages = ", ".join(f"{stage} {self.at[stage]}" for stage in STAGES[CONCLUDED : MOVED + 1])
@@ -110,6 +112,7 @@ class Killer:
                 with _impatient():
                     await asyncio.to_thread(self._strike, before.stage, target)
                 await self.chain.kill()
+                self.tally.alarms |= self.chain.sidecar.alarms()
                 state = await self._read(self.chain.sidecar.directory)
                 check(state, self.story.branches, before)
                 self._count(state, before)
@@ -148,7 +151,7 @@ class Killer:
                 if stage != MOVED - 1 or target != MOVED:  # that is over in less
                     time.sleep(LOOKS)
             assert stage >= target, f"not {STAGES[target]}\n{sidecar.process.tail()}"
-        until = time.monotonic() + self.moments.random() * self.story.seconds(target)
+        until = time.monotonic() + self.moments.random() * max(self.story.seconds(target), LEAST)
         while reached != target and time.monotonic() < until:
             pass
         os.kill(pid, signal.SIGKILL)
@@ -172,6 +175,7 @@ class Killer:
         assert {end.statuses[each] for each in story.branches.bad} == {BlockStatus.INVALID}
         assert await refusals(chain, story) == story.refused
         await chain.settle(story.right[0])
+        self.tally.alarms |= chain.sidecar.alarms()
 
     async def _read(self, directory: Path) -> RestingState:
         geth = self.chain.geth

@@ -30,6 +30,8 @@ from tests.end_to_end.sidecar.resting_state import (
     read_state,
 )
 from verifier.demo.driver import Built
+from verifier.services.evidence import Evidence, read_bundle
+from verifier.services.evidence.bundle import is_bundle
 from witness.store import WitnessStore
 
 GOOD, DESCENDANTS, RIGHT = 53, 10, 12  # blocks: below the bad one, upon it, and of the right branch
@@ -40,10 +42,11 @@ WATCHING = 0.0002  # seconds between two looks at the ledger
 class Story:
     """What was seen. good, bad, right: the blocks. prepared: a copy of what the sidecar kept before it was concluded.
 
-    held: answers about the bad branch in the second act, words and HTTP status codes. client, kept: the execution
-    client's head, and all that is kept, once the rollback was done. verdicts: on each right block, by its hash. stages:
-    when each stage was reached, seconds since the epoch. answering: when the correct clients answered again; attested:
-    when a right block was attested to first. refused: answers about the bad branch afterwards, with latestValidHash.
+    held: answers about the bad branch in the second act, words and HTTP status codes. kept: all that is kept once the
+    rollback is done. refused: answers about the bad branch from then on, with latestValidHash. stages: when each stage
+    was reached, seconds since the epoch. answering: when the correct clients answered again; attested: when a right
+    block was attested to first. vouched, head: hashes of all blocks that a gate vouched for, and of the execution
+    client's head, in the end. evidence: the bundle. log: of the sidecar.
     """
 
     prepared: Path
@@ -55,7 +58,10 @@ class Story:
     stages: dict[int, float] = field(default_factory=dict)
     answering: float = 0.0
     attested: float = 0.0
-    kept: RestingState | None = None
+    kept: RestingState = field(init=False)
+    evidence: Evidence = field(init=False)
+    vouched: frozenset[bytes] = frozenset()
+    head: bytes = b""
     log: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -93,7 +99,10 @@ async def tell(network: MutatedMajority, directory: Path) -> Story:
         story.right.append(await network.good(later))
         await chain.settle(story.right[-1])
         story.attested = story.attested or time.time()
+    story.vouched, story.head = frozenset(chain.audit.vouched), head(chain)
     await chain.until(lambda: _bundled(chain), "a bundle written")
+    (bundle,) = filter(is_bundle, (chain.sidecar.directory / "evidence").iterdir())
+    story.evidence = read_bundle(bundle)
     story.log = chain.sidecar.logged()
     return story
 

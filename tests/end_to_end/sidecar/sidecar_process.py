@@ -23,7 +23,7 @@ class SidecarProcess:
     """One sidecar on a directory that takes its configuration, secrets, ledger, witnesses and log.
 
     settings: sections of the configuration, over those that every test has; environment: variables. After `kill` or
-    `stop`, `start` goes on with the same ledger and ports. program: the module that is run, with the command's arguments.
+    `stop`, `start` goes on with the same ledger and ports. program: the module that is run.
     """
 
     program = "verifier.cli.main"
