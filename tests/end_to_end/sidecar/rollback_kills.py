@@ -99,6 +99,7 @@ class Killer:
         while self.tally.at.total() < count:
             self.tally.rounds += 1
             await self._round(count)
+            print(self.tally, flush=True)
 
     async def _round(self, count: int) -> None:
         await self._set_back()

@@ -21,8 +21,8 @@ from verifier.domain.vote import VoteKind
 
 pytestmark = pytest.mark.xdist_group("rollback chain")
 
-KILLS = int(os.environ.get("VERIFIER_ROLLBACK_KILLS", "6"))
-SEED = int(os.environ.get("VERIFIER_ROLLBACK_SEED", "6"))
+KILLS = int(os.environ.get("ROLLBACK_KILLS", "6"))
+SEED = int(os.environ.get("ROLLBACK_SEED", "6"))
 MANY = 100  # kills after which each stage has been hit
 USUAL = {"anchored", "block_disputed", "block_invalid"}  # alarms
 # Alarms that would say that a kill, or a part of the rollback, went wrong.
@@ -128,7 +128,6 @@ def test_report_what_it_takes(story: Story, record_property: Callable[[str, obje
 def test_killed_at_random_moments(told: Told, tmp_path_factory: pytest.TempPathFactory) -> None:
     killer = Killer(told.network, told.story, tmp_path_factory.mktemp("copy"), random.Random(SEED))
     told.runner.run(killer.kill(KILLS))
-    print(killer.tally)
     assert killer.tally.at.total() >= KILLS
     assert not killer.tally.alarms & FAILURES
     if KILLS >= MANY:
