@@ -37,6 +37,7 @@ from witness.chain_config import encode_chain_config, parse_chain_config
 HONEST = ("ethrex", "revm")
 MUTATED = "mutated-eels"
 LINEAGES = {EXECUTOR: "geth", "embedded": "pyevm", MUTATED: "eels", "ethrex": "ethrex", "revm": "revm"}
+MAJORITY = frozenset(LINEAGES.values()) - frozenset(HONEST)
 REQUIRED, REJECTING = 4, 2  # of five lineages
 # Seconds. What nobody can judge is held for as long as that with each question, and there are many.
 HOLD = 0.2

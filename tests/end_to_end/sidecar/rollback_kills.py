@@ -140,12 +140,12 @@ class Killer:
     def _strike(self, reached: int, target: int) -> None:
         """Kills the sidecar some time after it has come to a stage; somewhere in its start if it is there already."""
         sidecar, began = self.chain.sidecar, time.monotonic()
-        pid, deadline = sidecar.process.pid, began + CONDITION_TIMEOUT
+        pid = sidecar.process.pid
         if reached == target:
             until = began + self.moments.uniform(0, STARTING)
         else:
             sidecar.process.wait_for_line(OPENED, START_TIMEOUT)
-            until = deadline
+            until = time.monotonic() + CONDITION_TIMEOUT
         with contextlib.closing(Progress(sidecar.ledger)) as progress:
             while (stage := progress.stage()) < max(target, reached + 1) and time.monotonic() < until:
                 assert sidecar.process.running, sidecar.process.tail()

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typing import Any
 import psutil
 
 from tests.end_to_end.sidecar.guarded_chain import CONDITION_TIMEOUT, GuardedChain, hash_of
-from tests.end_to_end.sidecar.mutated_majority import MutatedMajority, slots_later
+from tests.end_to_end.sidecar.mutated_majority import MAJORITY, MutatedMajority, slots_later
 from tests.end_to_end.sidecar.resting_state import (
     CONCLUDED,
     DONE,
@@ -86,6 +87,7 @@ async def tell(network: MutatedMajority, directory: Path) -> Story:
             story.bad.append(await network.bad(trips=number == 0))
             story.held |= set(await ask(chain, story.bad[-1]))
         await chain.until(lambda: _witnessed(chain, story.branches), "all of the bad branch executed")
+        await chain.until(lambda: _taken_for_valid(chain, story.branches.bad[0]), "the majority heard")
         with frozen(chain):
             copy_state(chain.sidecar.directory, story.prepared)
         story.answering = time.time()
@@ -166,6 +168,12 @@ async def _watch(chain: GuardedChain, story: Story) -> None:
 
 async def _witnessed(chain: GuardedChain, branches: Branches) -> bool:
     return {each.hash for each in WitnessStore(chain.sidecar.directory / "witnesses")} >= set(branches.bad)
+
+
+async def _taken_for_valid(chain: GuardedChain, block_hash: bytes) -> bool:
+    with contextlib.closing(sqlite3.connect(f"{chain.sidecar.ledger.as_uri()}?mode=ro", uri=True)) as connection:
+        said = connection.execute("SELECT lineage, kind FROM statements WHERE block_hash = ?", (block_hash,)).fetchall()
+    return sorted(said) == [(lineage, "VALID") for lineage in sorted(MAJORITY)]
 
 
 async def _bundled(chain: GuardedChain) -> bool:
