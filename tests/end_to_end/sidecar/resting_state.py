@@ -137,12 +137,12 @@ def check(state: RestingState, branches: Branches, before: RestingState | None =
     assert not dead or stage >= CONCLUDED, "nothing is closed for good without a conclusion"
     assert [each.block.hash for each in state.disputes] in ([], [bad])
     assert {each.conclusion for each in state.disputes} <= {None, Conclusion.INVALID}
-    # Witnesses: nothing is lost, and what is evidence is not available. The bad block's is evidence before anything
-    # else is done, and may be so twice.
+    # Witnesses: nothing is lost, and what is evidence is not available, but for the one that is just being moved. The
+    # bad block's is secured before anything is moved, and is in the bundle too.
     assert frozenset(branches.good) <= state.shelf
     assert not frozenset(branches.good) & state.aside
     assert state.shelf | state.aside | state.bundled >= branch
-    assert not frozenset(descendants) & state.shelf & state.aside
+    assert len(frozenset(descendants) & state.shelf & state.aside) <= (stage == KEPT_WITNESSES - 1)
     assert not frozenset(descendants) & state.aside or stage >= MARKED
     if stage >= KEPT_WITNESSES:
         assert not branch & state.shelf
