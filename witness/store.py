@@ -148,6 +148,7 @@ class WitnessStore:
             self._tiers.append(_Tier(second, second_retention, sync=second_sync))
         self._clock = clock
         self._writing = threading.Lock()
+        self._aside: dict[bytes, Path] = {}
         self._found: dict[bytes, Path] = {}
 
     def __enter__(self) -> "WitnessStore":
@@ -167,10 +168,13 @@ class WitnessStore:
     def publish(self, content: BlockWitness) -> Path:
         """Makes a witness available, in place of an earlier one of the same block, and applies the retention.
 
-        Raises WitnessFileError too, if the content is too large.
+        That of a block that was set aside since this object was made goes there, and is not available: whoever fetched
+        it may come late. Raises WitnessFileError too, if the content is too large.
         """
         with self._writing:
             self._become_writer()
+            if content.hash in self._aside:
+                return write_witness_file(content, self._aside[content.hash])
             first = self._tiers[0]
             path = write_witness_file(content, first.directory, sync=first.sync)
             now = self._clock()
@@ -202,6 +206,7 @@ class WitnessStore:
         """
         with self._writing:
             self._become_writer()
+            self._aside[block_hash] = directory
             stored = [tier.files[block_hash] for tier in self._tiers if block_hash in tier.files]
             found = next((each for each in stored if each.path.exists()), None)
             path = None

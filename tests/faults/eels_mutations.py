@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from ethereum_types.numeric import Uint
+from ethereum_types.numeric import U256, Uint
 
 from adapters.eels.fork_modules import ForkModules
 from adapters.eels.overlay import OverlayState, Storage
@@ -236,6 +236,19 @@ def ripemd_like_any_other(modules: ForkModules) -> Iterable[Patch]:
     yield Patch(system, "incorporate_child_on_error", on_error)
 
 
+def wrong_power(modules: ForkModules) -> Iterable[Patch]:
+    """EXP is one too high, as with `tests.peers.mutated_geth.WRONG_POWER`."""
+    instructions, interpreter = _module(modules, "vm.instructions"), _module(modules, "vm.interpreter")
+    operations = interpreter.op_implementation
+    exponentiate = operations[instructions.Ops.EXP]
+
+    def power(evm: Any) -> None:
+        exponentiate(evm)
+        evm.stack[-1] = evm.stack[-1].wrapping_add(U256(1))
+
+    yield Patch(interpreter, "op_implementation", {**operations, instructions.Ops.EXP: power})
+
+
 MUTATIONS: dict[str, Mutation] = {
     each.__name__: each
     for each in (
@@ -250,6 +263,7 @@ MUTATIONS: dict[str, Mutation] = {
         free_failed_deposit,
         touch_survives_failure,
         ripemd_like_any_other,
+        wrong_power,
     )
 }
 EARLY_OSAKA = "early_osaka"  # no patch but another fork: the block is executed by the rules of the next one

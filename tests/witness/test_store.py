@@ -146,14 +146,14 @@ def test_remove(tmp_path: Path) -> None:
 
 
 def test_what_is_set_aside_is_kept_elsewhere_and_no_longer_available(tmp_path: Path) -> None:
-    first, second, third = witnesses(3)
+    first, second, third, unknown = witnesses(4)
     aside = tmp_path / "evidence"
     with WitnessStore(tmp_path / "new", Retention(count=1), second=tmp_path / "old", sync=False) as store:
         store.publish(first)  # moved to the second tier by the next
         path = store.publish(second)
         (tmp_path / "old" / path.name).write_bytes(path.read_bytes())  # as a crash leaves it: in both
     with WitnessStore(tmp_path / "new", Retention(count=1), second=tmp_path / "old", sync=False) as store:
-        assert store.set_aside(third.hash, aside) is None
+        assert store.set_aside(unknown.hash, aside) is None
         for content in (first, second):
             kept = store.set_aside(content.hash, aside)
             assert kept == aside / file_name(content.number, content.hash)
@@ -181,6 +181,20 @@ def test_set_aside_once_more_after_a_crash_in_between(tmp_path: Path) -> None:
         gone = store.publish(block_witness(10))
         gone.unlink()  # by hand
         assert store.set_aside(block_witness(10).hash, aside) is None
+
+
+def test_what_is_published_after_it_was_set_aside_is_not_available(tmp_path: Path) -> None:
+    there, late, other = witnesses(3)
+    aside = tmp_path / "evidence"
+    with WitnessStore(tmp_path / "new", sync=False) as store:
+        store.publish(there)
+        assert store.set_aside(there.hash, aside) is not None
+        assert store.set_aside(late.hash, aside) is None  # it is being fetched
+        for content in (there, late):
+            assert store.publish(content) == aside / file_name(content.number, content.hash)
+        store.publish(other)
+        assert numbers(store) == [other.number]
+        assert numbers(WitnessStore(aside)) == [there.number, late.number]
 
 
 def test_retention_moves_to_the_second_tier(tmp_path: Path) -> None:

@@ -89,18 +89,20 @@ class Analyses:
         self._observer = observer
         self._secured: dict[bytes, Path] = {}
         self._alone = asyncio.Lock()
+        self._securing = asyncio.Lock()  # going back and the analysis both ask for it
 
     async def secure(self, case: Case) -> None:
         """As Analyst.secure."""
-        if case.block.hash in self._secured:
-            return
-        target = self._directory / SECURED / case.request.witness.name
-        try:
-            await asyncio.to_thread(_copy, case.request.witness, target)
-        except OSError as error:
-            self._alarm("evidence_not_kept", case, f"its witness: {error.strerror or error}")
-        else:
-            self._secured[case.block.hash] = target
+        async with self._securing:
+            if case.block.hash in self._secured:
+                return
+            target = self._directory / SECURED / case.request.witness.name
+            try:
+                await asyncio.to_thread(_copy, case.request.witness, target)
+            except OSError as error:
+                self._alarm("evidence_not_kept", case, f"its witness: {error.strerror or error}")
+            else:
+                self._secured[case.block.hash] = target
 
     async def localize(self, case: Case) -> Localization | None:
         """As Analyst.localize."""

@@ -245,11 +245,17 @@ def hash_of(block: Built) -> bytes:
 
 @asynccontextmanager
 async def guarded_chain(
-    directory: Path, settings: Mapping[str, Mapping[str, Any]] | None = None, live: Sequence[str] = LIVE
+    directory: Path,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    live: Sequence[str] = LIVE,
+    binary: Path | None = None,
 ) -> AsyncIterator[GuardedChain]:
-    """Everything runs but the sidecar, which `start` starts. settings: of the sidecar, over SETTINGS."""
+    """Everything runs but the sidecar, which `start` starts. settings: of the sidecar, over SETTINGS.
+
+    binary: the execution client's, the plain geth unless given.
+    """
     genesis = private_genesis(FORK, GENESIS_TIME)
-    geth = GethNode(require_geth(), directory / "geth", genesis)
+    geth = GethNode(binary or require_geth(), directory / "geth", genesis)
     beacon = BeaconNode(GENESIS_TIME, SECONDS_PER_SLOT)
     adapters = AdapterFolders(directory / "adapters", live)
     sidecar = SidecarProcess(directory / "sidecar", SETTINGS, {ADAPTERS_VARIABLE: str(adapters.directory)})

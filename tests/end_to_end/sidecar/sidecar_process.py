@@ -23,8 +23,10 @@ class SidecarProcess:
     """One sidecar on a directory that takes its configuration, secrets, ledger, witnesses and log.
 
     settings: sections of the configuration, over those that every test has; environment: variables. After `kill` or
-    `stop`, `start` goes on with the same ledger and ports.
+    `stop`, `start` goes on with the same ledger and ports. program: the module that is run.
     """
+
+    program = "verifier.cli.main"
 
     def __init__(
         self,
@@ -99,7 +101,7 @@ class SidecarProcess:
                 for section, values in self.settings.items()
             )
         )
-        command = [sys.executable, "-m", "verifier.cli.main", "sidecar", "--config", str(path)]
+        command = [sys.executable, "-m", self.program, "sidecar", "--config", str(path)]
         self._process = PeerProcess("sidecar", command, self.directory / "sidecar.log", self._environment)
 
     def stop(self) -> None:

@@ -1,7 +1,10 @@
 """The analysis of a disputed block: the witness is safe first, and what fails is an alarm and nothing else."""
 
 import asyncio
+import os
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,6 +79,29 @@ def test_the_secured_witness_outlives_the_store_and_goes_into_the_bundle(tmp_pat
     asyncio.run(scenario())
     assert len(written) == 2
     assert not recorder.alarms()
+
+
+def test_it_is_secured_once_however_many_ask_at_once(
+    tmp_path: Path, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder, links = Recorder(), list[str]()
+    link, both = os.link, threading.Barrier(2)
+
+    def late(source: Path, target: Path) -> None:
+        links.append(str(target))
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.2)  # so that two at once are at once
+        link(source, target)
+
+    async def scenario() -> None:
+        analyses = Analyses(tmp_path / "evidence", Looking(), lambda *_: "", recorder)
+        await asyncio.gather(*(analyses.secure(case) for _ in range(2)))  # going back, and the analysis
+
+    monkeypatch.setattr(os, "link", late)
+    asyncio.run(scenario())
+    assert not recorder.alarms()
+    assert len(links) == 1
+    assert [each.name for each in (tmp_path / "evidence" / SECURED).iterdir()] == [case.request.witness.name]
 
 
 def test_what_fails_is_said(tmp_path: Path, case: Case) -> None:
