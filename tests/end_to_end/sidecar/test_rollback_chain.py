@@ -122,6 +122,7 @@ def test_report_what_it_takes(story: Story, record_property: Callable[[str, obje
         print(f"{what}: {seconds * 1000:.0f} ms")
 
 
+@pytest.mark.timeout(300 + 60 * KILLS)  # seconds: a start takes ten of them on a busy machine
 def test_killed_at_random_moments(told: Told, tmp_path_factory: pytest.TempPathFactory) -> None:
     killer = Killer(told.network, told.story, tmp_path_factory.mktemp("copy"), random.Random(SEED))
     told.runner.run(killer.kill(KILLS))
