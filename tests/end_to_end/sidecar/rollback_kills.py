@@ -38,7 +38,7 @@ from verifier.demo.errors import CallError
 from verifier.domain.status import BlockStatus
 
 AWAY = (CallError, aiohttp.ClientError, asyncio.TimeoutError)
-STARTING = 3.0  # seconds of a start in which a kill may come that waits for no stage
+RESUMING = 0.2  # seconds, once anything can be done, in which a kill may come that waits for no stage
 OPENED = r"the embedded executor is open"  # nothing is done before
 FURTHER = 3  # stages that a process may reach before it is killed: several kills in each rollback
 AT_ONCE = 0.5  # of the kills come when the stage is seen, the others some time after that
@@ -108,7 +108,9 @@ class Killer:
         async with self._clients_asking():
             while before.stage != DONE and self.tally.at.total() < count:
                 reached = max(before.stage, CONCLUDED)
-                target = self.moments.randrange(reached, min(reached + FURTHER, DONE))
+                target = self.moments.randrange(reached, min(reached + FURTHER, DONE + 1))
+                if target == DONE:
+                    break
                 await asyncio.to_thread(self.chain.sidecar.launch)
                 with _impatient():
                     await asyncio.to_thread(self._strike, before.stage, target)
@@ -138,16 +140,16 @@ class Killer:
         chain.audit.vouched.clear()
 
     def _strike(self, reached: int, target: int) -> None:
-        """Kills the sidecar some time after it has come to a stage; somewhere in its start if it is there already."""
+        """Kills the sidecar some time after it has come to a stage; soon after its start if it was there already."""
         sidecar = self.chain.sidecar
         pid = sidecar.process.pid
         with contextlib.closing(Progress(sidecar.ledger)) as progress:
+            sidecar.process.wait_for_line(OPENED, START_TIMEOUT)
             if reached == target:
-                until = time.monotonic() + self.moments.uniform(0, STARTING)
+                until = time.monotonic() + self.moments.uniform(0, RESUMING)
                 while time.monotonic() < until and progress.stage() == reached:
                     time.sleep(LOOKS)
             else:
-                sidecar.process.wait_for_line(OPENED, START_TIMEOUT)
                 self._come_to(target, pid, progress)
                 if self.moments.random() > AT_ONCE:
                     until = time.monotonic() + self.moments.random() * self.story.seconds(target)
