@@ -1,4 +1,7 @@
-"""A chain of 64 blocks goes back from block 54, which the majority takes for valid; also where it is killed."""
+"""A chain of 64 blocks goes back from block 54, which the majority takes for valid; also where it is killed.
+
+ROLLBACK_KILLS: how often, ROLLBACK_SEED: of the moments. With 100 and more, each stage must have been hit.
+"""
 
 import asyncio
 import os
