@@ -93,6 +93,10 @@ class Progress:
         step, conclusion = self._connection.execute(PROGRESS).fetchone()
         return STAGES.index(step) if step else CONCLUDED if conclusion else 0
 
+    def disputed(self) -> bool:
+        """Whether there is a dispute, concluded or not."""
+        return bool(self._connection.execute("SELECT count(*) FROM disputes").fetchone()[0])
+
     def close(self) -> None:
         """Lets go of the file."""
         self._connection.close()

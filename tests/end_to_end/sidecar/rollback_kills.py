@@ -38,10 +38,10 @@ from verifier.demo.errors import CallError
 from verifier.domain.status import BlockStatus
 
 AWAY = (CallError, aiohttp.ClientError, asyncio.TimeoutError)
-STARTING = 3.0  # seconds of a start in which a kill may come that waits for no stage
+RESUMING = 0.2  # seconds, once anything can be done, in which a kill may come that waits for no stage
 OPENED = r"the embedded executor is open"  # nothing is done before
 FURTHER = 3  # stages that a process may reach before it is killed: several kills in each rollback
-LEAST = 0.003  # seconds that a step is taken to last
+AT_ONCE = 0.5  # of the kills come when the stage is seen, the others some time after that
 LOOKS = 0.0001  # seconds between two looks at the ledger: a step takes some milliseconds
 NOTHING_FINAL = f"0x{bytes(32).hex()}"
 
@@ -108,7 +108,9 @@ class Killer:
         async with self._clients_asking():
             while before.stage != DONE and self.tally.at.total() < count:
                 reached = max(before.stage, CONCLUDED)
-                target = self.moments.randrange(reached, min(reached + FURTHER, DONE))
+                target = self.moments.randrange(reached, min(reached + FURTHER, DONE + 1))
+                if target == DONE:
+                    break
                 await asyncio.to_thread(self.chain.sidecar.launch)
                 with _impatient():
                     await asyncio.to_thread(self._strike, before.stage, target)
@@ -138,24 +140,37 @@ class Killer:
         chain.audit.vouched.clear()
 
     def _strike(self, reached: int, target: int) -> None:
-        """Kills the sidecar some time after it has come to a stage; somewhere in its start if it is there already."""
-        sidecar, began = self.chain.sidecar, time.monotonic()
+        """Kills the sidecar some time after it has come to a stage; soon after its start if it was there already."""
+        sidecar = self.chain.sidecar
         pid = sidecar.process.pid
-        if reached == target:
-            until = began + self.moments.uniform(0, STARTING)
-        else:
-            sidecar.process.wait_for_line(OPENED, START_TIMEOUT)
-            until = time.monotonic() + CONDITION_TIMEOUT
         with contextlib.closing(Progress(sidecar.ledger)) as progress:
-            while (stage := progress.stage()) < max(target, reached + 1) and time.monotonic() < until:
-                assert sidecar.process.running, sidecar.process.tail()
-                if stage != MOVED - 1 or target != MOVED:  # that is over in less
+            sidecar.process.wait_for_line(OPENED, START_TIMEOUT)
+            if reached == target:
+                until = time.monotonic() + self.moments.uniform(0, RESUMING)
+                while time.monotonic() < until and progress.stage() == reached:
                     time.sleep(LOOKS)
-            assert stage >= target, f"not {STAGES[target]}\n{sidecar.process.tail()}"
-        until = time.monotonic() + self.moments.random() * max(self.story.seconds(target), LEAST)
-        while reached != target and time.monotonic() < until:
-            pass
+            else:
+                self._come_to(target, pid, progress)
+                if self.moments.random() > AT_ONCE:
+                    until = time.monotonic() + self.moments.random() * self.story.seconds(target)
+                    os.kill(pid, signal.SIGCONT)
+                    while time.monotonic() < until:
+                        pass
         os.kill(pid, signal.SIGKILL)
+
+    def _come_to(self, target: int, pid: int, progress: Progress) -> None:
+        """Returns when a stage is reached. From the one before it runs in small steps, so that none is overlooked."""
+        deadline = time.monotonic() + CONDITION_TIMEOUT
+        while (stage := progress.stage()) < target:
+            process = self.chain.sidecar.process
+            assert process.running, process.tail()
+            assert time.monotonic() < deadline, f"not {STAGES[target]}\n{process.tail()}"
+            near = stage >= target - 1 and (stage > 0 or progress.disputed())
+            if near:
+                os.kill(pid, signal.SIGCONT)
+            time.sleep(LOOKS)
+            if near:
+                os.kill(pid, signal.SIGSTOP)
 
     def _count(self, state: RestingState, before: RestingState) -> None:
         stage = STAGES[state.stage]

@@ -1,4 +1,7 @@
-"""A chain of 64 blocks goes back from block 54, which the majority takes for valid; also where it is killed."""
+"""A chain of 64 blocks goes back from block 54, which the majority takes for valid; also where it is killed.
+
+ROLLBACK_KILLS: how often, ROLLBACK_SEED: of the moments. With 100 and more, each stage must have been hit.
+"""
 
 import asyncio
 import os
@@ -122,6 +125,7 @@ def test_report_what_it_takes(story: Story, record_property: Callable[[str, obje
         print(f"{what}: {seconds * 1000:.0f} ms")
 
 
+@pytest.mark.timeout(300 + 60 * KILLS)  # seconds: a start takes ten of them on a busy machine
 def test_killed_at_random_moments(told: Told, tmp_path_factory: pytest.TempPathFactory) -> None:
     killer = Killer(told.network, told.story, tmp_path_factory.mktemp("copy"), random.Random(SEED))
     told.runner.run(killer.kill(KILLS))

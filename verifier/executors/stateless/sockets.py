@@ -30,7 +30,13 @@ def remove_stale_directories(base: Path = BASE) -> list[Path]:
     removed = []
     for path in base.glob(f"{PREFIX}*"):
         match = NAME.fullmatch(path.name)
-        if match is None or int(match["uid"]) != os.getuid() or path.is_symlink() or path.stat().st_uid != os.getuid():
+        if match is None or int(match["uid"]) != os.getuid() or path.is_symlink():
+            continue
+        try:
+            owner = path.stat().st_uid
+        except FileNotFoundError:
+            continue  # another process that starts now has removed it, or it has ended
+        if owner != os.getuid():
             continue
         if not _is_running(int(match["pid"]), int(match["started"])):
             shutil.rmtree(path, ignore_errors=True)

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from verifier.executors.stateless.sockets import create_socket_directory, remove_stale_directories
 
 
@@ -29,3 +31,17 @@ def test_directories_of_the_dead_are_removed(tmp_path: Path) -> None:
     assert set(remove_stale_directories(tmp_path)) == {left, recycled}
     assert stranger.exists()
     assert unrelated.exists()
+
+
+def test_two_that_start_at_once_may_remove_the_same_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = tmp_path / f"verifier-{os.getuid()}-{os.getpid()}-1-abc"
+    left.mkdir()
+    is_symlink = Path.is_symlink
+
+    def look(path: Path) -> bool:
+        found = is_symlink(path)
+        left.rmdir()  # by the other one
+        return found
+
+    monkeypatch.setattr(Path, "is_symlink", look)
+    assert remove_stale_directories(tmp_path) == []
