@@ -122,8 +122,9 @@ def _figures(
     if "throughput" in parts:
         total = asyncio.run(throughput(manifests, files))
         yield {"kind": "throughput", **asdict(total), "ratio": total.ratio}
-    if "localization" in parts:
-        for found in asyncio.run(_collected(localization_times(manifests, files, Path(mkdtemp(dir=scratch)), runs))):
+    for path in files if "localization" in parts else ():
+        bare = Path(mkdtemp(dir=scratch))
+        for found in asyncio.run(_collected(localization_times(manifests, path, bare, runs))):
             yield {"kind": "localization", **asdict(found)}
     for way in asyncio.run(gate_times(files, runs)) if "gates" in parts else ():
         yield {"kind": "engine_gate", **asdict(way)}

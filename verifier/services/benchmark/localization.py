@@ -133,25 +133,24 @@ class Departing:
 
 
 async def localization_times(
-    manifests: Sequence[Manifest], files: Sequence[Path], directory: Path, runs: int
+    manifests: Sequence[Manifest], file: Path, directory: Path, runs: int
 ) -> AsyncGenerator[LocalizationTimes, None]:
-    """On each block that at least two judge, the quickest client departs from the others, and then the slowest.
+    """Of a block that at least two judge: the quickest client departs from the others, and then the slowest.
 
-    directory: for files of the blocks without values, as an execution client's witness is.
+    directory: for a file of the block without values, as an execution client's witness is.
     """
+    content = replace(map_witness_file(file), prestate=None, poststate=None)
+    path = write_witness_file(content, directory, sync=False)
     async with AdapterPool(manifests) as pool:
         await pool.wait_ready()
-        for file in files:
-            content = replace(map_witness_file(file), prestate=None, poststate=None)
-            path = write_witness_file(content, directory, sync=False)
-            report = await _judged(pool.executors, path)
-            computed = [each for each in report.results if isinstance(each.outcome, Computed)]
-            if not report.first.valid or len({each.lineage for each in computed}) < 2:
-                continue
-            by_time = sorted(computed, key=lambda each: each.elapsed_ms or 0.0)
-            for name in dict.fromkeys((by_time[0].adapter, by_time[-1].adapter)):
-                async for each in _Case(pool, name, path).times(min(runs, MOST_RUNS)):
-                    yield each
+        report = await _judged(pool.executors, path)
+        computed = [each for each in report.results if isinstance(each.outcome, Computed)]
+        if not report.first.valid or len({each.lineage for each in computed}) < 2:
+            return
+        by_time = sorted(computed, key=lambda each: each.elapsed_ms or 0.0)
+        for name in dict.fromkeys((by_time[0].adapter, by_time[-1].adapter)):
+            async for each in _Case(pool, name, path).times(min(runs, MOST_RUNS)):
+                yield each
 
 
 @dataclass(frozen=True)
