@@ -119,7 +119,7 @@ class DifferenceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One client on one block (index -1: the whole test). known: why, in the file of known differences; "" if it is new.
+    """One client on one block (index -1: the whole test). known: why, by the file of known differences, "" if new.
 
     text: one line: expected and said.
     """
