@@ -15,15 +15,20 @@ class CaseBlock:
     """One block. encoded: its RLP, which may be anything where it is invalid. exception: the fixture's word on why.
 
     stated_hash: 32 bytes where the fixture states one: a payload with another hash is refused before execution.
+    misfit: why it is refused before any client is asked, one line, such as another hash; "" where it is not. That is
+    as expected where the fixture expects INVALID or REFUSED.
     witness: given with the block; None where it has to be recorded. pre_state_root: 32 bytes, trusted with it.
+    unstated: fields of the header that the fixture does not say, and that `completion` has to compute first.
     """
 
     encoded: bytes
     expected: Expected = Expected.VALID
     exception: str = ""
     stated_hash: bytes | None = None
+    misfit: str = ""
     witness: BlockWitness | None = None
     pre_state_root: bytes = b""
+    unstated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,18 @@ class Case:
     blocks: tuple[CaseBlock, ...]
     genesis: Genesis | None = None
     last_block_hash: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailure:
+    """A file or a test of it that gives no case, and why, in one line. name.test: "" where it is the whole file.
+
+    left_out: it is not broken; there is no test in it, or one that no block can be made of.
+    """
+
+    name: CaseName
+    reason: str
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
