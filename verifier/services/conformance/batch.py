@@ -45,19 +45,13 @@ class Suite:
     batches: tuple[Batch, ...]
     digest: str
 
-    def source(self, path: str) -> str:
-        """Where the file with this path below the root is."""
-        return next(batch.source for batch in self.batches if batch.path == path)
-
 
 def plan(arguments: Sequence[str]) -> Suite:
     """The pieces of what the arguments name: files and directories, local or by URL. Raises InputError."""
     batches: list[Batch] = []
     digest = hashlib.sha256()
     for argument in arguments:
-        root = _root_name(argument) if len(arguments) > 1 else ""
-        for path, source, length, fingerprint in _files(argument):
-            name = f"{root}/{path}" if root and path != root else path
+        for name, source, length, fingerprint in _files(argument):
             digest.update(f"{name}\0{fingerprint}\0".encode())
             parts = max(1, min(MOST_PARTS, length // PART_LENGTH))
             batches += [

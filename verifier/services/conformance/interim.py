@@ -15,12 +15,6 @@ from witness.store import WitnessStore
 from .case import Case, CaseBlock, Recorded, Recorder
 
 
-@dataclass
-class LoadFailure:
-    name: CaseName
-    reason: str
-
-
 def case_paths(root: Path) -> list[Path]:
     return [root] if root.is_file() else fixture_files(root)
 
@@ -71,3 +65,15 @@ class EmbeddedRecorder:
 @contextmanager
 def open_recorder() -> Iterator[Recorder]:
     yield EmbeddedRecorder()
+
+
+@dataclass(frozen=True)
+class Selection:
+    expression: str = ""
+    forks: tuple[str, ...] = ()
+
+    def takes(self, name: CaseName) -> bool:
+        return self.expression in str(name) and (not self.forks or name.network in self.forks)
+
+    def __str__(self) -> str:
+        return " ".join([self.expression, *self.forks])

@@ -4,6 +4,7 @@ Append-only. The tests of a batch and a line that says so are one write, so that
 last whole batch. What was found and what was measured are told apart at the end: see `write_results`.
 """
 
+import fcntl
 import json
 import os
 import tempfile
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar, cast
 
 from verifier.domain.conformance import Answer, CaseName, ExaminedBlock, ExaminedCase, Expected, ReasonClass, Said
 from verifier.errors import InputError, UsageError
@@ -30,7 +31,7 @@ class OtherRunError(UsageError):
 
 
 @dataclass(frozen=True, slots=True)
-class RunFacts:
+class RunIdentity:
     """What is run; a journal goes on only with the same.
 
     suite: digest of all files, hex. selection: which of their tests, in words. clients: adapter → version.
@@ -42,7 +43,7 @@ class RunFacts:
     recorder: str
     mode: str
 
-    def difference(self, other: "RunFacts") -> str:
+    def difference(self, other: "RunIdentity") -> str:
         """The first thing in which the other run is another, in words; "" if it is the same."""
         for name in ("recorder", "mode", "selection", "suite"):
             mine, its = getattr(self, name), getattr(other, name)
@@ -103,10 +104,10 @@ def read_cases(path: Path) -> Iterator[ExaminedCase]:
             yield from_line(line)
 
 
-def read_facts(path: Path) -> RunFacts:
+def read_identity(path: Path) -> RunIdentity:
     """What was run. Raises JournalError."""
     for _, _, document, _ in _lines(path):
-        return _facts(path, document)
+        return _identity(path, document)
     raise JournalError(f"{path}: it is empty")
 
 
@@ -123,30 +124,35 @@ class Journal:
         self._places = places  # batch → where its tests are, and how many bytes
 
     @classmethod
-    def create(cls, path: Path, facts: RunFacts) -> "Journal":
+    def create(cls, path: Path, identity: RunIdentity) -> "Journal":
         """A new one; whatever is there is replaced. Raises JournalError."""
         document = {
             "version": VERSION,
-            "suite": facts.suite,
-            "selection": facts.selection,
-            "clients": dict(facts.clients),
-            "recorder": facts.recorder,
-            "mode": facts.mode,
+            "suite": identity.suite,
+            "selection": identity.selection,
+            "clients": dict(identity.clients),
+            "recorder": identity.recorder,
+            "mode": identity.mode,
         }
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("w+b", buffering=0)
+            file = _locked(path, "ab")
+            file.truncate(0)
             _write(file, json.dumps({RUN: document}, separators=(",", ":")).encode() + b"\n")
         except OSError as error:
             raise JournalError(f"{path}: {error.strerror}") from None
         return cls(path, file, {}, 0)
 
     @classmethod
-    def resume(cls, path: Path, facts: RunFacts) -> "Journal":
+    def resume(cls, path: Path, identity: RunIdentity) -> "Journal":
         """The one that is there, cut after its last whole batch. Raises JournalError, OtherRunError."""
-        difference = facts.difference(read_facts(path))
+        difference = identity.difference(read_identity(path))
         if difference:
             raise OtherRunError(f"{path} is of another run: {difference}")
+        try:
+            file = _locked(path, "r+b")
+        except OSError as error:
+            raise JournalError(f"{path}: {error.strerror}") from None
         places: dict[int, tuple[int, int]] = {}
         start = whole = tests = 0
         for begin, end, document, _ in _lines(path):
@@ -157,7 +163,6 @@ class Journal:
                 tests += _value(document, "tests", int, 0)
                 start = whole = end
         try:
-            file = path.open("r+b", buffering=0)
             file.truncate(whole)
             file.seek(whole)
         except OSError as error:
@@ -251,6 +256,17 @@ class _appearing:  # noqa: N801 - used as a function
                 self._temporary.unlink()
 
 
+def _locked(path: Path, mode: str) -> BinaryIO:
+    """The file, which no other run writes to meanwhile. Raises JournalError, OSError."""
+    file = path.open(mode, buffering=0)
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise JournalError(f"{path}: another run is writing to it") from None
+    return cast(BinaryIO, file)
+
+
 def _write(file: BinaryIO, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
@@ -279,12 +295,12 @@ def _lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any], str]]:
         raise JournalError(f"{path}: {error.strerror}") from None
 
 
-def _facts(path: Path, document: dict[str, Any]) -> RunFacts:
+def _identity(path: Path, document: dict[str, Any]) -> RunIdentity:
     try:
         run = document[RUN]
         if run["version"] != VERSION:
             raise JournalError(f"{path}: version {run['version']} of a journal is not known, only {VERSION}")
-        return RunFacts(
+        return RunIdentity(
             suite=_value(run, "suite", str, ""),
             selection=_value(run, "selection", str, ""),
             clients=_texts(_value(run, "clients", dict, {})),

@@ -19,10 +19,10 @@ from verifier.executors.stateless.pool import AdapterPool, SupervisedAdapter
 from verifier.services.sources import SCRATCH
 
 from .batch import Batch, fetch
-from .case import Case
+from .case import Case, LoadFailure
 from .clients import Client, OpenRecorder, RecordingThread
 from .examination import DEADLINE, WINDOW, ExaminationOptions, examine
-from .interim import LoadFailure, load_cases
+from .interim import load_cases
 from .journal import to_line
 
 # Tests that are read at a time, in a thread beside the loop, and tests under way: enough that the recorder is always
@@ -70,7 +70,7 @@ class Workbench:
         settings = self._settings
         try:
             base = settings.scratch or (SCRATCH if SCRATCH.is_dir() else None)
-            scratch = self._exits.enter_context(tempfile.TemporaryDirectory(prefix="verifier-conformance-", dir=base))
+            scratch = self._exits.enter_context(tempfile.TemporaryDirectory(prefix="verifier-worker-", dir=base))
             self._scratch = Path(scratch)
             recorder = self._exits.enter_context(settings.open_recorder())
             self._recorder = self._exits.enter_context(RecordingThread(recorder))

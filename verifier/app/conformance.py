@@ -1,0 +1,115 @@
+"""Puts a conformance run together: what is run, who takes part, and who works on it."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+from tempfile import gettempdir, mkdtemp
+
+from verifier.domain.conformance import CaseName
+from verifier.domain.result import Mode
+from verifier.errors import AdapterUnavailableError, UsageError
+from verifier.executors.stateless.inspection import Inspection, inspect
+from verifier.executors.stateless.manifest import Manifest
+from verifier.services.conformance.batch import Batch
+from verifier.services.conformance.clients import OpenRecorder
+from verifier.services.conformance.distribution import in_process, on_cluster
+from verifier.services.conformance.examination import DEADLINE
+from verifier.services.conformance.interim import open_recorder as open_embedded_recorder
+from verifier.services.conformance.workbench import ExaminedBatch, WorkbenchSettings
+from verifier.services.sources import SCRATCH
+
+SCRATCH_PREFIX = "verifier-conformance-"
+RECORDERS: dict[str, OpenRecorder] = {"embedded": open_embedded_recorder}
+
+
+@dataclass(frozen=True)
+class ConformanceRun:
+    """How a run is done. workers: processes on this machine; address: of a Dask scheduler, instead of those."""
+
+    manifests: tuple[Manifest, ...]
+    recorder: str
+    takes: Callable[[CaseName], bool]
+    mode: Mode = Mode.PROOF
+    deadline: float = DEADLINE
+    keep: Path | None = None
+    workers: int = 1
+    address: str | None = None
+
+    def __call__(self, batches: Sequence[Batch]) -> Iterator[ExaminedBatch]:
+        """Each batch as it is done. Raises ClusterError, AdapterUnavailableError, and what reading a file raises."""
+        if not batches:
+            return  # resumed at the very end: nobody has to be started
+        with _scratch(self.address) as scratch:
+            settings = WorkbenchSettings(
+                manifests=self.manifests,
+                open_recorder=RECORDERS[self.recorder],
+                takes=self.takes,
+                mode=self.mode,
+                deadline=self.deadline,
+                keep=self.keep.absolute() if self.keep is not None else None,
+                scratch=scratch,
+            )
+            yield from self._spread(batches, settings)
+
+    def _spread(self, batches: Iterable[Batch], settings: WorkbenchSettings) -> Iterator[ExaminedBatch]:
+        if self.address is None and self.workers == 1:
+            return in_process(batches, settings)
+        return on_cluster(batches, settings, workers=self.workers, address=self.address)
+
+
+@contextmanager
+def _scratch(address: str | None) -> Iterator[Path | None]:
+    """A directory for all workers of this machine, so that nothing of a killed one is left. None: elsewhere."""
+    if address is not None:
+        yield None
+        return
+    base = SCRATCH if SCRATCH.is_dir() else Path(gettempdir())
+    _remove_abandoned(base)
+    directory = Path(mkdtemp(prefix=SCRATCH_PREFIX, dir=base))
+    try:
+        with _held(directory):
+            yield directory
+    finally:
+        rmtree(directory, ignore_errors=True)
+
+
+def _remove_abandoned(base: Path) -> None:
+    """What runs have left that were killed: nobody holds it any more."""
+    for directory in base.glob(f"{SCRATCH_PREFIX}*"):
+        with suppress(OSError), _held(directory):
+            rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """Held by this process until it ends, however it ends. Raises BlockingIOError if another does, OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def inspected(manifests: Sequence[Manifest], *, available: bool = False) -> list[Inspection]:
+    """What each adapter says of itself; those that cannot be started are left out where only available ones are asked.
+
+    Raises AdapterUnavailableError, UsageError where none is left.
+    """
+
+    async def ask() -> list[Inspection]:
+        return await asyncio.gather(*map(inspect, manifests))
+
+    found = asyncio.run(ask())
+    for each in found:
+        if each.state != "ready" and not available:
+            raise AdapterUnavailableError(f"{each.manifest.name}: {each.state}: {each.reason}")
+    ready = [each for each in found if each.state == "ready"]
+    if not ready:
+        raise UsageError("no adapter can be started")
+    return ready
