@@ -9,21 +9,23 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, cast
 
-from verifier.domain.conformance import Answer, CaseName, ExaminedBlock, ExaminedCase, Expected, ReasonClass, Said
+from verifier.domain.conformance import Answer, ExaminedCase
 from verifier.errors import InputError, UsageError
+
+from .journal_line import JournalError, from_line, texts_of, to_line, value_of, without_times
+
+__all__ = [
+    "Journal", "JournalError", "OtherRunError", "RunIdentity", "from_line", "read_cases", "read_identity", "to_line",
+    "without_times", "write_results",
+]  # fmt: skip
 
 VERSION = 1
 RUN, BATCH = "run", "batch"  # keys that only the first line, or the last of a batch, has
-T = TypeVar("T")
-
-
-class JournalError(InputError):
-    """A journal, or a line of it, that cannot be read. `str(error)` says where."""
 
 
 class OtherRunError(UsageError):
@@ -54,44 +56,6 @@ class RunIdentity:
             if mine != its:
                 return f"{name} is {its!r} there, here it is {mine!r}"
         return ""
-
-
-def to_line(case: ExaminedCase) -> str:
-    """One line of JSON, without its end. What is empty or zero is left out."""
-    document = {
-        "path": case.name.path,
-        "test": case.name.test,
-        "network": case.name.network,
-        "kind": case.name.kind,
-        "failure": case.failure,
-        "skipped": dict(case.skipped),
-        "seconds": case.seconds,
-        "blocks": [_block_document(block) for block in case.blocks],
-    }
-    return json.dumps(_told(document), separators=(",", ":"))
-
-
-def from_line(line: str) -> ExaminedCase:
-    """The test that `to_line` made the line of. Raises JournalError."""
-    try:
-        document = json.loads(line)
-        return ExaminedCase(
-            name=CaseName(*(_value(document, key, str, "") for key in ("path", "test", "network", "kind"))),
-            blocks=tuple(_block(each) for each in _value(document, "blocks", list, [])),
-            skipped=_texts(_value(document, "skipped", dict, {})),
-            failure=_value(document, "failure", str, ""),
-            seconds=_number(document, "seconds"),
-        )
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise JournalError(f"no line of a journal: {error}") from None
-
-
-def without_times(case: ExaminedCase) -> ExaminedCase:
-    """What was found, without what was measured: the same in every run."""
-    blocks = tuple(
-        replace(block, answers=tuple(replace(answer, ms=0.0) for answer in block.answers)) for block in case.blocks
-    )
-    return replace(case, blocks=blocks, seconds=0.0)
 
 
 def read_cases(path: Path) -> Iterator[ExaminedCase]:
@@ -149,24 +113,24 @@ class Journal:
         difference = identity.difference(read_identity(path))
         if difference:
             raise OtherRunError(f"{path} is of another run: {difference}")
-        try:
-            file = _locked(path, "r+b")
-        except OSError as error:
-            raise JournalError(f"{path}: {error.strerror}") from None
         places: dict[int, tuple[int, int]] = {}
         start = whole = tests = 0
-        for begin, end, document, _ in _lines(path):
-            if RUN in document:
-                start = whole = end
-            elif BATCH in document:
-                places[_value(document, BATCH, int, 0)] = (start, begin - start)
-                tests += _value(document, "tests", int, 0)
-                start = whole = end
-        try:
-            file.truncate(whole)
-            file.seek(whole)
-        except OSError as error:
-            raise JournalError(f"{path}: {error.strerror}") from None
+        with ExitStack() as exits:
+            try:
+                file = exits.enter_context(_locked(path, "r+b"))
+                for begin, end, document, _ in _lines(path):
+                    if BATCH in document:
+                        places[value_of(document, BATCH, int, 0)] = (start, begin - start)
+                        tests += value_of(document, "tests", int, 0)
+                    if BATCH in document or RUN in document:
+                        start = whole = end
+                file.truncate(whole)
+                file.seek(whole)
+            except OSError as error:
+                raise JournalError(f"{path}: {error.strerror}") from None
+            except TypeError as error:
+                raise JournalError(f"{path}: {error}") from None
+            exits.pop_all()
         return cls(path, file, places, tests)
 
     def __enter__(self) -> "Journal":
@@ -301,102 +265,11 @@ def _identity(path: Path, document: dict[str, Any]) -> RunIdentity:
         if run["version"] != VERSION:
             raise JournalError(f"{path}: version {run['version']} of a journal is not known, only {VERSION}")
         return RunIdentity(
-            suite=_value(run, "suite", str, ""),
-            selection=_value(run, "selection", str, ""),
-            clients=_texts(_value(run, "clients", dict, {})),
-            recorder=_value(run, "recorder", str, ""),
-            mode=_value(run, "mode", str, ""),
+            suite=value_of(run, "suite", str, ""),
+            selection=value_of(run, "selection", str, ""),
+            clients=texts_of(value_of(run, "clients", dict, {})),
+            recorder=value_of(run, "recorder", str, ""),
+            mode=value_of(run, "mode", str, ""),
         )
     except (KeyError, TypeError, AttributeError):
         raise JournalError(f"{path}: its first line does not say what was run") from None
-
-
-def _told(document: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in document.items() if value}
-
-
-def _block_document(block: ExaminedBlock) -> dict[str, Any]:
-    document = {
-        "index": block.index,
-        "number": block.number,
-        "hash": block.hash.hex(),
-        "expected": block.expected.value,
-        "exception": block.exception,
-        "classes": _words(block.classes),
-        "gas_used": block.gas_used,
-        "witness_bytes": block.witness_bytes,
-        "answers": [_answer_document(answer) for answer in block.answers],
-    }
-    return _told(document)
-
-
-def _answer_document(answer: Answer) -> dict[str, Any]:
-    document = {
-        "client": answer.client,
-        "lineage": answer.lineage,
-        "said": answer.said.value,
-        "reason": answer.reason,
-        "classes": _words(answer.classes),
-        "fields": list(answer.fields),
-        "ms": answer.ms,
-        "stateful": answer.stateful,
-    }
-    return _told(document)
-
-
-def _words(classes: frozenset[ReasonClass]) -> list[str]:
-    return sorted(each.value for each in classes)
-
-
-def _block(document: Any) -> ExaminedBlock:
-    return ExaminedBlock(
-        index=_value(document, "index", int, 0),
-        number=_value(document, "number", int, 0),
-        hash=bytes.fromhex(_value(document, "hash", str, "")),
-        expected=Expected(_value(document, "expected", str, "")),
-        exception=_value(document, "exception", str, ""),
-        classes=_classes(document),
-        gas_used=_value(document, "gas_used", int, 0),
-        witness_bytes=_value(document, "witness_bytes", int, 0),
-        answers=tuple(_answer(each) for each in _value(document, "answers", list, [])),
-    )
-
-
-def _answer(document: Any) -> Answer:
-    fields = _value(document, "fields", list, [])
-    if not all(isinstance(each, str) for each in fields):
-        raise TypeError("fields are not all strings")
-    return Answer(
-        client=_value(document, "client", str, ""),
-        lineage=_value(document, "lineage", str, ""),
-        said=Said(_value(document, "said", str, "")),
-        reason=_value(document, "reason", str, ""),
-        classes=_classes(document),
-        fields=tuple(fields),
-        ms=_number(document, "ms"),
-        stateful=_value(document, "stateful", bool, False),
-    )
-
-
-def _classes(document: Any) -> frozenset[ReasonClass]:
-    return frozenset(ReasonClass(each) for each in _value(document, "classes", list, []))
-
-
-def _texts(document: dict[str, Any]) -> dict[str, str]:
-    if not all(isinstance(each, str) for each in document.values()):
-        raise TypeError("values are not all strings")
-    return document
-
-
-def _value(document: Any, key: str, kind: type[T], absent: T) -> T:
-    value = document.get(key, absent)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise TypeError(f"{key} is no {kind.__name__}")
-    return value
-
-
-def _number(document: Any, key: str) -> float:
-    value = document.get(key, 0.0)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{key} is no number")
-    return float(value)
