@@ -13,7 +13,7 @@ from fsspec.core import url_to_fs
 
 from verifier.errors import InputError
 
-from .interim import case_paths
+from .suite import case_paths
 
 # Bytes of a file (compressed fixtures have a twentieth of what they hold) a part: seconds of work, so that a killed
 # worker loses little, and the last worker is not long alone.

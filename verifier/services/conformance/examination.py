@@ -14,7 +14,16 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-from verifier.domain.conformance import Answer, CaseName, ExaminedBlock, ExaminedCase, ReasonClass, Said, differences
+from verifier.domain.conformance import (
+    Answer,
+    CaseName,
+    ExaminedBlock,
+    ExaminedCase,
+    Expected,
+    ReasonClass,
+    Said,
+    differences,
+)
 from verifier.domain.post_state import cast_votes
 from verifier.domain.quorum import QuorumPolicy, quorum_policy
 from verifier.domain.result import BrokenRule, Mode, Result
@@ -154,6 +163,8 @@ class _Examination:
 
     async def _block(self, recorded: Recorded, directory: Path) -> ExaminedBlock:
         block = self._case.blocks[recorded.index]
+        if block.misfit:
+            return self._examined(block, recorded.index, _misfit_answers(block))
         own = (recorded.answer,) if recorded.answer.client else ()
         path = recorded.path
         try:
@@ -262,6 +273,11 @@ def _genesis_root(genesis: Genesis) -> Mapping[bytes, bytes]:
     if root is None:
         return {}
     return {keccak256(encode_item([each or b"" for each in genesis.header_fields])): root}
+
+
+def _misfit_answers(block: CaseBlock) -> tuple[Answer, ...]:
+    """Of a block that is refused before anybody is asked: as expected, or else the verifier's own refusal."""
+    return (Answer(VERIFIER, "", Said.ABSTAIN, f"refused: {block.misfit}"),) if block.expected is Expected.VALID else ()
 
 
 def _header(encoded: bytes) -> Header | None:

@@ -6,35 +6,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from verifier.domain.conformance import Answer, CaseName, Expected, Said
+from verifier.domain.conformance import Answer, CaseName, Said
 from verifier.services.conformance.loaders.blockchain_test import BlockchainTest, FixtureBlock
-from verifier.services.conformance.loaders.fixtures import fixture_files, load_tests
 from verifier.services.recording import Status, open_embedded, record_test
 from witness.store import WitnessStore
 
-from .case import Case, CaseBlock, Recorded, Recorder
-
-
-def case_paths(root: Path) -> list[Path]:
-    return [root] if root.is_file() else fixture_files(root)
-
-
-def load_cases(path: Path) -> Iterator[Case]:
-    for test in load_tests(path):
-        yield Case(
-            CaseName(path.name, test.name, test.network, "blockchain_test"),
-            tuple(
-                CaseBlock(
-                    b.encoded,
-                    Expected.VALID if b.exception is None else Expected.INVALID,
-                    b.exception or "",
-                    b.stated_hash,
-                )
-                for b in test.blocks
-            ),
-            test.genesis,
-            test.last_block_hash,
-        )
+from .case import Case, Recorded, Recorder
 
 
 class EmbeddedRecorder:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from .batch import Batch, fetch
 from .case import Case, LoadFailure
 from .clients import Client, OpenRecorder, RecordingThread
 from .examination import DEADLINE, WINDOW, ExaminationOptions, examine
-from .interim import load_cases
 from .journal import to_line
+from .suite import load_cases
 
 # Tests that are read at a time, in a thread beside the loop, and tests under way: enough that the recorder is always
 # ahead of the clients.
@@ -115,6 +115,8 @@ class Workbench:
 
     async def _examine(self, case: Case | LoadFailure) -> ExaminedCase:
         if isinstance(case, LoadFailure):
+            if case.left_out:
+                return ExaminedCase(case.name, skipped={"": case.reason})
             return ExaminedCase(case.name, failure=case.reason)
         return await examine(case, self._recorder, self._clients, self._options)
 
@@ -126,10 +128,32 @@ class Workbench:
                 yield each
 
     def _wanted(self, batch: Batch, path: Path) -> Iterator[Case | LoadFailure]:
-        for case in islice(load_cases(path), batch.part, None, batch.parts):
-            named = replace(case, name=replace(case.name, path=batch.path))
-            if self._settings.takes(named.name):
-                yield named
+        part = Part(batch, self._settings.takes)
+        return (case for case in load_cases(path, batch.path, part.takes) if part.has(case))
+
+
+class Part:
+    """Which tests of a file are in a batch: every `parts`-th of those that are wanted, told before they are parsed."""
+
+    def __init__(self, batch: Batch, takes: Callable[[CaseName], bool]) -> None:
+        self._batch = batch
+        self._takes = takes
+        self._wanted = 0
+        self._mine: set[CaseName] = set()
+
+    def takes(self, name: CaseName) -> bool:
+        """Whether a test is in the batch. Asked once a test, in the order of the file."""
+        if not self._takes(name):
+            return False
+        self._wanted += 1
+        if (self._wanted - 1) % self._batch.parts != self._batch.part:
+            return False
+        self._mine.add(name)
+        return True
+
+    def has(self, case: Case | LoadFailure) -> bool:
+        """Whether a test, or what could not be loaded and may not have been asked for, is in the batch."""
+        return case.name in self._mine or (isinstance(case, LoadFailure) and self._batch.part == 0)
 
 
 def _some(cases: Iterator[Case | LoadFailure]) -> Sequence[Case | LoadFailure]:
