@@ -118,7 +118,7 @@ def _case(name: CaseName, network: str, test: dict[str, Any], entry: Any) -> Cas
     fields = _block_fields(fork, genesis, environment, transaction, root)
     listed = encode_list(transaction if transaction[:1] >= b"\xc0" else encode_string(transaction))
     body = [listed, encode_list(b""), *([encode_list(b"")] if FORKS.index(fork) >= FORKS.index("shanghai") else [])]
-    unstated = ("receipts_root", "logs_bloom", "gas_used")
+    unstated: tuple[str, ...] = ("receipts_root", "logs_bloom", "gas_used")
     if FORKS.index(fork) >= FORKS.index("prague"):
         unstated += ("requests_hash",)
     block = CaseBlock(
