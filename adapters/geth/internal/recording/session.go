@@ -21,7 +21,6 @@ import (
 
 // A Request is a chain of its own: one JSON object. The README describes request and answers.
 type Request struct {
-	Directory   string             `json:"directory"`    // that the witness files are written to
 	ChainConfig string             `json:"chain_config"` // the text that becomes the files' section
 	Genesis     hexutil.Bytes      `json:"genesis"`      // RLP of the header; a state root of zero is to be computed
 	Accounts    types.GenesisAlloc `json:"accounts"`     // as `alloc` of a geth genesis
@@ -39,7 +38,8 @@ type Answer struct {
 	Failure *Failure     `json:"failure,omitempty"`
 }
 
-// A BlockAnswer is an Outcome with the path of the witness file.
+// A BlockAnswer is an Outcome. The bytes of the witness file follow its line; Length says how many, 0 where there is
+// none.
 type BlockAnswer struct {
 	Index        int         `json:"index"`
 	Hash         common.Hash `json:"hash"`
@@ -48,7 +48,7 @@ type BlockAnswer struct {
 	Rule         string      `json:"rule,omitempty"`
 	Fields       []string    `json:"fields,omitempty"`
 	Reason       string      `json:"reason,omitempty"`
-	Path         string      `json:"path,omitempty"`
+	Length       int         `json:"length"`
 	Microseconds int64       `json:"us"` // of geth's import, without what becomes of the witness
 }
 
@@ -83,12 +83,18 @@ func Serve(input io.Reader, output io.Writer) error {
 			}
 			return fmt.Errorf("request: %w", err)
 		}
-		answer := func(answer *Answer) error { return errors.Join(answers.Encode(answer), lines.Flush()) }
+		answer := func(answer *Answer, file []byte) error {
+			if err := answers.Encode(answer); err != nil {
+				return err
+			}
+			_, err := lines.Write(file)
+			return errors.Join(err, lines.Flush())
+		}
 		last := &Answer{Done: true}
 		if err := record(request, answer); err != nil {
 			last = &Answer{Failure: failureOf(err)}
 		}
-		if err := answer(last); err != nil {
+		if err := answer(last, nil); err != nil {
 			return err
 		}
 	}
@@ -107,9 +113,8 @@ func failureOf(err error) *Failure {
 var producer = fmt.Appendf(nil, `{"name":"geth","source":"full state","version":"%d.%d.%d"}`, version.Major,
 	version.Minor, version.Patch)
 
-// record imports the blocks of a request, one after the other. No file of a block is there before it is complete, and
-// none is answered before its file is there.
-func record(request *Request, answer func(*Answer) error) error {
+// record imports the blocks of a request, one after the other, and answers each as soon as its file is made.
+func record(request *Request, answer func(*Answer, []byte) error) error {
 	genesis := new(types.Header)
 	if err := rlp.DecodeBytes(request.Genesis, genesis); err != nil {
 		return fmt.Errorf("genesis header: %w", err)
@@ -131,13 +136,15 @@ func record(request *Request, answer func(*Answer) error) error {
 			Index: index, Hash: result.Hash, Number: result.Number, Accepted: result.Accepted, Rule: result.Rule,
 			Fields: result.Fields, Reason: result.Reason, Microseconds: time.Since(start).Microseconds(),
 		}
+		var file []byte
 		if result.Witness != nil {
 			result.Witness.Producer = producer
-			if one.Path, _, err = witnessfile.Write(request.Directory, result.Witness); err != nil {
+			if file, err = witnessfile.Encode(result.Witness); err != nil {
 				return err
 			}
+			one.Length = len(file)
 		}
-		if err := answer(&Answer{Block: one}); err != nil {
+		if err := answer(&Answer{Block: one}, file); err != nil {
 			return err
 		}
 	}

@@ -3,21 +3,15 @@ package witnessfile
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
-	"os"
-	"path/filepath"
 	"slices"
 )
 
 // KindProducer is the section that says who wrote the file, JSON; need not be there.
 const KindProducer = 7
 
-// suffix is that of every witness file's name.
-const suffix = ".witness"
-
-// A Content is what Write puts into a file. The state and the codes may come in any order, and more than once.
+// A Content is what Encode puts into a file. The state and the codes may come in any order, and more than once.
 type Content struct {
 	ChainID     uint64
 	BlockNumber uint64
@@ -30,31 +24,7 @@ type Content struct {
 	Headers     [][]byte // ascending, the parent last
 }
 
-// Write makes the file of docs/witness-format.md appear in directory, complete or not at all, and returns its path and
-// its length in bytes. Nothing is forced to the disk.
-func Write(directory string, content *Content) (path string, length int, err error) {
-	encoded, err := Encode(content)
-	if err != nil {
-		return "", 0, err
-	}
-	path = filepath.Join(directory, fmt.Sprintf("%d-%x%s", content.BlockNumber, content.BlockHash, suffix))
-	temporary, err := os.CreateTemp(directory, ".witness-*")
-	if err != nil {
-		return "", 0, err
-	}
-	_, err = temporary.Write(encoded)
-	err = errors.Join(err, temporary.Chmod(0o444), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(temporary.Name())
-		return "", 0, err
-	}
-	return path, len(encoded), nil
-}
-
-// Encode returns the bytes of the file. It fails where they are more than a file may have.
+// Encode returns the bytes of the file of docs/witness-format.md. It fails where they are more than a file may have.
 func Encode(content *Content) ([]byte, error) {
 	type section struct {
 		kind  uint32
