@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from tempfile import gettempdir, mkdtemp
 
+from verifier.app.adapters import configured_adapters
 from verifier.domain.conformance import CaseName
 from verifier.domain.result import Mode
 from verifier.errors import AdapterUnavailableError, UsageError
@@ -20,11 +22,13 @@ from verifier.services.conformance.clients import OpenRecorder
 from verifier.services.conformance.distribution import in_process, on_cluster
 from verifier.services.conformance.examination import DEADLINE
 from verifier.services.conformance.interim import open_recorder as open_embedded_recorder
+from verifier.services.conformance.reasons import classes_of_reason
+from verifier.services.conformance.recorders.client import ClientRecorder
 from verifier.services.conformance.workbench import ExaminedBatch, WorkbenchSettings
 from verifier.services.sources import SCRATCH
 
 SCRATCH_PREFIX = "verifier-conformance-"
-RECORDERS: dict[str, OpenRecorder] = {"embedded": open_embedded_recorder}
+EMBEDDED = "embedded"
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class ConformanceRun:
         with _scratch(self.address) as scratch:
             settings = WorkbenchSettings(
                 manifests=self.manifests,
-                open_recorder=RECORDERS[self.recorder],
+                open_recorder=recorder_named(self.recorder),
                 takes=self.takes,
                 mode=self.mode,
                 deadline=self.deadline,
@@ -94,6 +98,17 @@ def _held(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def recorder_named(name: str) -> OpenRecorder:
+    """The embedded executor, or the recorder of the adapter with this name. Raises UsageError."""
+    if name == EMBEDDED:
+        return open_embedded_recorder
+    (manifest,) = configured_adapters([name])
+    if not manifest.recorder_command:
+        having = [each.name for each in configured_adapters() if each.recorder_command]
+        raise UsageError(f"{name} has no recorder (there are: {', '.join([EMBEDDED, *having])})")
+    return partial(ClientRecorder, manifest, of_reason=classes_of_reason)
 
 
 def inspected(manifests: Sequence[Manifest], *, available: bool = False) -> list[Inspection]:

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from verifier.app import configured_adapters
-from verifier.app.conformance import RECORDERS, ConformanceRun, inspected
+from verifier.app.conformance import ConformanceRun, inspected
 from verifier.cli.conformance_progress import ConformanceProgress
 from verifier.cli.output import standard_output
 from verifier.domain.conformance import Difference
@@ -17,8 +17,8 @@ from verifier.domain.result import Mode
 from verifier.errors import UsageError
 from verifier.services.conformance.batch import Suite, plan
 from verifier.services.conformance.examination import DEADLINE
-from verifier.services.conformance.interim import Selection
 from verifier.services.conformance.journal import Journal, RunIdentity, write_results
+from verifier.services.conformance.selection import Selection
 
 EXIT_AS_EXPECTED, EXIT_DIFFERENCES = 0, 1
 JOURNAL, RESULTS, TIMINGS = "journal.jsonl", "results.jsonl", "timings.jsonl"
@@ -40,7 +40,7 @@ SHOWN = 20  # differences that are shown while the run goes on; the summary and 
     show_default=True,
     help="proof: recompute every root. prestate: take values as they are given, compare what changed.",
 )
-@click.option("--recorder", type=click.Choice(sorted(RECORDERS)), default="embedded", show_default=True)
+@click.option("--recorder", default="geth", show_default=True, help="embedded, or an adapter whose client has one.")
 @click.option(
     "--deadline", type=click.FloatRange(min=0.001), default=DEADLINE, show_default=True, help="Seconds a block."
 )
@@ -74,7 +74,8 @@ def conformance(
 
     PATH is a file or directory of tests, or a URL of one (docs/conformance.md).
 
-    Exit status: 0 all as expected, 1 a difference that is not known or a known one that is gone, 2 usage or input error.
+    Exit status: 0 all as expected, 1 a difference that is not known, or a known one that is gone, 2 usage or input
+    error.
     """
     selection = Selection(expression, forks)
     suite = plan(paths)

@@ -1,7 +1,7 @@
 """Who takes part in a run: the recorder, in a thread of its own, and the adapters, each with so many blocks at once."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -49,11 +49,15 @@ class RecordingThread:
         loop = asyncio.get_running_loop()
         async with self._turn:
             blocks = self._recorder.record(case, directory)
-            while some := await loop.run_in_executor(self._thread, _some, blocks):
-                for each in some:
-                    yield each
-                if len(some) < BLOCKS_AT_A_TIME:
-                    return
+            try:
+                while some := await loop.run_in_executor(self._thread, _some, blocks):
+                    for each in some:
+                        yield each
+                    if len(some) < BLOCKS_AT_A_TIME:
+                        return
+            finally:
+                if isinstance(blocks, Generator):  # it may hold something open where it is left early
+                    await loop.run_in_executor(self._thread, blocks.close)
 
 
 def _some(blocks: Iterator[Recorded]) -> Sequence[Recorded]:

@@ -45,6 +45,7 @@ from witness.rlp_encoding import encode_item
 
 from .case import Case, CaseBlock, Recorded
 from .clients import Client, RecordingThread
+from .reasons import classes_of_exception, classes_of_reason
 
 # Seconds a block, counted from when the client takes it. The slowest one needs minutes for tests that are made to be
 # slow, on cores that it shares; a client that hangs still ends.
@@ -54,14 +55,6 @@ DEADLINE = 600.0
 WINDOW = 16
 VERIFIER = "verifier"
 SAID = {VoteKind.VALID: Said.VALID, VoteKind.INVALID: Said.INVALID, VoteKind.ABSTAIN: Said.ABSTAIN}
-
-
-def _no_classes(_: str) -> frozenset[ReasonClass]:
-    return frozenset()
-
-
-def _no_reason(client: str, reason: str | Sequence[str]) -> frozenset[ReasonClass]:  # noqa: ARG001
-    return frozenset()
 
 
 @dataclass(frozen=True)
@@ -77,8 +70,8 @@ class ExaminationOptions:
     mode: Mode = Mode.PROOF
     deadline: float = DEADLINE
     keep: Path | None = None
-    of_exception: Callable[[str], frozenset[ReasonClass]] = _no_classes
-    of_reason: Callable[[str, str | Sequence[str]], frozenset[ReasonClass]] = _no_reason
+    of_exception: Callable[[str], frozenset[ReasonClass]] = classes_of_exception
+    of_reason: Callable[[str, str | Sequence[str]], frozenset[ReasonClass]] = classes_of_reason
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WINDOW))
 
 

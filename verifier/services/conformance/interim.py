@@ -3,10 +3,9 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from verifier.domain.conformance import Answer, CaseName, Said
+from verifier.domain.conformance import Answer, Said
 from verifier.services.conformance.loaders.blockchain_test import BlockchainTest, FixtureBlock
 from verifier.services.recording import Status, open_embedded, record_test
 from witness.store import WitnessStore
@@ -42,15 +41,3 @@ class EmbeddedRecorder:
 @contextmanager
 def open_recorder() -> Iterator[Recorder]:
     yield EmbeddedRecorder()
-
-
-@dataclass(frozen=True)
-class Selection:
-    expression: str = ""
-    forks: tuple[str, ...] = ()
-
-    def takes(self, name: CaseName) -> bool:
-        return self.expression in str(name) and (not self.forks or name.network in self.forks)
-
-    def __str__(self) -> str:
-        return " ".join([self.expression, *self.forks])
