@@ -22,7 +22,8 @@ class ConformanceProgress:
         self._before = self._done = done
         self._tests, self._tests_before = tests, tests
         self._differences = 0
-        self._started = self._printed = time.monotonic()
+        self._started = 0.0  # when the first batch was done: before it, adapters were started
+        self._printed = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -50,6 +51,8 @@ class ConformanceProgress:
         self._done += weight
         self._tests += tests
         self._differences += differences
+        if not self._started:
+            self._started, self._before, self._tests_before = now, self._done, self._tests
         text = self.text(now)
         self._bar.update(self._task, completed=self._done, description=text)
         if not self._console.is_terminal and now - self._printed >= EVERY:
@@ -58,8 +61,9 @@ class ConformanceProgress:
 
     def text(self, now: float) -> str:
         """Tests done, how fast, and how many differences."""
-        rate = (self._tests - self._tests_before) / max(now - self._started, 1e-9)
-        return f"{self._tests} tests, {rate:.1f}/s, {self._differences} differences"
+        tests = self._tests - self._tests_before
+        rate = f"{tests / (now - self._started):.1f}/s, " if tests else ""
+        return f"{self._tests} tests, {rate}{self._differences} differences"
 
     def _left(self, now: float) -> str:
         done = self._done - self._before

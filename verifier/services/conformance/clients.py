@@ -1,4 +1,4 @@
-"""Who takes part in a run: the recorder, in a thread of its own, and the adapters, each with so many blocks at once."""
+"""Who takes part in a run: recorders, in threads of their own, and the adapters, each with so many blocks at once."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
@@ -27,37 +27,41 @@ class OpenRecorder(Protocol):
         """Starts it."""
 
 
-class RecordingThread:
-    """One recorder, one case after the other, in a thread beside the event loop. A context: the thread ends with it."""
+class Recording:
+    """Recorders of one client, each with a case at a time, in threads beside the event loop. A context."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self.name = recorder.name
-        self._recorder = recorder
-        self._turn = asyncio.Lock()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
+    def __init__(self, recorders: Sequence[Recorder]) -> None:
+        self.name = recorders[0].name
+        self._threads = ThreadPoolExecutor(len(recorders), thread_name_prefix="recorder")
+        self._idle: asyncio.Queue[Recorder] = asyncio.Queue()
+        for recorder in recorders:
+            self._idle.put_nowait(recorder)
 
-    def __enter__(self) -> "RecordingThread":
+    def __enter__(self) -> "Recording":
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._threads.shutdown(wait=True, cancel_futures=True)
 
     async def record(self, case: Case, directory: Path) -> AsyncGenerator[Recorded, None]:
-        """As Recorder.record. The next case may begin when this one's last block is out."""
+        """As Recorder.record. The recorder's next case may begin when this one's last block is out."""
         loop = asyncio.get_running_loop()
-        async with self._turn:
-            blocks = self._recorder.record(case, directory)
+        recorder = await self._idle.get()
+        try:
+            blocks = recorder.record(case, directory)
             try:
-                while some := await loop.run_in_executor(self._thread, _some, blocks):
+                while some := await loop.run_in_executor(self._threads, _some, blocks):
                     for each in some:
                         yield each
                     if len(some) < BLOCKS_AT_A_TIME:
                         return
             finally:
                 if isinstance(blocks, Generator):  # it may hold something open where it is left early
-                    await loop.run_in_executor(self._thread, blocks.close)
+                    await loop.run_in_executor(self._threads, blocks.close)
+        finally:
+            self._idle.put_nowait(recorder)
 
 
 def _some(blocks: Iterator[Recorded]) -> Sequence[Recorded]:

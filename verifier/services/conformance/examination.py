@@ -44,7 +44,7 @@ from witness.prestate import decode_poststate
 from witness.rlp_encoding import encode_item
 
 from .case import Case, CaseBlock, Recorded
-from .clients import Client, RecordingThread
+from .clients import Client, Recording
 from .reasons import classes_of_exception, classes_of_reason
 
 # Seconds a block, counted from when the client takes it. The slowest one needs minutes for tests that are made to be
@@ -76,16 +76,14 @@ class ExaminationOptions:
 
 
 async def examine(
-    case: Case, recorder: RecordingThread, clients: Sequence[Client], options: ExaminationOptions
+    case: Case, recorder: Recording, clients: Sequence[Client], options: ExaminationOptions
 ) -> ExaminedCase:
     """What everybody says of each block of one test. Never raises for what a client or the recorder does."""
     return await _Examination(case, recorder, clients, options).run()
 
 
 class _Examination:
-    def __init__(
-        self, case: Case, recorder: RecordingThread, clients: Sequence[Client], options: ExaminationOptions
-    ) -> None:
+    def __init__(self, case: Case, recorder: Recording, clients: Sequence[Client], options: ExaminationOptions) -> None:
         self._case = case
         self._recorder = recorder
         self._clients = clients

@@ -20,7 +20,7 @@ from verifier.services.sources import SCRATCH
 
 from .batch import Batch, fetch
 from .case import Case, LoadFailure
-from .clients import Client, OpenRecorder, RecordingThread
+from .clients import Client, OpenRecorder, Recording
 from .examination import DEADLINE, WINDOW, ExaminationOptions, examine
 from .journal import to_line
 from .suite import load_cases
@@ -36,12 +36,13 @@ START_TIMEOUT = 600.0  # seconds for all adapters to be warm, where several work
 class WorkbenchSettings:
     """What a worker needs to know; it goes to other processes, and other machines.
 
-    takes: which tests are wanted. scratch: a directory for witness files, None for a temporary one.
+    takes: which tests are wanted. recorders: how many, each with a test at a time. scratch: a directory for witness files, None for a temporary one.
     """
 
     manifests: tuple[Manifest, ...]
     open_recorder: OpenRecorder
     takes: Callable[[CaseName], bool]
+    recorders: int = 1
     mode: Mode = Mode.PROOF
     deadline: float = DEADLINE
     window: int = WINDOW
@@ -72,8 +73,8 @@ class Workbench:
             base = settings.scratch or (SCRATCH if SCRATCH.is_dir() else None)
             scratch = self._exits.enter_context(tempfile.TemporaryDirectory(prefix="verifier-worker-", dir=base))
             self._scratch = Path(scratch)
-            recorder = self._exits.enter_context(settings.open_recorder())
-            self._recorder = self._exits.enter_context(RecordingThread(recorder))
+            recorders = [self._exits.enter_context(settings.open_recorder()) for _ in range(settings.recorders)]
+            self._recording = self._exits.enter_context(Recording(recorders))
             pool = await self._exits.enter_async_context(AdapterPool(settings.manifests))
             await pool.wait_ready()
             for adapter in pool.supervised:
@@ -118,7 +119,7 @@ class Workbench:
             if case.left_out:
                 return ExaminedCase(case.name, skipped={"": case.reason})
             return ExaminedCase(case.name, failure=case.reason)
-        return await examine(case, self._recorder, self._clients, self._options)
+        return await examine(case, self._recording, self._clients, self._options)
 
     async def _cases(self, batch: Batch, directory: Path) -> AsyncGenerator[Case | LoadFailure, None]:
         path = await asyncio.to_thread(fetch, batch, directory)

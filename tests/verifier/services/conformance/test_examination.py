@@ -34,7 +34,7 @@ from verifier.errors import ExecutorError
 from verifier.executors.stateful.errors import UnsupportedForkError
 from verifier.executors.stateless.base import ExecutionRequest
 from verifier.services.conformance.case import Case, CaseBlock
-from verifier.services.conformance.clients import Client, RecordingThread
+from verifier.services.conformance.clients import Client, Recording
 from verifier.services.conformance.examination import ExaminationOptions, examine
 from witness.file import map_witness_file
 from witness.header import decode_block_header
@@ -51,7 +51,7 @@ def examined(
     """All cases at once."""
 
     async def scenario() -> list[ExaminedCase]:
-        with RecordingThread(recorder or FakeRecorder()) as thread:
+        with Recording([recorder or FakeRecorder()]) as thread:
             made = ExaminationOptions(scratch, **options)  # type: ignore[arg-type]
             return list(await asyncio.gather(*(examine(each, thread, clients, made) for each in cases)))
 
@@ -216,7 +216,7 @@ def test_many_tests_at_once_keep_within_the_window(tmp_path: Path) -> None:
     recorder = FakeRecorder()
 
     async def scenario() -> list[ExaminedCase]:
-        with RecordingThread(recorder) as thread:
+        with Recording([recorder]) as thread:
             made = ExaminationOptions(tmp_path, room=asyncio.Semaphore(window))
             return list(await asyncio.gather(*(examine(each, thread, [slow], made) for each in cases)))
 
@@ -239,7 +239,7 @@ def test_cancelling_leaves_nothing_behind(tmp_path: Path) -> None:
             raise AssertionError
 
     async def scenario() -> None:
-        with RecordingThread(FakeRecorder()) as thread:
+        with Recording([FakeRecorder()]) as thread:
             stuck = Client(Stuck(), frozenset({"paris"}))  # type: ignore[arg-type]
             task = asyncio.create_task(examine(case(chain(2)), thread, [stuck], ExaminationOptions(tmp_path)))
             await asked.wait()
