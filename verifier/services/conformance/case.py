@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from verifier.domain.conformance import Answer, CaseName, Expected
+from verifier.domain.conformance import Answer, CaseName, Expected, ReasonClass
 from verifier.executors.stateful.genesis import Genesis
 from witness.model import BlockWitness
 
@@ -14,6 +14,7 @@ from witness.model import BlockWitness
 class CaseBlock:
     """One block. encoded: its RLP, which may be anything where it is invalid. exception: the fixture's word on why.
 
+    besides: classes of rules that it breaks too, and the word does not say: as good a reason to reject it.
     stated_hash: 32 bytes where the fixture states one: a payload with another hash is refused before execution.
     misfit: why it is refused before any client is asked, one line, such as another hash; "" where it is not. That is
     as expected where the fixture expects INVALID or REFUSED.
@@ -24,6 +25,7 @@ class CaseBlock:
     encoded: bytes
     expected: Expected = Expected.VALID
     exception: str = ""
+    besides: frozenset[ReasonClass] = frozenset()
     stated_hash: bytes | None = None
     misfit: str = ""
     witness: BlockWitness | None = None

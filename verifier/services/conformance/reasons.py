@@ -36,9 +36,11 @@ BLOCK_WORDS = _table(
         """,
         # A field too few or too many; the list of withdrawals makes the body's form a matter of the fork too.
         (HEADER, ENCODING): """
-            IMPORT_IMPOSSIBLE_LEGACY IMPORT_IMPOSSIBLE_LEGACY_WRONG_PARENT IMPORT_IMPOSSIBLE_LONDON_WRONG_PARENT
-            IMPORT_IMPOSSIBLE_LONDON_OVER_PARIS IMPORT_IMPOSSIBLE_PARIS_OVER_SHANGHAI IMPORT_IMPOSSIBLE_SHANGHAI
+            IMPORT_IMPOSSIBLE_LEGACY IMPORT_IMPOSSIBLE_LONDON_OVER_PARIS IMPORT_IMPOSSIBLE_PARIS_OVER_SHANGHAI
+            IMPORT_IMPOSSIBLE_SHANGHAI
         """,
+        # The block's own header, or an uncle's.
+        (HEADER, ENCODING, UNCLES): "IMPORT_IMPOSSIBLE_LEGACY_WRONG_PARENT IMPORT_IMPOSSIBLE_LONDON_WRONG_PARENT",
         (UNCLES,): """
             TOO_MANY_UNCLES UNCLE_IN_CHAIN UNCLE_IS_ANCESTOR UNCLE_IS_BROTHER UNCLE_PARENT_INCORRECT
             UNCLE_UNKNOWN_PARENT IMPORT_IMPOSSIBLE_UNCLES_OVER_PARIS
@@ -164,6 +166,11 @@ def _classes_of_message(client: str, message: str) -> Classes:
 
 
 # Where a client's name for a rule means something else than everybody's. Found by running it; each with its reason.
-CLIENT_RULES: dict[str, dict[str, Classes]] = {}
+CLIENT_RULES: dict[str, dict[str, Classes]] = {
+    # From Paris on its blocks have no place for uncles: one that has some cannot be decoded.
+    "pyevm": {"block_encoding": frozenset({ENCODING, UNCLES})},
+    # Prices and amounts are of 128 bits: a transaction with larger ones, which nobody can pay, cannot be decoded.
+    "revm": {"block_encoding": frozenset({ENCODING, TRANSACTION})},
+}
 # Clients that import blocks say in words of their own what is wrong: pattern → classes, the first that fits.
 MESSAGES: dict[str, tuple[tuple[re.Pattern[str], Classes], ...]] = {}

@@ -13,6 +13,7 @@ from witness.rlp_item import list_items
 
 from ..case import Case, CaseBlock
 from .accounts import parse_accounts
+from .broken_rules import classes_besides
 from .document import integer_octets, mapping, octets, quantity, sequence, text
 from .errors import FixtureError
 from .networks import network_config
@@ -86,7 +87,8 @@ def case_of(test: BlockchainTest, name: CaseName) -> Case:
 def _case_block(block: FixtureBlock) -> CaseBlock:
     expected = Expected.VALID if block.exception is None else Expected.INVALID
     exception = "" if block.exception in (None, UNSPECIFIED) else str(block.exception)
-    return CaseBlock(block.encoded, expected, exception, block.stated_hash, block.misfit)
+    besides = frozenset() if block.exception is None else classes_besides(block.encoded)
+    return CaseBlock(block.encoded, expected, exception, besides, block.stated_hash, block.misfit)
 
 
 def genesis_of(test: dict[str, Any], network: str) -> Genesis:

@@ -19,6 +19,7 @@ from witness.model import BlockWitness, Witness
 
 from ..case import Case, CaseBlock
 from .blockchain_test import BlockchainTest, FixtureBlock
+from .broken_rules import classes_besides
 from .document import mapping, octets, sequence
 from .errors import FixtureError
 
@@ -98,6 +99,7 @@ def _guest_block(chain: _Chain, block: FixtureBlock, entry: dict[str, Any]) -> C
         encoded=given.payload.block,
         expected=expected,
         exception=exception,
+        besides=frozenset() if succeeds else classes_besides(given.payload.block),
         stated_hash=given.payload.stated_hash,
         misfit=misfit,
         witness=_content(chain.config, given.payload.block, given.witness),
@@ -145,6 +147,7 @@ def _witness_block(chain: _Chain, block: FixtureBlock, value: Any) -> CaseBlock:
         encoded=block.encoded,
         expected=Expected.VALID if block.exception is None else Expected.INVALID,
         exception=block.exception or "",
+        besides=frozenset() if block.exception is None else classes_besides(block.encoded),
         stated_hash=block.stated_hash,
         witness=content,
         pre_state_root=chain.roots.get(header.parent_hash, b""),
