@@ -60,7 +60,8 @@ class TestOutcome:
     @property
     def state(self) -> State:
         """The worst of the clients that were asked; SKIPPED where none was."""
-        return min((each.state for each in self.outcomes.values()), key=list(State).index, default=State.SKIPPED)
+        nobody = State.NOT_RUN if self.case.failure else State.SKIPPED
+        return min((each.state for each in self.outcomes.values()), key=list(State).index, default=nobody)
 
 
 def judge(case: ExaminedCase, columns: Iterable[Column], explain: Explain) -> TestOutcome:

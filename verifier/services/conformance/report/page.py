@@ -24,7 +24,7 @@ from .rows import Words, row
 from .spool import Spool
 from .summary import client_rate, tests_run
 from .tally import Tally
-from .terminal import MARKS, duration
+from .terminal import CELL_MARKS, duration
 
 MOST_AGREEING = 8 << 20  # bytes of agreeing tests that are listed; what comes beyond is counted alone
 MOST_DIFFERING = 24 << 20  # bytes of the others, of a run in which clients are wrong everywhere
@@ -102,6 +102,8 @@ class Page:
             "seconds": facts.seconds,
             "rate": tests_run(tally, facts) / facts.seconds if facts.seconds else 0.0,
             "unexplained": list(_differences(tally, self._commands)),
+            "told": 5,
+            "kinds": [(f"{who} {kind}".strip(), count) for (who, kind), count in tally.kinds.most_common(12)],
             "unlisted": unlisted,
             "unlisted_tests": self._unlisted,
             "clients": [_client(column, tally) for column in columns],
@@ -113,14 +115,14 @@ class Page:
             "known": sorted(tally.known.items()),
             "strips": plots.strips((str(column), tally.times[column]) for column in columns if column in tally.times),
             "sizes": plots.histogram(tally.witnesses, "Sizes of witnesses"),
-            "planes": plots.planes(
-                (str(column), tally.gas_times[column]) for column in columns if column in tally.gas_times
+            "planes": list(
+                plots.planes((str(column), tally.gas_times[column]) for column in columns if column in tally.gas_times)
             ),
             "data": _json(self._data(columns)),
         }
 
     def _data(self, columns: Sequence[Column]) -> dict[str, Any]:
-        """What the script needs beside the tests. folders: path, tests, and for each column its counts by state."""
+        """What the script needs beside the tests. folders: path, tests, those not run, counts by column and state."""
         tally = self._tally
         return {
             "columns": [line(str(column), 60) for column in columns],
@@ -129,7 +131,8 @@ class Page:
                 [
                     line(folder),
                     tally.folder_tests[folder],
-                    [[tally.count(column, state, (folder,)) for state in MARKS] for column in columns],
+                    tally.not_run[folder],
+                    [[tally.count(column, state, (folder,)) for state in CELL_MARKS] for column in columns],
                 ]
                 for folder in sorted(tally.folders)
             ],

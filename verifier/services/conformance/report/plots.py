@@ -17,7 +17,7 @@ ROW = 44  # height of one client's strip
 AXIS = 26
 TIME_UNITS = ((1e-3, "µs"), (1.0, "ms"), (1e3, "s"))
 SIZE_UNITS = ((1.0, "B"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB"))
-GAS_UNITS = ((1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"))
+GAS_UNITS = ((1.0, "gas"), (1e3, "kgas"), (1e6, "Mgas"), (1e9, "Ggas"))
 
 
 def quantity(value: float, units: Iterable[tuple[float, str]]) -> str:
@@ -90,34 +90,28 @@ def histogram(sizes: Distribution, title: str) -> Markup:
     return _svg(WIDTH, base + AXIS, f"{title}: {_spread(sizes, SIZE_UNITS)}", parts)
 
 
-def planes(gas_times: Iterable[tuple[str, Plane]]) -> Markup:
-    """A small plot a client: gas of a block to the right, its time upward, darker where there are more."""
+def planes(gas_times: Iterable[tuple[str, Plane]]) -> Iterator[Markup]:
+    """A small plot a client, on the same scales: gas of a block to the right, its time upward, darker for more."""
     shown = [(name, each) for name, each in gas_times if each.squares]
-    if not shown:
-        return Markup("")
-    steps = shown[0][1].steps
-    squares = [square for _, each in shown for square in each.squares]
-    left, right = math.floor(min(x for x, _ in squares) / steps), math.floor(max(x for x, _ in squares) / steps) + 1
-    low, high = math.floor(min(y for _, y in squares) / steps), math.floor(max(y for _, y in squares) / steps) + 1
-    wide, tall, gap, top = 166, 96, 12, 20
-    parts: list[Markup] = []
-    for index, (name, plane) in enumerate(shown):
-        x0 = LEFT + (index % 2) * (wide + gap)
-        y0 = (index // 2) * (top + tall + AXIS)
-        across, up = _Scale(left, right, x0, x0 + wide), _Scale(low, high, y0 + top + tall, y0 + top)
-        parts.append(_text(x0, y0 + 14, line(name, 24), "name"))
-        parts.append(
-            Markup('<rect class="field" x="{}" y="{}" width="{}" height="{}"/>').format(x0, y0 + top, wide, tall)
-        )
-        parts.extend(_squares(plane, across, up))
-        for end, anchor in ((left, "start"), (right, "end")):
-            parts.append(
-                _text(across.at(end), y0 + top + tall + 14, f"{quantity(10.0**end, GAS_UNITS)} gas", "tick", anchor)
-            )
-        for end, y in ((low, y0 + top + tall - 4), (high, y0 + top + 11)):
-            parts.append(_text(x0 + 3, y, quantity(10.0**end, TIME_UNITS), "tick"))
-    height = ((len(shown) + 1) // 2) * (top + tall + AXIS)
-    return _svg(WIDTH, height, "Time of a block against its gas, for each client", parts)
+    steps = [each.steps for _, each in shown]
+    squares = [(x / step, y / step) for step, (_, each) in zip(steps, shown, strict=True) for x, y in each.squares]
+    if not squares:
+        return
+    left, right = math.floor(min(x for x, _ in squares)), math.floor(max(x for x, _ in squares)) + 1
+    low, high = math.floor(min(y for _, y in squares)), math.floor(max(y for _, y in squares)) + 1
+    wide, top, bottom = 172, 20, 120
+    across, up = _Scale(left, right, 0, wide), _Scale(low, high, bottom, top)
+    for name, plane in shown:
+        parts = [
+            _text(0, 14, line(name, 24), "name"),
+            Markup('<rect class="field" x="0" y="{}" width="{}" height="{}"/>').format(top, wide, bottom - top),
+            *_squares(plane, across, up),
+            _text(0, bottom + 14, quantity(10.0**left, GAS_UNITS), "tick"),
+            _text(wide, bottom + 14, quantity(10.0**right, GAS_UNITS), "tick", "end"),
+            _text(3, bottom - 4, quantity(10.0**low, TIME_UNITS), "tick"),
+            _text(3, top + 12, quantity(10.0**high, TIME_UNITS), "tick"),
+        ]
+        yield _svg(wide, bottom + 20, f"{name}: time of a block against its gas", parts)
 
 
 def _squares(plane: Plane, across: "_Scale", up: "_Scale") -> Iterator[Markup]:
@@ -129,7 +123,7 @@ def _squares(plane: Plane, across: "_Scale", up: "_Scale") -> Iterator[Markup]:
         level = min(4, int(5 * math.log(1 + count) / most))
         levels.setdefault(level, []).append(f"M{left:.1f} {above:.1f}H{right:.1f}V{below:.1f}H{left:.1f}z")
     for level, paths in sorted(levels.items()):
-        yield Markup('<path class="bars level{}" d="{}"/>').format(level, "".join(paths))
+        yield Markup('<path class="bars shade{}" d="{}"/>').format(level, "".join(paths))
 
 
 class _Scale:

@@ -30,6 +30,8 @@ class Tally:
         self.states: Counter[State] = Counter()  # a test's: the worst of its clients
         self.folders: dict[str, dict[Column, Counter[State]]] = {}
         self.folder_tests: Counter[str] = Counter()
+        self.not_run: Counter[str] = Counter()  # folder → tests that are unexplained and of no client
+        self.kinds: Counter[tuple[str, str]] = Counter()  # (client, kind) → unexplained differences
         self.networks: Counter[str] = Counter()
         self.skipped: dict[Column, Counter[str]] = {}
         self.answers: Counter[Column] = Counter()
@@ -49,6 +51,7 @@ class Tally:
         self.states[test.state] += 1
         folder = folder_of(case.name)
         self.folder_tests[folder] += 1
+        self.not_run[folder] += test.state is State.NOT_RUN
         by_column = self.folders.setdefault(folder, {})
         for column, outcome in test.outcomes.items():
             if column not in self.columns:
@@ -61,6 +64,7 @@ class Tally:
                 self.known[each.client, each.known] += 1
             else:
                 self.unexplained.add(each)
+                self.kinds[str(Column(each.client, each.stateful)), str(each.kind)] += 1
         self._blocks(test)
 
     def _blocks(self, test: TestOutcome) -> None:

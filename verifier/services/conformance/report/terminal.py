@@ -1,5 +1,6 @@
 """The summary of a run in a terminal, or as plain lines where it is none."""
 
+from collections.abc import Iterable
 from itertools import islice
 
 from rich.box import SIMPLE
@@ -28,6 +29,7 @@ MARKS = {
     State.SKIPPED: ("-", "skipped", "dim"),
     State.AGREED: ("✓", "agreed", "green"),
 }
+CELL_MARKS = {state: mark for state, mark in MARKS.items() if state is not State.NOT_RUN}  # that is of no client
 
 
 def print_summary(console: Console, tally: Tally, facts: RunFacts, commands: Commands) -> None:
@@ -61,13 +63,24 @@ def _folder_table(tally: Tally) -> Table:
     for column in tally.columns:
         table.add_column(Text(_heading(column)), overflow="fold")
     for folder, members in gathered(tally.folders, MOST_FOLDERS).items():
-        tests = sum(tally.folder_tests[each] for each in members)
         cells = [_cell(tally, column, members) for column in tally.columns]
-        table.add_row(Text(line(folder, 80)), f"{tests:,}", *cells)
+        table.add_row(Text(line(folder, 80)), _tests(tally, members), *cells)
     if len(tally.folders) > 1:
         table.add_section()
-        table.add_row("all", f"{tally.tests:,}", *(_cell(tally, column, None) for column in tally.columns))
+        table.add_row(
+            "all", _tests(tally, tally.folder_tests), *(_cell(tally, column, None) for column in tally.columns)
+        )
     return table
+
+
+def _tests(tally: Tally, folders: Iterable[str]) -> Text:
+    """How many, and how many could not be run."""
+    folders = tuple(folders)
+    mark, _, style = MARKS[State.NOT_RUN]
+    made = Text(f"{sum(tally.folder_tests[each] for each in folders):,}")
+    if not_run := sum(tally.not_run[each] for each in folders):
+        made.append(f"\n{mark} {not_run:,}", style)
+    return made
 
 
 def _heading(column: Column) -> str:
@@ -76,7 +89,7 @@ def _heading(column: Column) -> str:
 
 def _cell(tally: Tally, column: Column, folders: tuple[str, ...] | None) -> Text:
     parts = []
-    for state, (mark, _, style) in MARKS.items():
+    for state, (mark, _, style) in CELL_MARKS.items():
         if count := tally.count(column, state, folders):
             parts.append(Text(f"{mark} {count:,}", style, no_wrap=True))
     return Text("\n").join(parts)
@@ -132,6 +145,8 @@ def _print_unexplained(console: Console, tally: Tally, commands: Commands) -> No
     if not tally.unexplained.count:
         return
     console.print(f"Unexplained differences ({tally.unexplained.count:,}):", style="bold red")
+    for (who, kind), count in tally.kinds.most_common():
+        console.print(f"  {count:,} times {line(who or 'the test')} {kind}", markup=False)
     for each in islice(tally.unexplained, MOST_DIFFERENCES):
         who = line(str(Column(each.client, each.stateful))) if each.client else "the test"
         block = f" block {each.index}" if each.index >= 0 else ""

@@ -4,7 +4,7 @@
 // comes from a fixture or a client is put into the page as text, never as markup.
 
 (() => {
-  const PAGE = 100; // tests shown at first, and more at a time
+  const PAGE = 50; // tests shown at first, and more at a time
   const STATES = /** @type {Record<string, [string, string, string, string]>} */ ({
     d: ["✗", "differs", "differs", "is-bad"],
     c: ["?", "cannot tell", "untold", "is-wait"],
@@ -14,7 +14,7 @@
     a: ["✓", "agrees", "agreed", ""],
   });
   const WORST = "dcnkas"; // from what a test is named by first; skipped where nobody was asked
-  const COUNTED = ["d", "c", "n", "k", "s", "a"]; // as a folder's counts stand
+  const COUNTED = ["d", "c", "k", "s", "a"]; // as a folder's counts stand
   const COUNTS = /** @type {Record<string, string>} */ ({ d: "differ", c: "cannot tell", n: "not run", k: "known", s: "skipped", a: "agree" });
   const EXPECTED = ["valid", "invalid", "refused"];
   const SAID = [["✓", "valid"], ["✗", "invalid"], ["?", "cannot tell"]];
@@ -225,10 +225,10 @@
     if (label) made.dataset.label = label;
     return made;
   };
-  /** @param {string} label  @param {string[]} titles  @param {HTMLElement[]} rows  @param {string} className */
-  const table = (label, titles, rows, className) => {
-    const heads = titles.map((title) => {
-      const head = element("th", "", title);
+  /** @param {string} label  @param {string[]} titles  @param {HTMLElement[]} rows  @param {number} numbers  from which column on */
+  const table = (label, titles, rows, numbers) => {
+    const heads = titles.map((title, at) => {
+      const head = element("th", at < numbers ? "" : "number", title);
       head.setAttribute("role", "columnheader");
       head.setAttribute("scope", "col");
       return head;
@@ -236,7 +236,7 @@
     const row = element("tr", "", ...heads);
     const head = element("thead", "", row);
     const body = element("tbody", "", ...rows);
-    const made = element("table", className, head, body);
+    const made = element("table", "", head, body);
     for (const each of [row, ...rows]) each.setAttribute("role", "row");
     for (const each of [head, body]) each.setAttribute("role", "rowgroup");
     made.setAttribute("role", "table");
@@ -275,7 +275,7 @@
       );
       return row;
     });
-    const made = element("div", "block", title, table(`Answers on block ${index}`, ["Client", "Said", "So", "Reason", "Class", "Fields", "Time"], rows, "answers"));
+    const made = element("div", "block", title, table(`Answers on block ${index}`, ["Client", "Said", "So", "Reason", "Class", "Fields", "Time"], rows, 6));
     if (said.hash) made.append(element("p", "hash dim", said.hash));
     return made;
   };
@@ -296,17 +296,17 @@
     );
     const titles = ["Block", "Expected", "Gas", "Witness", ...asked.map((/** @type {number} */ each) => columns[each])];
     const title = element("h3", "", test[3].includes("d") || test[3].includes("k") || test[3].includes("c") ? "Blocks on which all agree" : "All agree");
-    return element("div", "block", title, table("Blocks on which all agree", titles, rows, "agreeing"));
+    return element("div", "block", title, table("Blocks on which all agree", titles, rows, 2));
   };
 
   // --- the matrix ---
 
-  /** @typedef {{path: string, name: string, tests: number, counts: number[][], children: Node_[]}} Node_ */
+  /** @typedef {{path: string, name: string, tests: number, broken: number, counts: number[][], children: Node_[]}} Node_ */
   const empty = () => columns.map(() => COUNTED.map(() => 0));
 
   const tree = () => {
     /** @type {Node_} */
-    const root = { path: "", name: "", tests: 0, counts: empty(), children: [] };
+    const root = { path: "", name: "", tests: 0, broken: 0, counts: empty(), children: [] };
     /** @type {Map<string, Node_>} */
     const nodes = new Map([["", root]]);
     /** @param {string} path @returns {Node_} */
@@ -315,16 +315,17 @@
       if (known) return known;
       const cut = path.lastIndexOf("/");
       const parent = at(cut === -1 ? "" : path.slice(0, cut));
-      const made = { path, name: path.slice(cut + 1), tests: 0, counts: empty(), children: [] };
+      const made = { path, name: path.slice(cut + 1), tests: 0, broken: 0, counts: empty(), children: [] };
       parent.children.push(made);
       nodes.set(path, made);
       return made;
     };
-    for (const [path, tests, counts] of folders) {
+    for (const [path, tests, broken, counts] of folders) {
       at(path);
       for (let up = path; ; up = up.includes("/") ? up.slice(0, up.lastIndexOf("/")) : "") {
         const node = at(up);
         node.tests += tests;
+        node.broken += broken;
         counts.forEach((/** @type {number[]} */ states, /** @type {number} */ column) => states.forEach((count, state) => (node.counts[column][state] += count)));
         if (!up) break;
       }
@@ -375,7 +376,9 @@
     };
     const name = button(opens ? "folder" : "folder leaf", opens ? open : () => narrow(node.path, "", ""), element("span", "", foreign(node.name === "." ? "(the suite itself)" : node.name)));
     if (opens) name.setAttribute("aria-expanded", "false");
-    const row = element("tr", `level${Math.min(level, 5)}`, rowHead(name), cell("Tests", "number", number(node.tests)), ...columns.map((/** @type {string} */ _, /** @type {number} */ column) => counts(node, column)));
+    const tests = cell("Tests", "number", number(node.tests));
+    if (node.broken) tests.append(button("cell", () => narrow(node.path, "", "n"), marked("!", `${number(node.broken)} not run`, "differs")));
+    const row = element("tr", `level${Math.min(level, 5)}`, rowHead(name), tests, ...columns.map((/** @type {string} */ _, /** @type {number} */ column) => counts(node, column)));
     row.setAttribute("role", "row");
     row.dataset.folder = node.path;
     // What is below goes with what is above.
