@@ -3,13 +3,16 @@
 import asyncio
 import fcntl
 import os
+import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from tempfile import gettempdir, mkdtemp
+
+import psutil
 
 from verifier.app.adapters import configured_adapters
 from verifier.domain.conformance import CaseName
@@ -24,6 +27,7 @@ from verifier.services.conformance.examination import DEADLINE
 from verifier.services.conformance.interim import open_recorder as open_embedded_recorder
 from verifier.services.conformance.reasons import classes_of_reason
 from verifier.services.conformance.recorders.client import ClientRecorder
+from verifier.services.conformance.report.facts import Participant
 from verifier.services.conformance.workbench import ExaminedBatch, WorkbenchSettings
 from verifier.services.sources import SCRATCH
 
@@ -113,8 +117,36 @@ def recorder_named(name: str) -> OpenRecorder:
     return partial(ClientRecorder, manifest, of_reason=classes_of_reason)
 
 
-def inspected(manifests: Sequence[Manifest], *, available: bool = False) -> list[Inspection]:
-    """What each adapter says of itself; those that cannot be started are left out where only available ones are asked.
+@dataclass(frozen=True)
+class Clients:
+    """The adapters that are asked, and in one line each those that are left out."""
+
+    inspections: tuple[Inspection, ...]
+    absent: tuple[str, ...] = ()
+
+    @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        """Of those that are asked."""
+        return tuple(each.manifest for each in self.inspections)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Adapter → its client's version."""
+        return {each.manifest.name: _version(each) for each in self.inspections}
+
+    def participants(self, recorder: str) -> tuple[Participant, ...]:
+        """As reports list them, the recorder first."""
+        adapters = [Participant(each.manifest.name, _version(each), each.manifest.lineage) for each in self.inspections]
+        same = next((each for each in adapters if each.client == recorder), Participant(recorder, "", "pyevm"))
+        return (replace(same, stateful=True), *adapters)
+
+
+def _version(inspection: Inspection) -> str:
+    return inspection.description.client_version if inspection.description is not None else ""
+
+
+def inspected(manifests: Sequence[Manifest], *, available: bool = False) -> Clients:
+    """Who can be started; others are left out where only available ones are asked.
 
     Raises AdapterUnavailableError, UsageError where none is left.
     """
@@ -123,10 +155,15 @@ def inspected(manifests: Sequence[Manifest], *, available: bool = False) -> list
         return await asyncio.gather(*map(inspect, manifests))
 
     found = asyncio.run(ask())
-    for each in found:
-        if each.state != "ready" and not available:
-            raise AdapterUnavailableError(f"{each.manifest.name}: {each.state}: {each.reason}")
-    ready = [each for each in found if each.state == "ready"]
-    if not ready:
+    absent = tuple(f"{each.manifest.name}: {each.state}: {each.reason}" for each in found if each.state != "ready")
+    if absent and not available:
+        raise AdapterUnavailableError(absent[0])
+    if len(absent) == len(found):
         raise UsageError("no adapter can be started")
-    return ready
+    return Clients(tuple(each for each in found if each.state == "ready"), absent)
+
+
+def machine() -> str:
+    """What a run's speed depends on."""
+    memory = psutil.virtual_memory().total >> 30
+    return f"{os.cpu_count()} cores, {memory} GiB, {platform.system()} {platform.machine()}"

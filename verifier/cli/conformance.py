@@ -1,28 +1,34 @@
 """`verifier conformance`: whole test suites through every client."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from verifier.app import configured_adapters
-from verifier.app.conformance import ConformanceRun, inspected
+from verifier.app.conformance import ConformanceRun, inspected, machine
 from verifier.cli.conformance_progress import ConformanceProgress
 from verifier.cli.output import standard_output
-from verifier.domain.conformance import Difference
 from verifier.domain.result import Mode
-from verifier.errors import UsageError
+from verifier.errors import InputError, UsageError
 from verifier.services.conformance.batch import Suite, plan
 from verifier.services.conformance.examination import DEADLINE
-from verifier.services.conformance.journal import Journal, RunIdentity, write_results
+from verifier.services.conformance.journal import Journal, RunIdentity, write_lines, write_results
+from verifier.services.conformance.known import packaged_differences
+from verifier.services.conformance.report.facts import RunFacts
+from verifier.services.conformance.report.writing import write_reports
 from verifier.services.conformance.selection import Selection
 
 EXIT_AS_EXPECTED, EXIT_DIFFERENCES = 0, 1
 JOURNAL, RESULTS, TIMINGS = "journal.jsonl", "results.jsonl", "timings.jsonl"
-SHOWN = 20  # differences that are shown while the run goes on; the summary and the reports have them all
+DEFAULT_RECORDER = "geth"
+FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
@@ -40,11 +46,13 @@ SHOWN = 20  # differences that are shown while the run goes on; the summary and 
     show_default=True,
     help="proof: recompute every root. prestate: take values as they are given, compare what changed.",
 )
-@click.option("--recorder", default="geth", show_default=True, help="embedded, or an adapter whose client has one.")
+@click.option("--recorder", default=DEFAULT_RECORDER, show_default=True, help="embedded, or an adapter that has one.")
 @click.option(
     "--deadline", type=click.FloatRange(min=0.001), default=DEADLINE, show_default=True, help="Seconds a block."
 )
-@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Results as JSON lines.")
+@click.option("--json", "json_file", type=FILE, help="Results as JSON lines, the last one a summary.")
+@click.option("--html", type=FILE, help="A page that needs nothing else.")
+@click.option("--junit", type=FILE, help="JUnit XML, for CI servers.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep witnesses of blocks that differ.")
 @click.option(
     "--directory",
@@ -66,25 +74,31 @@ def conformance(
     recorder: str,
     deadline: float,
     json_file: Path | None,
+    html: Path | None,
+    junit: Path | None,
     keep: Path | None,
     directory: Path,
     resume: bool,
 ) -> int:
     """Have every block of test suites executed by all clients, and compare them with the fixtures and each other.
 
-    PATH is a file or directory of tests, or a URL of one (docs/conformance.md).
+    PATH is a file or directory of tests of any kind, or a URL of one (docs/conformance.md).
 
     Exit status: 0 all as expected, 1 a difference that is not known, or a known one that is gone, 2 usage or input
     error.
     """
     selection = Selection(expression, forks)
+    for file in (json_file, html, junit):
+        _check_writable(file)
     suite = plan(paths)
     wanted = [name.strip() for name in names.split(",") if name.strip()] if names else []
-    inspections = inspected(configured_adapters(wanted), available=available)
-    versions = {each.manifest.name: _version(each.description) for each in inspections}
-    identity = RunIdentity(suite.digest, str(selection), versions, recorder, mode)
+    clients = inspected(configured_adapters(wanted), available=available)
+    for each in clients.absent:
+        click.echo(f"left out: {each}", err=True)
+    chosen = " ".join([*([f"--filter {expression}"] if expression else []), *(f"--fork {fork}" for fork in forks)])
+    identity = RunIdentity(suite.digest, chosen, clients.versions, recorder, mode)
     run = ConformanceRun(
-        manifests=tuple(each.manifest for each in inspections),
+        manifests=clients.manifests,
         recorder=recorder,
         takes=selection.takes,
         mode=Mode(mode),
@@ -94,32 +108,46 @@ def conformance(
         address=address,
     )
     with _interruptible(directory), _opened(directory, identity, resume=resume) as journal:
+        resumed, started = journal.tests, datetime.now(UTC)
         _work(suite, run, journal)
         write_results(journal, directory / RESULTS, directory / TIMINGS)
-    return EXIT_AS_EXPECTED
+        facts = RunFacts(
+            suites=paths,
+            participants=clients.participants(recorder),
+            mode=mode,
+            started=started,
+            ended=datetime.now(UTC),
+            machine=machine(),
+            version=version("execution-verifier"),
+            workers=workers,
+            selection=chosen,
+            resumed=resumed,
+            kept=str(keep) if keep is not None else "",
+            recorder=recorder if recorder != DEFAULT_RECORDER else "",
+        )
+        console = standard_output()
+        known = packaged_differences()
+        summary = write_reports(journal.cases(), facts, known=known, console=console, html=html, junit=junit)
+    if json_file is not None:
+        write_lines(json_file, directory / RESULTS, summary.document)
+    return EXIT_AS_EXPECTED if summary.passed else EXIT_DIFFERENCES
 
 
-def _version(description: object) -> str:
-    return getattr(description, "client_version", "") or ""
+def _check_writable(file: Path | None) -> None:
+    """Raises InputError before hours of work, not after."""
+    if file is not None and not (file.parent.is_dir() and os.access(file.parent, os.W_OK)):
+        raise InputError(f"{file}: cannot be written: {file.parent} is no directory to write to")
 
 
 def _work(suite: Suite, run: ConformanceRun, journal: Journal) -> None:
     todo = [batch for batch in suite.batches if batch.number not in journal.done]
-    console, messages = standard_output(), Console(stderr=True, highlight=False, soft_wrap=True)
+    messages = Console(stderr=True, highlight=False, soft_wrap=True)
     total = sum(batch.weight for batch in suite.batches)
     done = total - sum(batch.weight for batch in todo)
-    shown = 0
     with ConformanceProgress(messages, total, done, journal.tests) as progress:
         for examined in run(todo):
             journal.add(examined.batch.number, examined.lines)
-            progress.add(examined.batch.weight, len(examined.lines), len(examined.found))
-            for difference in examined.found[: SHOWN - shown]:
-                shown += 1
-                _print_difference(console, difference)
-
-
-def _print_difference(console: Console, difference: Difference) -> None:
-    console.print(f"{difference.name} block {difference.index}: {difference.client} {difference.kind}", markup=False)
+            progress.add(examined.batch.weight, len(examined.lines), examined.found)
 
 
 def _opened(directory: Path, identity: RunIdentity, *, resume: bool) -> Journal:

@@ -1,12 +1,16 @@
 """How far a conformance run is: a bar on a terminal, a line now and then where it is none."""
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from verifier.domain.conformance import Difference
+
 EVERY = 30.0  # seconds between lines where there is no terminal: a log of CI shows that it goes on, and stays short
+SHOWN = 10  # differences
 SPEED_OF = 600.0  # seconds over which the time left is told; files differ much in how long they take
 
 
@@ -45,12 +49,14 @@ class ConformanceProgress:
     ) -> None:
         self._bar.stop()
 
-    def add(self, weight: int, tests: int, differences: int) -> None:
-        """A batch is done."""
+    def add(self, weight: int, tests: int, differences: Sequence[Difference]) -> None:
+        """A batch is done. The first differences are shown at once; the reports have them all, and which are known."""
         now = time.monotonic()
         self._done += weight
         self._tests += tests
-        self._differences += differences
+        for each in differences[: max(0, SHOWN - self._differences)]:
+            self._console.print(f"{each.name}: {each.client or 'nobody'}: {each.kind}: {each.text}", markup=False)
+        self._differences += len(differences)
         if not self._started:
             self._started, self._before, self._tests_before = now, self._done, self._tests
         text = self.text(now)

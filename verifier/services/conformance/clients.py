@@ -14,6 +14,7 @@ from verifier.domain.result import Result
 from verifier.executors.stateless.base import ExecutionRequest, StatelessExecutor
 
 from .case import Case, Recorded, Recorder
+from .completion import complete
 
 # Blocks that the recorder makes at a time: few enough that a chain of any length stays out of memory, and enough that
 # changing threads costs nothing beside them.
@@ -44,6 +45,12 @@ class Recording:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)
+
+    async def complete(self, case: Case, directory: Path) -> Case:
+        """The case with every header whole (`completion`). Raises ExecutorError."""
+        if not any(block.unstated for block in case.blocks):
+            return case
+        return await asyncio.get_running_loop().run_in_executor(self._threads, complete, case, directory)
 
     async def record(self, case: Case, directory: Path) -> AsyncGenerator[Recorded, None]:
         """As Recorder.record. The recorder's next case may begin when this one's last block is out."""

@@ -54,6 +54,7 @@ DEADLINE = 600.0
 # enough that their witnesses fit in memory.
 WINDOW = 16
 VERIFIER = "verifier"
+COMPLETION = "completion"  # folder of a test's directory
 SAID = {VoteKind.VALID: Said.VALID, VoteKind.INVALID: Said.INVALID, VoteKind.ABSTAIN: Said.ABSTAIN}
 
 
@@ -140,6 +141,7 @@ class _Examination:
     async def _recorded(self, directory: Path) -> AsyncGenerator[Recorded, None]:
         """The blocks with what they need, recorded or as they were given."""
         if self._case.genesis is not None:
+            self._case = await self._recorder.complete(self._case, directory / COMPLETION)
             async for each in self._recorder.record(self._case, directory):
                 self._note_root(each)
                 yield each

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfileobj
 from typing import Any, BinaryIO, cast
 
 from verifier.domain.conformance import Answer, ExaminedCase
@@ -21,7 +22,7 @@ from .journal_line import JournalError, from_line, texts_of, to_line, value_of, 
 
 __all__ = [
     "Journal", "JournalError", "OtherRunError", "RunIdentity", "from_line", "read_cases", "read_identity", "to_line",
-    "without_times", "write_results",
+    "without_times", "write_lines", "write_results",
 ]  # fmt: skip
 
 VERSION = 1
@@ -176,6 +177,13 @@ def write_results(journal: Journal, results: Path, timings: Path) -> None:
         for case in journal.cases():
             found.write(to_line(without_times(case)).encode() + b"\n")
             measured.write(_timing_line(case).encode() + b"\n")
+
+
+def write_lines(path: Path, results: Path, summary: Mapping[str, Any]) -> None:
+    """The results with a last line of another kind: the run's summary. Raises InputError."""
+    with _appearing(path) as file, results.open("rb") as lines:
+        copyfileobj(lines, file)
+        file.write(json.dumps(summary, separators=(",", ":")).encode() + b"\n")
 
 
 def _timing_line(case: ExaminedCase) -> str:

@@ -36,7 +36,8 @@ START_TIMEOUT = 600.0  # seconds for all adapters to be warm, where several work
 class WorkbenchSettings:
     """What a worker needs to know; it goes to other processes, and other machines.
 
-    takes: which tests are wanted. recorders: how many, each with a test at a time. scratch: a directory for witness files, None for a temporary one.
+    takes: which tests are wanted. recorders: how many, each with a test at a time. scratch: a directory for witness
+    files, None for a temporary one.
     """
 
     manifests: tuple[Manifest, ...]

@@ -38,6 +38,8 @@ class Commands:
             words += ["--filter", shell_word(wanted)]
         if difference.client and not difference.stateful:
             words += ["--adapters", shell_word(difference.client)]
+        if self.facts.recorder:
+            words += ["--recorder", shell_word(self.facts.recorder)]
         if self.facts.mode != "proof":
             words += ["--mode", shell_word(self.facts.mode)]
         return " ".join(words)
