@@ -73,7 +73,9 @@ class FakeRecorder:
                 answer = self._answer(Said.VALID)
             else:
                 answer = self._answer(Said.INVALID, block.exception)
-            yield Recorded(index, answer, content, write_witness_file(content, directory, sync=False))
+            folder = directory / str(index)
+            folder.mkdir()
+            yield Recorded(index, answer, content, write_witness_file(content, folder, sync=False))
 
     def _answer(self, said: Said, reason: str = "") -> Answer:
         return Answer(self.name, "geth", said, reason, stateful=True)

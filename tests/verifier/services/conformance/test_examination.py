@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import rlp
 
 from tests.verifier.services.builders import CONFIG, computed_for
 from tests.verifier.services.conformance.examples import (
@@ -29,7 +30,7 @@ from verifier.domain.conformance import (
     Said,
     differences,
 )
-from verifier.domain.result import Abstention, AbstentionReason, Mode, Outcome
+from verifier.domain.result import Abstention, AbstentionReason, BrokenRule, Mode, Outcome
 from verifier.errors import ExecutorError
 from verifier.executors.stateful.errors import UnsupportedForkError
 from verifier.executors.stateless.base import ExecutionRequest
@@ -39,6 +40,7 @@ from verifier.services.conformance.examination import ExaminationOptions, examin
 from witness.file import map_witness_file
 from witness.header import decode_block_header
 from witness.model import BlockWitness
+from witness.rlp_item import list_items
 
 
 def examined(
@@ -224,6 +226,20 @@ def test_many_tests_at_once_keep_within_the_window(tmp_path: Path) -> None:
     assert [each.name.test for each in found] == recorder.begun == [f"test {number}" for number in range(5)]
     assert all(len(each.blocks) == 20 and not differences(each) for each in found)
     assert 1 < most <= window
+
+
+def test_blocks_with_the_same_header_are_told_apart(tmp_path: Path) -> None:
+    def careful(request: ExecutionRequest) -> Outcome:
+        block = map_witness_file(request.witness).block
+        return BrokenRule("withdrawals_root", "a body too many") if len(list_items(block)) > 3 else honest(request)
+
+    geth, _ = client("geth", careful)
+    (good,) = chain(1)
+    header, *rest = rlp.decode(good.encoded)
+    bad = CaseBlock(rlp.encode([header, *rest, []]), Expected.INVALID, "other body")
+    (found,) = examined([case([bad, good] * 8)], [geth], tmp_path)
+    assert [block.answers[1].said for block in found.blocks] == [Said.INVALID, Said.VALID] * 8
+    assert len({block.hash for block in found.blocks}) == 1
 
 
 def test_cancelling_leaves_nothing_behind(tmp_path: Path) -> None:

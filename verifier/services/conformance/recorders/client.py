@@ -54,7 +54,8 @@ class ClientRecorder:
             if not block.file:
                 yield Recorded(block.index, answer)
                 continue
-            path = directory / file_name(block.number, block.hash)
+            # The position too: two blocks of a test may have the same header, and other bodies.
+            path = directory / f"{block.index}-{file_name(block.number, block.hash)}"
             publish([block.file], path, sync=False)
             yield Recorded(block.index, answer, decode_witness_file(block.file), path)
 
