@@ -1,5 +1,6 @@
 """`verifier conformance`: whole test suites through every client."""
 
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ from verifier.services.conformance.known import packaged_differences
 from verifier.services.conformance.report.facts import RunFacts
 from verifier.services.conformance.report.writing import write_reports
 from verifier.services.conformance.selection import Selection
+
+log = logging.getLogger(__name__)
 
 EXIT_AS_EXPECTED, EXIT_DIFFERENCES = 0, 1
 JOURNAL, RESULTS, TIMINGS = "journal.jsonl", "results.jsonl", "timings.jsonl"
@@ -148,6 +151,12 @@ def _work(suite: Suite, run: ConformanceRun, journal: Journal) -> None:
         for examined in run(todo):
             journal.add(examined.batch.number, examined.lines)
             progress.add(examined.batch.weight, len(examined.lines), examined.found)
+            log.info(
+                "batch=%d path=%s tests=%d event=done",
+                examined.batch.number,
+                examined.batch.path,
+                len(examined.lines),
+            )
 
 
 def _opened(directory: Path, identity: RunIdentity, *, resume: bool) -> Journal:

@@ -4,6 +4,7 @@ Each worker process has adapters and a recorder of its own, from its first batch
 loses nothing: its batches are done again by another, with the same result.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack
@@ -53,6 +54,7 @@ def on_cluster(
     # Imported here: it takes a second, and most commands do not need it.
     from distributed import Client, LocalCluster
 
+    logging.getLogger("distributed").setLevel(logging.WARNING)
     with ExitStack() as exits:
         if address is None:
             cluster = LocalCluster(
@@ -62,13 +64,16 @@ def on_cluster(
                 host="127.0.0.1",
                 dashboard_address=None,
                 memory_limit=MEMORY_LIMIT,
+                # Others on this machine reach loopback too, and whoever reaches a worker runs code in it.
+                security=True,
             )
             exits.enter_context(cluster)
-            address = cluster.scheduler_address
-        try:
-            client = exits.enter_context(Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False))
-        except (OSError, ValueError) as error:
-            raise ClusterError(f"{address}: no scheduler: {error}") from None
+            client = exits.enter_context(Client(cluster, set_as_default=False))
+        else:
+            try:
+                client = exits.enter_context(Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False))
+            except (OSError, ValueError) as error:
+                raise ClusterError(f"{address}: no scheduler: {error}") from None
         yield from _spread(client, batches, settings)
 
 
