@@ -19,16 +19,17 @@ from importlib.resources import files
 from pathlib import Path
 from re import Pattern
 from re import compile as compile_pattern
-from typing import Any
+from typing import Any, TypeVar
 
 from verifier.domain.conformance import CaseName, Difference, DifferenceKind, ExaminedCase, Said, differences
 from verifier.errors import InputError
 
 FILE = "known_differences.toml"
 WAYS = {"stateful": True, "stateless": False}
-REQUIRED = ("client", "test", "kind", "ways", "why", "link")
+REQUIRED = ("client", "test", "kinds", "ways", "why", "link")
 OPTIONAL = ("network",)
 NEVER_SAID = Said.ABSTAIN
+T = TypeVar("T")
 
 
 class KnownDifferencesError(InputError):
@@ -37,11 +38,14 @@ class KnownDifferencesError(InputError):
 
 @dataclass(frozen=True)
 class KnownDifference:
-    """One entry. test: glob over "path::test". network: "" for any. ways: true for stateful, false for stateless."""
+    """One entry. test: glob over "path::test". network: "" for any. ways: true for stateful, false for stateless.
+
+    kinds: what it may be; it depends on the recorder whether a client that goes its own way finds what it needs there.
+    """
 
     client: str
     test: str
-    kind: DifferenceKind
+    kinds: frozenset[DifferenceKind]
     ways: frozenset[bool]
     why: str
     link: str
@@ -60,7 +64,7 @@ class KnownDifference:
         """Whether this is the difference that is known."""
         return (
             difference.client == self.client
-            and difference.kind is self.kind
+            and difference.kind in self.kinds
             and difference.stateful in self.ways
             and self.concerns(difference.name)
         )
@@ -77,7 +81,8 @@ class Disappeared:
 
     def __str__(self) -> str:
         way = "with state" if self.stateful else "without state"
-        return f"{self.name}: {self.client} {way} no longer {self.known.kind}; known was: {self.known.why}"
+        kinds = " or ".join(sorted(self.known.kinds))
+        return f"{self.name}: {self.client} {way} no longer {kinds}; known was: {self.known.why}"
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def _was_heard(case: ExaminedCase, entry: KnownDifference, *, stateful: bool) ->
         for answer in block.answers
         if answer.client == entry.client and answer.stateful is stateful
     }
-    return bool(said - {NEVER_SAID}) or (bool(said) and entry.kind is DifferenceKind.CANNOT_TELL)
+    return bool(said - {NEVER_SAID}) or (bool(said) and DifferenceKind.CANNOT_TELL in entry.kinds)
 
 
 def packaged_differences() -> KnownDifferences:
@@ -158,17 +163,19 @@ def _entry(value: Any, where: str) -> KnownDifference:
     for key in REQUIRED:
         if not value.get(key):
             raise KnownDifferencesError(f"{where}: {key} is missing")
-    ways = value["ways"]
-    if not isinstance(ways, list) or not all(isinstance(way, str) and way in WAYS for way in ways):
-        raise KnownDifferencesError(f"{where}: ways is a list of {' and '.join(WAYS)}")
-    texts = {key: value.get(key, "") for key in (*REQUIRED, *OPTIONAL) if key != "ways"}
+    ways = _members(value, "ways", WAYS, where)
+    kinds = _members(value, "kinds", {kind.value: kind for kind in DifferenceKind}, where)
+    texts = {key: value.get(key, "") for key in (*REQUIRED, *OPTIONAL) if key not in ("ways", "kinds")}
     for key, text in texts.items():
         if not isinstance(text, str):
             raise KnownDifferencesError(f"{where}: {key} is no string")
-    try:
-        kind = DifferenceKind(texts.pop("kind"))
-    except ValueError:
-        raise KnownDifferencesError(f"{where}: kind is one of {', '.join(DifferenceKind)}") from None
     if not texts["link"].startswith("https://"):
         raise KnownDifferencesError(f"{where}: link is no https address")
-    return KnownDifference(kind=kind, ways=frozenset(WAYS[way] for way in ways), **texts)
+    return KnownDifference(kinds=kinds, ways=ways, **texts)
+
+
+def _members(value: Mapping[str, Any], key: str, meanings: Mapping[str, T], where: str) -> frozenset[T]:
+    given = value[key]
+    if not isinstance(given, list) or not all(isinstance(each, str) and each in meanings for each in given):
+        raise KnownDifferencesError(f"{where}: {key} is a list of {', '.join(meanings)}")
+    return frozenset(meanings[each] for each in given)

@@ -114,7 +114,8 @@ RULES = _table(
         (TRANSACTION,): "transaction",
         (BLOCK_GAS,): "block_gas",
         (REQUESTS,): "system_contract deposit_requests",
-        (OTHER,): "other",
+        (PARENT,): "parent",  # of recorders: it is not known
+        (OTHER,): "other block_hash",  # of recorders: not the one stated
     }
 )
 # Header fields that a client computes otherwise.
@@ -158,11 +159,9 @@ def classes_of_reason(client: str, said: str | Sequence[str]) -> Classes:
 
 
 def _classes_of_message(client: str, message: str) -> Classes:
-    """The first pattern that is in it counts."""
-    for pattern, classes in MESSAGES.get(client, ()):
-        if pattern.search(message):
-            return classes
-    return NONE
+    """Of every pattern that is in it: a client may say several things of a block."""
+    patterns = MESSAGES.get(client, {})
+    return frozenset().union(*(classes for pattern, classes in patterns.items() if re.search(pattern, message)))
 
 
 # Where a client's name for a rule means something else than everybody's. Found by running it; each with its reason.
@@ -172,5 +171,27 @@ CLIENT_RULES: dict[str, dict[str, Classes]] = {
     # Prices and amounts are of 128 bits: a transaction with larger ones, which nobody can pay, cannot be decoded.
     "revm": {"block_encoding": frozenset({ENCODING, TRANSACTION})},
 }
-# Clients that import blocks say in words of their own what is wrong: pattern → classes, the first that fits.
-MESSAGES: dict[str, tuple[tuple[re.Pattern[str], Classes], ...]] = {}
+# Clients that import blocks say in words of their own what is wrong: pattern → classes; all that fit count.
+MESSAGES: dict[str, dict[str, Classes]] = {
+    # The embedded executor: py-evm's words, and machine's and its own, with "; " between them.
+    "pyevm": {
+        r"^block encoding|exceeds maximum uint|The block has \d+ bytes": frozenset({ENCODING}),
+        r"field uncles": frozenset({UNCLES}),
+        r"field header": frozenset({HEADER}),  # with more or fewer fields than the fork's
+        r"gas limit \d+ is too|gas_limit|timestamp must be|[Dd]ifficulty must be|[Ee]xtra.data|numbered consecutively"
+        r"|base fee: header|[Gg]as used \d+ is above|has not the fields of|nonce: header|mix hash: header": frozenset(
+            {HEADER}
+        ),
+        r"\b[Uu]ncles?\b": frozenset({UNCLES}),
+        r"(?:transactions|withdrawals) root: header": frozenset({BODY}),
+        r"^transaction \d+: (?!Transaction exceeds gas limit)|; transaction \d+: (?!Transaction exceeds gas limit)": (
+            frozenset({TRANSACTION})
+        ),
+        r"Transaction exceeds gas limit": frozenset({BLOCK_GAS}),
+        # A wrong excess has the blobs cost something else.
+        r"(?:excess blob gas|blob gas used): header|Blob gas \d+ is above|current blob base fee": frozenset({BLOB_GAS}),
+        r"requests hash: header|[Dd]eposit event|[Ss]ystem contract": frozenset({REQUESTS}),
+        r"(?:state|receipts) root: header|logs bloom: header|gas used: header": frozenset({RESULT}),
+        r"parent .* is not known": frozenset({PARENT}),
+    },
+}
