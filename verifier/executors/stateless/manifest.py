@@ -42,9 +42,7 @@ class Manifest:
         return self._filled_in(self.recorder_start_command)
 
     def _filled_in(self, command: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(
-            part.replace("{folder}", str(self.folder)).replace("{python}", sys.executable) for part in command
-        )
+        return tuple(part.replace("{folder}", str(self.folder)).replace("{python}", sys.executable) for part in command)
 
     @property
     def artifact_path(self) -> Path | None:
