@@ -26,6 +26,9 @@ from .genesis import STATE_ROOT_INDEX, Genesis
 
 # Seconds for the next block. The slowest tests take a client with full state half a minute, on cores that it shares.
 BLOCK_TIMEOUT = 300.0
+# Bytes. Of 14,000 tests all but a few have states of less than 16 KiB; with the whole of it a client that looks at more
+# than the recorder does, before an instruction fails, has what it needs.
+WHOLE_STATE = 1 << 17
 END_TIMEOUT = 2.0  # seconds to end by itself once its input has ended
 READ_SIZE = 1 << 18
 LONGEST_LINE = 1 << 20  # bytes of an answer, without the file behind it
@@ -37,9 +40,9 @@ HASH_LENGTH = 32
 class RecordedBlock:
     """What a client with full state says of one block. reason: its own words.
 
-    rule: that the block breaks, in the contract's words, or "parent" or "block_hash"; fields: of the header, where their
-    values are not the computed ones. number, hash: as read from the block, hash zero where nothing can be read.
-    file: the bytes of its witness file; b"" where nobody can be asked about it. ms: the client's own time.
+    rule: that the block breaks, in the contract's words, or "parent" or "block_hash". fields: of the header, where
+    their values are not the computed ones. number, hash: as read from the block, zero where nothing can be read. ms: the
+    client's own time. file: its witness file's bytes; b"" where nobody can be asked about it.
     """
 
     index: int
@@ -56,11 +59,20 @@ class RecordedBlock:
 class RecorderProcess:
     """A recorder that is started when it is needed, and again where it was lost. For one thread. A context.
 
-    name: the client's. command: starts it.
+    name: the client's. command: starts it. whole_state: up to how many bytes of nodes and codes a witness has all of
+    the state before the block; where there is more, just what the client reads.
     """
 
-    def __init__(self, name: str, command: Sequence[str], *, block_timeout: float = BLOCK_TIMEOUT) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        whole_state: int = WHOLE_STATE,
+        block_timeout: float = BLOCK_TIMEOUT,
+    ) -> None:
         self._name = name
+        self._whole_state = whole_state
         self._command = tuple(command)
         self._block_timeout = block_timeout
         self._process: subprocess.Popen[bytes] | None = None
@@ -87,7 +99,7 @@ class RecorderProcess:
         """
         finished = False
         try:
-            self._send(encode_request(genesis, blocks))
+            self._send(encode_request(genesis, blocks, self._whole_state))
             while True:
                 answer = self._line()
                 if "block" not in answer:
@@ -187,7 +199,7 @@ class RecorderProcess:
         return ExecutorError(f"{self._name}'s recorder {what}{f': {line}' if line else ''}; it is started again")
 
 
-def encode_request(genesis: Genesis, blocks: Sequence[tuple[bytes, bytes | None]]) -> bytes:
+def encode_request(genesis: Genesis, blocks: Sequence[tuple[bytes, bytes | None]], whole_state: int) -> bytes:
     """The request's line."""
     fields = [bytes(HASH_LENGTH) if field is None else field for field in genesis.header_fields]
     assert genesis.header_fields[STATE_ROOT_INDEX] is not None or not any(fields[STATE_ROOT_INDEX])
@@ -203,6 +215,7 @@ def encode_request(genesis: Genesis, blocks: Sequence[tuple[bytes, bytes | None]
             }
             for address, account in genesis.accounts.items()
         },
+        "whole_state": whole_state,
         "blocks": [
             {"rlp": _hexadecimal(encoded), "hash": None if stated is None else _hexadecimal(stated)}
             for encoded, stated in blocks
@@ -212,7 +225,7 @@ def encode_request(genesis: Genesis, blocks: Sequence[tuple[bytes, bytes | None]
 
 
 def decode_block(answer: Any, read: Any) -> RecordedBlock:
-    """A block's answer. read: takes the number of bytes to read behind its line. Raises KeyError, TypeError, ValueError."""
+    """A block's answer. read: reads so many bytes behind its line. Raises KeyError, TypeError, ValueError."""
     length, reason = answer["length"], answer.get("reason", "")
     block = RecordedBlock(
         index=_integer(answer["index"]),

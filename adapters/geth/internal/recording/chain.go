@@ -24,6 +24,10 @@ import (
 // A Chain is a genesis block and the blocks that were accepted on it, on whichever branch. It is not safe for
 // concurrent use.
 type Chain struct {
+	// WholeState is up to how many bytes of nodes and codes a witness has all of the state, and not just what geth reads
+	// of it: clients differ in what they look at before an instruction fails.
+	WholeState int
+
 	config   *chainconfig.Config
 	document []byte // the chain config's JSON
 	store    *store

@@ -102,7 +102,7 @@ func decode(encoded []byte) (*types.Block, error) {
 func (chain *Chain) undecodable(encoded []byte, opened *envelope, parent *types.Header) (*witnessfile.Content, error) {
 	chain.store.begin()
 	defer chain.store.pause()
-	if err := chain.readEverything(parent.Root); err != nil {
+	if err := chain.readEverything(parent.Root, max(chain.WholeState, refusedBytes)); err != nil {
 		return nil, err
 	}
 	header, err := rlp.EncodeToBytes(parent)

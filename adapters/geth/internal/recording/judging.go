@@ -45,10 +45,21 @@ type breach struct {
 func (work *judging) judge() error {
 	work.checkHeader()
 	work.checkBody()
-	if work.broken != nil && work.block.GasLimit() > 2*work.view.parent.GasLimit {
-		return nil // a header that lets transactions run without bounds; London doubles the limit
+	if work.broken != nil && work.isBoundless() {
+		return nil
 	}
 	return work.execute()
+}
+
+// mostExcess is the highest excess blob gas that the blob base fee is computed of where a rule is broken already: it
+// takes geth as many steps as there are update fractions (some millions) in it. No chain ever comes near.
+const mostExcess = 1 << 32
+
+// isBoundless says whether nobody knows how long the block's execution takes, as its header lets transactions run
+// without bounds (London doubles the gas limit), or its blob base fee has astronomically many digits.
+func (work *judging) isBoundless() bool {
+	excess := work.block.ExcessBlobGas()
+	return work.block.GasLimit() > 2*work.view.parent.GasLimit || (excess != nil && *excess > mostExcess)
 }
 
 // refuse keeps the first breach.

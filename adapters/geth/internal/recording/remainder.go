@@ -10,17 +10,19 @@ import (
 	"github.com/ethereum/go-ethereum/trie"
 )
 
-// mostBytes is how many bytes of nodes and codes the witness of a block gets that geth could not execute to its end.
-const mostBytes = 1 << 20
+// refusedBytes is up to how many bytes of nodes and codes the witness of a refused block has all of the state, whatever
+// the chain's WholeState: nobody knows how far the others get.
+const refusedBytes = 1 << 20
 
 // complete reads of the state before the block what other clients read and geth did not.
 func (work *judging) complete() error {
 	root := work.view.parent.Root
-	if !work.executed || work.broken != nil {
-		// Nobody knows how far the others get.
-		if err := work.chain.readEverything(root); err != nil {
-			return err
-		}
+	limit := work.chain.WholeState
+	if work.broken != nil {
+		limit = max(limit, refusedBytes)
+	}
+	if err := work.chain.readEverything(root, limit); err != nil {
+		return err
 	}
 	reader, err := state.NewMPTDatabase(work.chain.tries, nil).Reader(root)
 	if err != nil {
@@ -108,14 +110,17 @@ func accountOf(accounts *trie.Trie, address common.Hash) (*types.StateAccount, e
 	return account, rlp.DecodeBytes(encoded, account)
 }
 
-// readEverything reads all accounts, slots and codes of a state, until mostBytes have been read.
-func (chain *Chain) readEverything(root common.Hash) error {
+// readEverything reads all accounts, slots and codes of a state, until limit bytes have been read.
+func (chain *Chain) readEverything(root common.Hash, limit int) error {
+	if chain.store.noted.bytes >= limit {
+		return nil
+	}
 	accounts, err := trie.New(trie.StateTrieID(root), chain.tries)
 	if err != nil {
 		return err
 	}
 	codes := state.NewCodeDB(chain.store).Reader()
-	return chain.walk(accounts, func(address common.Hash, value []byte) error {
+	return chain.walk(accounts, limit, func(address common.Hash, value []byte) error {
 		account := new(types.StateAccount)
 		if err := rlp.DecodeBytes(value, account); err != nil {
 			return fmt.Errorf("account %s: %w", address, err)
@@ -125,16 +130,16 @@ func (chain *Chain) readEverything(root common.Hash) error {
 		if err != nil {
 			return err
 		}
-		return chain.walk(storage, func(common.Hash, []byte) error { return nil })
+		return chain.walk(storage, limit, func(common.Hash, []byte) error { return nil })
 	})
 }
 
-func (chain *Chain) walk(tree *trie.Trie, visit func(key common.Hash, value []byte) error) error {
+func (chain *Chain) walk(tree *trie.Trie, limit int, visit func(key common.Hash, value []byte) error) error {
 	iterator, err := tree.NodeIterator(nil)
 	if err != nil {
 		return err
 	}
-	for chain.store.noted.bytes < mostBytes && iterator.Next(true) {
+	for chain.store.noted.bytes < limit && iterator.Next(true) {
 		if !iterator.Leaf() {
 			continue
 		}

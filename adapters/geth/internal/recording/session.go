@@ -24,6 +24,7 @@ type Request struct {
 	ChainConfig string             `json:"chain_config"` // the text that becomes the files' section
 	Genesis     hexutil.Bytes      `json:"genesis"`      // RLP of the header; a state root of zero is to be computed
 	Accounts    types.GenesisAlloc `json:"accounts"`     // as `alloc` of a geth genesis
+	WholeState  int                `json:"whole_state"`  // as Chain has it, in bytes
 	Blocks      []struct {
 		RLP  hexutil.Bytes `json:"rlp"`
 		Hash *common.Hash  `json:"hash"` // that is stated for it; null where none is
@@ -126,6 +127,7 @@ func record(request *Request, answer func(*Answer, []byte) error) error {
 	if err != nil {
 		return err
 	}
+	chain.WholeState = request.WholeState
 	for index, block := range request.Blocks {
 		start := time.Now()
 		result, err := chain.Import(block.RLP, block.Hash)

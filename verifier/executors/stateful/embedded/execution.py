@@ -1,7 +1,7 @@
 """One block executed by py-evm above the database, with the record of what it read."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException
 
 from machine.osaka import check_block_size
+from machine.rule_words import OTHER, rule_of
 from verifier.domain.result import Computed, Receipt
 from verifier.errors import ExecutorError
 from witness.chain_config import ChainConfig
@@ -24,6 +25,7 @@ from witness.prestate import encode_poststate, encode_prestate
 from witness.proven_state import ProvenState
 
 from .ancestors import ChainView
+from .breach import BlockGasError, Breach, summary
 from .database import Reader, StateNodes
 from .machine import machine_class
 from .overlay import Overlay
@@ -38,19 +40,24 @@ STATE_ROOT_LENGTH = 32
 BROKEN_RULES = (ValidationError, BadSignature, PyEVMError)
 UNDECODABLE = (RLPException, ValueError, TypeError, AttributeError, *BROKEN_RULES)
 
+Check = tuple[str, Callable[[], None]]
+"""A rule ("": its words tell which), and what raises one of BROKEN_RULES where it is broken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Execution:
     """results or invalid, as in ImportOutcome; witness: what was read; written: new trie nodes and codes by hash.
 
     prestate, poststate: the sections of the witness file, None where they were not asked for; an invalid block has no
-    poststate. requests: of a valid block, as the Engine API lists them (EIP-7685).
+    poststate. requests: of a valid block, as the Engine API lists them (EIP-7685). rule, fields: see ImportOutcome.
     """
 
     witness: Witness
     written: dict[bytes, bytes]
     results: Computed | None = None
     invalid: str | None = None
+    rule: str = ""
+    fields: tuple[str, ...] = ()
     prestate: bytes | None = None
     poststate: bytes | None = None
     requests: tuple[bytes, ...] = ()
@@ -84,17 +91,16 @@ class BlockRun:
 
     def execute(self) -> Execution:
         """Executes the block. Raises DatabaseDamagedError, and ExecutorError where py-evm fails by itself."""
-        computed, reason = None, None
         try:
             block = rlp.decode(self._encoded, sedes=self._machine_class.block_class)
         except UNDECODABLE as error:
-            return self._finish(None, f"block encoding: {one_line(error)}")
+            return self._finish(None, [Breach(f"block encoding: {one_line(error)}", "block_encoding")])
         if self._sections:
             computation = self._machine_class._state_class.computation_class
             parameters = self._machine_class.parameters
             add_named(self._overlay.touched, block, parameters, computation.get_precompiles())
         try:
-            computed, reason = self._run(block)
+            computed, broken = self._run(block)
         except ExecutorError:
             raise
         except Exception as error:
@@ -102,32 +108,31 @@ class BlockRun:
             self._overlay.require_complete()
             number, name = block.number, type(error).__name__
             raise ExecutorError(f"py-evm failed at block {number} ({name}: {one_line(error)}); not judged") from error
-        return self._finish(computed, reason)
+        return self._finish(computed, broken)
 
-    def _run(self, block: Any) -> tuple[Any, str | None]:
-        broken: list[str] = []
-        for check in self._checks(block):
+    def _run(self, block: Any) -> tuple[Any, list[Breach]]:
+        broken: list[Breach] = []
+        for rule, check in self._checks(block):
             try:
                 check()
             except BROKEN_RULES as error:
-                broken.append(one_line(error))
+                words = one_line(error)
+                broken.append(Breach(words, rule or rule_of(words)))
         if block.header.gas_limit > 2 * self.parent.gas_limit:
             # A header that lets transactions run without bounds is not worth their time. London doubles the limit.
-            return None, broken[0]
+            return None, broken[:1]
         # Executed although a rule is broken already: other clients may look further before they find it, or not find
         # it at all, and a dispute needs a witness that lets them.
         computed = None
         try:
             computed = self.compute(block)
         except BROKEN_RULES as error:
-            broken.append(self._where() + one_line(error))
+            broken.append(self._breach_of(error))
             self._record_transaction()
         if computed is not None:
             broken += self._machine.broken
             broken += differences(computed.header, block.header)[: 1 if broken else None]
-        if not broken:
-            return computed, None
-        return computed, broken[0] if len(broken) == 1 else "; ".join(broken)
+        return computed, broken
 
     @property
     def requests(self) -> tuple[bytes, ...]:
@@ -153,12 +158,12 @@ class BlockRun:
     def _open_chain(self, parent_hash: bytes) -> ChainView:
         return ChainView(self._reader, self._overlay, parent_hash)
 
-    def _checks(self, block: Any) -> Iterator[Callable[[], None]]:
-        """The rules to be checked before the block is executed; each raises one of BROKEN_RULES."""
-        yield partial(check_header, self._machine_class, block.header, self.parent)
-        yield partial(check_uncles, self._machine_of_uncle, self._chain, self._reader, block)
-        yield partial(check_blob_gas, self._machine_class, block)
-        yield partial(check_block_size, self._machine_class.parameters.fork, len(self._encoded))
+    def _checks(self, block: Any) -> Iterator[Check]:
+        """The rules to be checked before the block is executed."""
+        yield "", partial(check_header, self._machine_class, block.header, self.parent)
+        yield "uncles", partial(check_uncles, self._machine_of_uncle, self._chain, self._reader, block)
+        yield "blob_gas_used", partial(check_blob_gas, self._machine_class, block)
+        yield "block_size", partial(check_block_size, self._machine_class.parameters.fork, len(self._encoded))
 
     def _start(self, header: Any) -> Any:
         """The header that execution starts with, of the block with this one."""
@@ -174,10 +179,12 @@ class BlockRun:
         fork = self._config.fork(uncle.block_number, uncle.timestamp, paris=False)
         return machine_class(self._config, fork)
 
-    def _where(self) -> str:
+    def _breach_of(self, error: Exception) -> Breach:
+        """What the execution ended with."""
         if self._machine is None or self._machine.transaction_under_way is None:
-            return ""
-        return f"transaction {len(self._machine.receipts)}: "
+            return Breach(one_line(error), OTHER)
+        rule = "block_gas" if isinstance(error, BlockGasError) else "transaction"
+        return Breach(f"transaction {len(self._machine.receipts)}: {one_line(error)}", rule)
 
     def _record_transaction(self) -> None:
         """Records the accounts that any client looks at before it refuses the transaction that broke the block."""
@@ -192,16 +199,18 @@ class BlockRun:
         except BROKEN_RULES:
             return  # no sender can be recovered
 
-    def _finish(self, computed: Any, reason: str | None) -> Execution:
+    def _finish(self, computed: Any, broken: Sequence[Breach]) -> Execution:
         self._overlay.require_complete()
         witness = Witness(
             state=sorted(self._overlay.nodes.values()),
             codes=sorted(self._overlay.codes.values()),
             headers=self._chain.headers(),
         )
-        prestate, poststate = self._make_sections(None if reason is not None else computed.header.state_root)
-        if reason is not None:
-            return Execution(witness, {}, invalid=reason, prestate=prestate)
+        prestate, poststate = self._make_sections(None if broken else computed.header.state_root)
+        if broken:
+            rule, fields = summary(broken)
+            words = "; ".join(breach.words for breach in broken)
+            return Execution(witness, {}, invalid=words, rule=rule, fields=fields, prestate=prestate)
         results = _results(computed.header, self._machine.receipts)
         return Execution(
             witness,

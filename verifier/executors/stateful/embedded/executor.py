@@ -38,6 +38,7 @@ from .database import (
 )
 from .execution import BlockRun, Execution
 from .initial_state import build_genesis
+from .memory import MemoryDatabase
 
 DEFAULT_ROLLBACK_DEPTH = 128  # blocks; four epochs, twice what finality needs
 LARGEST_NUMBER = (1 << 64) - 1
@@ -47,7 +48,7 @@ PRODUCER = b'{"name":"py-evm","source":"embedded stateful executor","version":"%
 class EmbeddedExecutor:
     """py-evm over LMDB, as a StatefulExecutor. One per directory at a time; not for several threads.
 
-    directory: the database's, created if absent. sink: receives every witness. rollback_depth: how many blocks below
+    directory: the database's, created if absent; None: it is in memory, and gone with the executor. sink: receives every witness. rollback_depth: how many blocks below
     the head `rollback` and side branches may reach. sync: force commits to the disk (see `database`).
     sections: record prestate and poststate too.
     Raises InputError (genesis), ForeignDatabaseError, DatabaseInUseError, DatabaseDamagedError, DatabaseFullError.
@@ -55,7 +56,7 @@ class EmbeddedExecutor:
 
     def __init__(
         self,
-        directory: Path,
+        directory: Path | None,
         genesis: Genesis,
         sink: WitnessSink,
         *,
@@ -70,7 +71,9 @@ class EmbeddedExecutor:
         self._sink = sink
         self._rollback_depth = rollback_depth
         header, nodes = build_genesis(genesis)
-        self._database: Database = open_database(directory, sync=sync, map_size=map_size)
+        self._database: Database | MemoryDatabase = (
+            MemoryDatabase() if directory is None else open_database(directory, sync=sync, map_size=map_size)
+        )
         try:
             self._start(header, nodes)
         except BaseException:
@@ -163,6 +166,8 @@ class EmbeddedExecutor:
             invalid=execution.invalid,
             witness=content,
             requests=execution.requests,
+            rule=execution.rule,
+            fields=execution.fields,
         )
         return outcome, execution
 

@@ -11,6 +11,7 @@ from machine.blob_gas import check_blob_limit
 from witness.header import keccak256
 
 from .ancestors import ChainView
+from .breach import Breach, difference
 from .database import Reader
 
 DAO_EXTRA_DATA_BLOCKS = 10
@@ -86,11 +87,14 @@ def check_uncles(machine_of: Any, chain: ChainView, reader: Reader, block: Any) 
             raise ValidationError(f"Uncle 0x{uncle.hash.hex()} has a wrong difficulty")
 
 
-def differences(computed: Any, stated: Any) -> list[str]:
-    """One line for every field in which the computed header differs from the block's own."""
+def differences(computed: Any, stated: Any) -> list[Breach]:
+    """One for every field in which the computed header differs from the block's own."""
     return [
-        f"{FIELD_NAMES.get(name, name.replace('_', ' '))}: header {_shown(getattr(stated, name))},"
-        f" computed {_shown(getattr(computed, name))}"
+        difference(
+            name,
+            f"{FIELD_NAMES.get(name, name.replace('_', ' '))}: header {_shown(getattr(stated, name))},"
+            f" computed {_shown(getattr(computed, name))}",
+        )
         for name in stated._meta.field_names
         if getattr(computed, name) != getattr(stated, name)
     ]

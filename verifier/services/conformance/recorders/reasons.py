@@ -4,10 +4,14 @@ from collections.abc import Callable, Sequence
 
 from verifier.domain.conformance import ReasonClass
 
+# Of blocks that are refused before anything of them is looked at; the contract has no words for these.
+PARENT = "parent"  # not known
+BLOCK_HASH = "block_hash"  # not the one that is stated
+
 OfReason = Callable[[str, str | Sequence[str]], frozenset[ReasonClass]]
 """From a client's name and the rule that it names, or the header's fields that differ, to what they mean.
 
-Rules are those of the contract, "parent" (not known), and "block_hash" (not the one stated).
+Rules are those of the contract, PARENT and BLOCK_HASH.
 """
 
 
