@@ -267,7 +267,7 @@
         STATES[state][3],
         rowHead(columns[column]),
         cell("Said", "", element("span", "", `${sign} ${name}`)),
-        cell("So", "wide", element("div", "", ...why)),
+        cell("So", kind === -1 ? "" : "wide", element("div", "", ...why)),
         cell("Reason", "wide", ...(reason ? [foreign(reason)] : [""])),
         cell("Class", "", classes.join(", ")),
         cell("Fields", "", fields.join(", ")),
