@@ -42,6 +42,8 @@ class Commands:
         adapters = {each.client for each in self.facts.participants if not each.stateful}
         if difference.client in adapters and not difference.stateful:
             words += ["--adapters", shell_word(difference.client)]
+        if self.facts.recorder:
+            words += ["--recorder", shell_word(self.facts.recorder)]
         if self.facts.mode != "proof":
             words += ["--mode", shell_word(self.facts.mode)]
         return " ".join(words)

@@ -20,6 +20,7 @@ class RunFacts:
 
     started, ended: with their time zone. version: the verifier's. resumed: tests taken over from an interrupted run,
     not run in this time. kept: the directory with the witness files of blocks that differ, "" where none are kept.
+    recorder: as given to the command, "" for its default.
     """
 
     suites: tuple[str, ...]
@@ -33,6 +34,7 @@ class RunFacts:
     selection: str = ""
     resumed: int = 0
     kept: str = ""
+    recorder: str = ""
 
     @property
     def seconds(self) -> float:

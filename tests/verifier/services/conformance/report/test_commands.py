@@ -31,10 +31,10 @@ def test_the_file_the_test_and_the_client_are_named() -> None:
 
 
 def test_all_take_part_where_it_is_about_no_adapter() -> None:
-    commands = Commands(replace(FACTS, mode="prestate"))
+    commands = Commands(replace(FACTS, mode="prestate", recorder="embedded"))
     for each in (replace(WRONG, client="geth", stateful=True), replace(WRONG, client=""), replace(WRONG, client="x")):
         assert "--adapters" not in commands.reproduce(each)
-        assert words(commands.reproduce(each))[-2:] == ["--mode", "prestate"]
+        assert words(commands.reproduce(each))[-4:] == ["--recorder", "embedded", "--mode", "prestate"]
 
 
 def test_a_suite_may_be_the_file() -> None:
