@@ -11,6 +11,9 @@ from verifier.services.recording import directory_name
 from .facts import RunFacts
 from .line import shell_word
 
+LONGEST_NAME = 400  # characters of a test's name in a command; eest's have up to 355
+LONGEST_PATH = 4095  # bytes, PATH_MAX of Linux without its zero; no file has a longer one
+
 
 def is_there(path: str) -> bool:
     """Whether this path is on this machine."""
@@ -29,14 +32,15 @@ class Commands:
     _files: dict[str, str] = field(default_factory=dict, repr=False)
 
     def reproduce(self, difference: Difference) -> str:
-        """Runs the one test again, with the one client where it is about one."""
+        """Runs the one test again, with the one adapter where it is about one."""
         file = self._file(difference.name)
         words = ["verifier", "conformance", file or " ".join(map(shell_word, self._suites()))]
         if difference.name.test:
             wanted = f"test:{_quoted(difference.name.test)}"
             wanted += "" if file else f" and path:{_quoted(difference.name.path)}"
             words += ["--filter", shell_word(wanted)]
-        if difference.client and not difference.stateful:
+        adapters = {each.client for each in self.facts.participants if not each.stateful}
+        if difference.client in adapters and not difference.stateful:
             words += ["--adapters", shell_word(difference.client)]
         if self.facts.recorder:
             words += ["--recorder", shell_word(self.facts.recorder)]
@@ -63,13 +67,16 @@ class Commands:
         if name.path not in self._files:
             suites = self._suites()
             below = [each if _is_file(each, name.path) else f"{each.rstrip('/')}/{name.path}" for each in suites]
-            found = below if len(below) == 1 else [each for each in below if self.exists(each)]
+            below = [each for each in below if len(each) <= LONGEST_PATH]
+            found = below if len(suites) == 1 else [each for each in below if self.exists(each)]
             self._files[name.path] = shell_word(found[0]) if len(found) == 1 else ""
         return self._files[name.path]
 
 
 def _quoted(word: str) -> str:
-    """A word of a filter's expression. One that holds both quotation marks has "?" for one of them: any character."""
+    """A word of a filter's expression. What it cannot hold, or would be too long, is left to "?" and "*" there."""
+    if len(word) > LONGEST_NAME:
+        word = f"{word[: LONGEST_NAME // 2]}*{word[-LONGEST_NAME // 2 :]}"
     if '"' not in word:
         return f'"{word}"'
     return f"'{word}'" if "'" not in word else f'"{word.replace(chr(34), "?")}"'

@@ -1,5 +1,6 @@
 """How each client did in one test, out of its answers to all of the test's blocks."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -71,7 +72,7 @@ def judge(case: ExaminedCase, columns: Iterable[Column], explain: Explain) -> Te
     for block in case.blocks:
         for answer in block.answers:
             column = Column(answer.client, answer.stateful)
-            ms[column] = ms.get(column, 0.0) + answer.ms
+            ms[column] = ms.get(column, 0.0) + (answer.ms if math.isfinite(answer.ms) else 0.0)
     by_column: dict[Column, list[Difference]] = {}
     for each in found:
         by_column.setdefault(Column(each.client, each.stateful), []).append(each)

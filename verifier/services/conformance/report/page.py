@@ -22,7 +22,7 @@ from .line import line
 from .outcome import Column, State, TestOutcome
 from .rows import Words, row
 from .spool import Spool
-from .summary import client_rate, tests_run
+from .summary import client_rate, newly_run
 from .tally import Tally
 from .terminal import CELL_MARKS, duration
 
@@ -100,7 +100,7 @@ class Page:
             "line": line,
             "duration": duration,
             "seconds": facts.seconds,
-            "rate": tests_run(tally, facts) / facts.seconds if facts.seconds else 0.0,
+            "rate": newly_run(tally, facts) / facts.seconds if facts.seconds else 0.0,
             "unexplained": list(_differences(tally, self._commands)),
             "told": 5,
             "kinds": [(f"{who} {kind}".strip(), count) for (who, kind), count in tally.kinds.most_common(12)],

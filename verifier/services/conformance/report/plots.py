@@ -13,6 +13,7 @@ from .line import line
 
 WIDTH = 360
 LEFT, RIGHT = 8, 8
+LONGEST_LABEL = 2000  # characters, for who hears a plot instead of seeing it
 ROW = 44  # height of one client's strip
 AXIS = 26
 TIME_UNITS = ((1e-3, "µs"), (1.0, "ms"), (1e3, "s"))
@@ -162,5 +163,5 @@ def _text(x: float, y: float, text: str, kind: str, anchor: str = "start") -> Ma
 
 def _svg(width: int, height: int, label: str, parts: Iterable[Markup]) -> Markup:
     return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        width, height, label, Markup("").join(parts)
+        width, height, line(label, LONGEST_LABEL), Markup("").join(parts)
     )

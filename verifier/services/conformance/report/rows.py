@@ -6,6 +6,7 @@ ms…]`, with a time for each column up to the last that answered. details, only
 agree: what everybody said, block by block.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -135,7 +136,9 @@ def _answer(
     ]
 
 
-def brief(ms: float) -> float | int:
-    """Three significant digits: more are noise, and would be a third of the page."""
+def brief(ms: float) -> float | int | None:
+    """Three significant digits: more are noise, and would be a third of the page. None for what is no number."""
+    if not math.isfinite(ms):
+        return None
     rounded = float(f"{ms:.3g}")
     return int(rounded) if rounded.is_integer() else rounded

@@ -20,7 +20,7 @@ def summary_document(tally: Tally, facts: RunFacts, commands: Commands) -> dict[
             "blocks": tally.blocks,
             "gas": tally.gas,
             "outcomes": {str(state): tally.states[state] for state in State},
-            "networks": dict(sorted(tally.networks.items())),
+            "networks": {line(network): count for network, count in sorted(tally.networks.items())},
             "clients": [_client(column, tally) for column in tally.columns],
             "folders": [
                 {"folder": line(folder), "tests": tally.folder_tests[folder], "clients": _cells(folder, tally)}
@@ -42,7 +42,7 @@ def summary_document(tally: Tally, facts: RunFacts, commands: Commands) -> dict[
                 "started": facts.started.isoformat(),
                 "ended": facts.ended.isoformat(),
                 "seconds": round(facts.seconds, 3),
-                "tests_per_second": _rate(tests_run(tally, facts), facts.seconds),
+                "tests_per_second": _rate(newly_run(tally, facts), facts.seconds),
                 "resumed": facts.resumed,
                 "workers": facts.workers,
                 "machine": line(facts.machine),
@@ -69,7 +69,7 @@ def difference_document(each: Difference, commands: Commands) -> dict[str, Any]:
     }
 
 
-def tests_run(tally: Tally, facts: RunFacts) -> int:
+def newly_run(tally: Tally, facts: RunFacts) -> int:
     """How many tests were run between start and end: those taken over from before were not."""
     return max(0, tally.tests - facts.resumed)
 

@@ -14,7 +14,7 @@ from .facts import RunFacts
 from .folders import gathered
 from .line import line
 from .outcome import Column, State
-from .summary import client_rate, tests_run
+from .summary import client_rate, newly_run
 from .tally import Tally
 
 MOST_FOLDERS = 24  # lines of the first table: it and the differences below it fit on a screen
@@ -124,53 +124,58 @@ def _print_skipped(console: Console, tally: Tally) -> None:
         for reason, count in sorted(tally.skipped.get(column, {}).items(), key=lambda item: (-item[1], item[0]))
     ]
     if lines:
-        console.print("Skipped:", style="bold")
+        _say(console, "Skipped:", "bold")
         for each in lines:
-            console.print(each, markup=False)
+            _say(console, each)
 
 
 def _print_known(console: Console, tally: Tally) -> None:
     if tally.known:
-        console.print("Known differences:", style="bold")
+        _say(console, "Known differences:", "bold")
         for (client, why), count in sorted(tally.known.items()):
-            console.print(f"  {line(client) or 'all'}: {count:,}: {line(why, LONGEST)}", markup=False)
+            _say(console, f"  {line(client) or 'all'}: {count:,}: {line(why, LONGEST)}")
     if tally.gone.count:
-        console.print("Known differences that are gone (take them out of the file):", style="bold red")
+        _say(console, "Known differences that are gone (take them out of the file):", "bold red")
         for each in islice(tally.gone, MOST_DIFFERENCES):
-            console.print(f"  {line(each, LONGEST)}", markup=False)
+            _say(console, f"  {line(each, LONGEST)}")
         _print_more(console, tally.gone.count - MOST_DIFFERENCES)
 
 
 def _print_unexplained(console: Console, tally: Tally, commands: Commands) -> None:
     if not tally.unexplained.count:
         return
-    console.print(f"Unexplained differences ({tally.unexplained.count:,}):", style="bold red")
+    _say(console, f"Unexplained differences ({tally.unexplained.count:,}):", "bold red")
     for (who, kind), count in tally.kinds.most_common():
-        console.print(f"  {count:,} times {line(who or 'the test')} {kind}", markup=False)
+        _say(console, f"  {count:,} times {line(who or 'the test')} {kind}")
     for each in islice(tally.unexplained, MOST_DIFFERENCES):
         who = line(str(Column(each.client, each.stateful))) if each.client else "the test"
         block = f" block {each.index}" if each.index >= 0 else ""
-        console.print(f"  {line(str(each.name), LONGEST)} ({line(each.name.network, 60)}){block}", markup=False)
-        console.print(f"    {who} {each.kind}: {line(each.text, LONGEST)}", markup=False)
-        console.print(f"    {commands.reproduce(each)}", markup=False, style="dim")
+        _say(console, f"  {line(str(each.name), LONGEST)} ({line(each.name.network, 60)}){block}")
+        _say(console, f"    {who} {each.kind}: {line(each.text, LONGEST)}")
+        _say(console, f"    {commands.reproduce(each)}", "dim")
     _print_more(console, tally.unexplained.count - MOST_DIFFERENCES)
 
 
 def _print_more(console: Console, count: int) -> None:
     if count > 0:
-        console.print(f"  … and {count:,} more: in the page, in JUnit's and in the journal")
+        _say(console, f"  … and {count:,} more: in the page, in JUnit's and in the journal")
 
 
 def _print_end(console: Console, tally: Tally, facts: RunFacts) -> None:
-    run = tests_run(tally, facts)
+    run = newly_run(tally, facts)
     speed = f", {run / facts.seconds:,.1f} tests/s" if facts.seconds > 0 and run else ""
     resumed = f", {facts.resumed:,} of them taken over from before" if facts.resumed else ""
-    console.print(f"{tally.tests:,} tests, {tally.blocks:,} blocks in {duration(facts.seconds)}{speed}{resumed}")
+    _say(console, f"{tally.tests:,} tests, {tally.blocks:,} blocks in {duration(facts.seconds)}{speed}{resumed}")
     if tally.passed:
-        console.print("Passed: no unexplained difference.", style="bold green")
+        _say(console, "Passed: no unexplained difference.", "bold green")
     elif tally.tests:
         gone = f", {tally.gone.count} known ones are gone" if tally.gone.count else ""
-        console.print(f"Failed: {tally.unexplained.count:,} unexplained differences{gone}.", style="bold red")
+        _say(console, f"Failed: {tally.unexplained.count:,} unexplained differences{gone}.", "bold red")
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    """One line, never folded: a command must be copied whole. What looks like markup or an emoji stays as it is."""
+    console.print(Text(text, style), soft_wrap=True)
 
 
 def duration(seconds: float) -> str:

@@ -44,19 +44,24 @@ FACTS = RunFacts(
     workers=2,
     kept="out/kept",
 )
-FOLDERS = (
-    *(
-        f"BlockchainTests/GeneralStateTests/st{name}"
-        for name in ("BadOpcode", "ZeroKnowledge", "StaticCall", "SStoreTest")
-    ),
-    *(
-        f"BlockchainTests/GeneralStateTests/Cancun/st{name}"
-        for name in ("EIP1153-transientStorage", "EIP4844-blobtransactions")
-    ),
-    *(f"BlockchainTests/GeneralStateTests/Pyspecs/cancun/eip{number}" for number in ("4844_blobs", "5656_mcopy")),
-    *(f"BlockchainTests/ValidBlocks/bc{name}Test" for name in ("State", "Multichain", "ForkStress")),
-    *(f"BlockchainTests/InvalidBlocks/bc{name}" for name in ("InvalidHeaderTest", "UncleHeaderValidity")),
-    "BlockchainTests/TransitionTests/bcFrontierToHomestead",
+FOLDERS = tuple(  # the first have the most tests
+    f"BlockchainTests/{each}"
+    for each in (
+        "GeneralStateTests/stBadOpcode",
+        "GeneralStateTests/stZeroKnowledge",
+        "InvalidBlocks/bcInvalidHeaderTest",
+        "GeneralStateTests/stStaticCall",
+        "GeneralStateTests/stSStoreTest",
+        "GeneralStateTests/Cancun/stEIP1153-transientStorage",
+        "GeneralStateTests/Cancun/stEIP4844-blobtransactions",
+        "GeneralStateTests/Pyspecs/cancun/eip4844_blobs",
+        "GeneralStateTests/Pyspecs/cancun/eip5656_mcopy",
+        "InvalidBlocks/bcUncleHeaderValidity",
+        "ValidBlocks/bcStateTest",
+        "ValidBlocks/bcMultichainTest",
+        "ValidBlocks/bcForkStressTest",
+        "TransitionTests/bcFrontierToHomestead",
+    )
 )
 BIGGER_GAS = "accepts a header gasLimit above 2^63-1 (https://example.org/issues/1)"
 HOSTILE = (
@@ -65,7 +70,7 @@ HOSTILE = (
     "\"'`&lt;<!--]]>{{ 7*7 }}{% raw %}",
     "\x00\x07\x1b[31mred\x1b[0m\r\nsecond line\u2028third",
     "‮cilam‬ שלום عربي",
-    "long" * 5000,
+    "long" * 1200,
     "\ud800 lone surrogate \udc80",
     "",
     "[bold]markup[/bold] [/] :warning:",
@@ -73,18 +78,20 @@ HOSTILE = (
 )
 
 
-def whole(count: int = WHOLE, seed: int = 7) -> Iterator[ExaminedCase]:
-    """Tests of one to many blocks, nearly all agreeing, with differences of every kind among them."""
+def whole(count: int, rare: int = 1, seed: int = 7) -> Iterator[ExaminedCase]:
+    """Tests of one to many blocks, most agreeing, with differences of every kind; the fewer, the higher `rare`."""
     chance = random.Random(seed)
     for index in range(count):
         folder = FOLDERS[min(int(chance.expovariate(0.35)), len(FOLDERS) - 1)]
         network = chance.choice(("Cancun",) * 30 + ("Shanghai", "Paris", "Berlin", "Frontier"))
         test = f"opc{index // 5:04x}Diffplaces{'X' * chance.randrange(25)}_d{index % 5}g0v0_{network}"
         name = CaseName(f"{folder}/opc{index // 5:04x}Diffplaces.json.gz", test, network, "blockchain_test")
-        if index % 5000 == 4321:
+        if index % (500 * rare) == 43:
             yield ExaminedCase(name, failure="RecorderError: geth ended with status 2: out of memory", seconds=1.5)
             continue
-        blocks = tuple(_block(chance, index, at, folder) for at in range(1 if index % 50 else chance.randrange(1, 40)))
+        blocks = tuple(
+            _block(chance, index, at, folder, rare) for at in range(1 if index % 50 else chance.randrange(1, 40))
+        )
         skipped = (
             {} if network != "Frontier" else {"ethrex": "does not know Frontier", "revm": "does not know Frontier"}
         )
@@ -95,7 +102,7 @@ def whole(count: int = WHOLE, seed: int = 7) -> Iterator[ExaminedCase]:
         yield ExaminedCase(name, blocks, skipped, seconds=0.02 + chance.random() / 20)
 
 
-def _block(chance: random.Random, index: int, at: int, folder: str) -> ExaminedBlock:
+def _block(chance: random.Random, index: int, at: int, folder: str, rare: int) -> ExaminedBlock:
     invalid = "Invalid" in folder and at == 0
     gas = int(10 ** chance.uniform(4.4, 7.4))
     slow = math.sqrt(gas / 1e5) * chance.lognormvariate(0, 0.5)
@@ -107,14 +114,14 @@ def _block(chance: random.Random, index: int, at: int, folder: str) -> ExaminedB
         answers.append(
             Answer(client, client, said, reason, frozenset(classes), (), typical * slow, stateful=not answers)
         )
-    if index % 700 == 13:
+    if index % (70 * rare) == 13:
         answers[2] = replace(
             answers[2],
             said=Said.INVALID,
             reason="state_root: header 0x1f3a…, computed 0x99c1…; gas_used: header 21000, computed 23100",
             fields=("state_root", "gas_used"),
         )
-    if index % 900 == 31:
+    if index % (90 * rare) == 31:
         answers[5] = replace(answers[5], said=Said.ABSTAIN, reason="witness_insufficient: node 8a3d287b… (path 22c)")
     if invalid and index % 3 == 0:
         answers[3] = replace(answers[3], said=Said.VALID, reason="", classes=frozenset())
@@ -141,9 +148,7 @@ class SomeKnown:
 
     def gone_in(self, case: ExaminedCase) -> tuple[str, ...]:
         """It should be everywhere in these files, and is in a third."""
-        if not case.name.path.startswith("BlockchainTests/InvalidBlocks/bcUncle") or not case.name.test.endswith(
-            "Paris"
-        ):
+        if "InvalidBlocks" not in case.name.path or case.name.network == "Cancun":
             return ()
         found = any(self.explain(each).known for each in differences(case))
         return () if found else (f"{case.name}: ethrex without state no longer accepts an invalid block",)
@@ -173,14 +178,19 @@ def main(directory: Path) -> None:
     """Makes the reports of a whole run."""
     directory.mkdir(parents=True, exist_ok=True)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    cases = sum(1 for _ in whole())
+    cases = sum(1 for _ in whole(WHOLE, 10))
     started = time.perf_counter()
-    sum(1 for _ in whole())
+    sum(1 for _ in whole(WHOLE, 10))
     making = time.perf_counter() - started
     html, junit = directory / "run.html", directory / "run.xml"
     started = time.perf_counter()
     summary = write_reports(
-        whole(), FACTS, known=SomeKnown(), console=Console(highlight=False, soft_wrap=True), html=html, junit=junit
+        whole(WHOLE, 10),
+        FACTS,
+        known=SomeKnown(),
+        console=Console(highlight=False, soft_wrap=True),
+        html=html,
+        junit=junit,
     )
     seconds = time.perf_counter() - started - making
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

@@ -267,7 +267,7 @@
         STATES[state][3],
         rowHead(columns[column]),
         cell("Said", "", element("span", "", `${sign} ${name}`)),
-        cell("So", "wide", element("div", "", ...why)),
+        cell("So", kind === -1 ? "" : "wide", element("div", "", ...why)),
         cell("Reason", "wide", ...(reason ? [foreign(reason)] : [""])),
         cell("Class", "", classes.join(", ")),
         cell("Fields", "", fields.join(", ")),
@@ -353,7 +353,7 @@
       made.append(element("span", "cell dim", "–"));
       return made;
     }
-    const letters = "dcnk".includes(first) ? "dcnk" : "";
+    const letters = "dck".includes(first) ? first : "";
     made.append(button("cell", () => narrow(node.path, String(column), letters), ...lines));
     return made;
   };
@@ -412,16 +412,17 @@
       each.querySelector("button")?.replaceWith(copier(text));
     }
     const form = byId("filter");
-    form.addEventListener("input", () => (filter(), remember()));
+    const changed = () => (filter(), remember());
+    byId("text").addEventListener("input", changed);
+    for (const id of ["outcome", "client", "fork"]) byId(id).addEventListener("change", changed);
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("reset", () => {
       folder = "";
-      queueMicrotask(() => (filter(), remember()));
+      setTimeout(changed); // once the fields are empty
     });
     byId("folder").addEventListener("click", () => {
       folder = "";
-      filter();
-      remember();
+      changed();
     });
     byId("more").addEventListener("click", () => {
       const last = byId("tests").lastElementChild;
