@@ -24,9 +24,10 @@ from verifier.services.conformance.batch import Batch
 from verifier.services.conformance.clients import OpenRecorder
 from verifier.services.conformance.distribution import in_process, on_cluster
 from verifier.services.conformance.examination import DEADLINE
-from verifier.services.conformance.interim import open_recorder as open_embedded_recorder
 from verifier.services.conformance.reasons import classes_of_reason
 from verifier.services.conformance.recorders.client import ClientRecorder
+from verifier.services.conformance.recorders.embedded import CLIENT as EMBEDDED_CLIENT
+from verifier.services.conformance.recorders.embedded import EmbeddedRecorder
 from verifier.services.conformance.report.facts import Participant
 from verifier.services.conformance.workbench import ExaminedBatch, WorkbenchSettings
 from verifier.services.sources import SCRATCH
@@ -55,7 +56,7 @@ class ConformanceRun:
         with _scratch(self.address) as scratch:
             settings = WorkbenchSettings(
                 manifests=self.manifests,
-                open_recorder=recorder_named(self.recorder),
+                open_recorder=recorder_named(self.recorder, self.mode),
                 takes=self.takes,
                 # One to each core: the recorder is what every test waits for, and is faster than most adapters.
                 recorders=max(1, (os.cpu_count() or 1) // self.workers) if self.address is None else 1,
@@ -106,10 +107,12 @@ def _held(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def recorder_named(name: str) -> OpenRecorder:
+def recorder_named(name: str, mode: Mode = Mode.PROOF) -> OpenRecorder:
     """The embedded executor, or the recorder of the adapter with this name. Raises UsageError."""
     if name == EMBEDDED:
-        return open_embedded_recorder
+        return partial(EmbeddedRecorder, sections=mode is Mode.PRESTATE, of_reason=classes_of_reason)
+    if mode is Mode.PRESTATE:
+        raise UsageError(f"for prestate mode values are recorded by {EMBEDDED} alone, {name} records proofs")
     (manifest,) = configured_adapters([name])
     if not manifest.recorder_command:
         having = [each.name for each in configured_adapters() if each.recorder_command]
@@ -137,8 +140,14 @@ class Clients:
     def participants(self, recorder: str) -> tuple[Participant, ...]:
         """As reports list them, the recorder first."""
         adapters = [Participant(each.manifest.name, _version(each), each.manifest.lineage) for each in self.inspections]
-        same = next((each for each in adapters if each.client == recorder), Participant(recorder, "", "pyevm"))
+        name = EMBEDDED_CLIENT if recorder == EMBEDDED else recorder
+        same = next((each for each in adapters if each.client == name), Participant(name, lineage=lineage_of(recorder)))
         return (replace(same, stateful=True), *adapters)
+
+
+def lineage_of(recorder: str) -> str:
+    """Of a recorder that is not among the adapters."""
+    return EMBEDDED_CLIENT if recorder == EMBEDDED else configured_adapters([recorder])[0].lineage
 
 
 def _version(inspection: Inspection) -> str:

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from verifier.app import configured_adapters
-from verifier.app.conformance import ConformanceRun, inspected, machine
+from verifier.app.conformance import EMBEDDED, ConformanceRun, inspected, machine, recorder_named
 from verifier.cli.conformance_progress import ConformanceProgress
 from verifier.cli.output import standard_output
 from verifier.domain.result import Mode
@@ -49,7 +49,11 @@ FILE = click.Path(path_type=Path, dir_okay=False)
     show_default=True,
     help="proof: recompute every root. prestate: take values as they are given, compare what changed.",
 )
-@click.option("--recorder", default=DEFAULT_RECORDER, show_default=True, help="embedded, or an adapter that has one.")
+@click.option(
+    "--recorder",
+    "recorder_name",
+    help="embedded, or an adapter that has one. Default: geth; in prestate mode embedded.",
+)
 @click.option(
     "--deadline", type=click.FloatRange(min=0.001), default=DEADLINE, show_default=True, help="Seconds a block."
 )
@@ -74,7 +78,7 @@ def conformance(
     workers: int,
     address: str | None,
     mode: str,
-    recorder: str,
+    recorder_name: str | None,
     deadline: float,
     json_file: Path | None,
     html: Path | None,
@@ -93,6 +97,9 @@ def conformance(
     selection = Selection(expression, forks)
     for file in (json_file, html, junit):
         _check_writable(file)
+    default = EMBEDDED if mode == Mode.PRESTATE else DEFAULT_RECORDER
+    recorder = recorder_name or default
+    recorder_named(recorder, Mode(mode))
     suite = plan(paths)
     wanted = [name.strip() for name in names.split(",") if name.strip()] if names else []
     clients = inspected(configured_adapters(wanted), available=available)
@@ -126,7 +133,7 @@ def conformance(
             selection=chosen,
             resumed=resumed,
             kept=str(keep) if keep is not None else "",
-            recorder=recorder if recorder != DEFAULT_RECORDER else "",
+            recorder=recorder if recorder != default else "",
         )
         console = standard_output()
         known = packaged_differences()

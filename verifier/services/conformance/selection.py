@@ -65,18 +65,6 @@ class Selection:
         return (after or before, None) in self._networks
 
 
-def expression_for(name: CaseName) -> str:
-    """The expression that takes this test wherever its file is: by its own name and network, not by the path."""
-    words = [f'test:"{_without_quotes(name.test)}"']
-    if name.network:
-        words.append(f'network:"{_without_quotes(name.network)}"')
-    return " and ".join(words)
-
-
-def _without_quotes(text: str) -> str:
-    return text.replace('"', "?")
-
-
 def _everything(_: CaseName) -> bool:
     return True
 

@@ -11,7 +11,7 @@ from verifier.errors import UnknownBlockError
 from verifier.executors.stateful.base import ImportOutcome, StatefulExecutor, WitnessSink
 from verifier.executors.stateful.errors import UndecodableBlockError
 from verifier.executors.stateful.genesis import Genesis
-from witness.file import write_witness_file
+from witness.file import file_name, publish, witness_file_parts
 from witness.model import BlockWitness
 
 from ..case import Case, CaseBlock, Recorded
@@ -77,9 +77,11 @@ class EmbeddedRecorder(AbstractContextManager["EmbeddedRecorder"]):
     def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
         """As Recorder.record."""
         assert case.genesis is not None, "all its witnesses are given"
-        executor = self._open(case.genesis, _Files(directory), sections=self._sections)
+        files = _Files(directory)
+        executor = self._open(case.genesis, files, sections=self._sections)
         try:
             for index, block in enumerate(case.blocks):
+                files.index = index
                 yield self._recorded(executor, index, block)
         finally:
             executor.close()
@@ -114,11 +116,17 @@ class EmbeddedRecorder(AbstractContextManager["EmbeddedRecorder"]):
 
 
 class _Files:
-    """Where an executor publishes: files in a directory, of which nothing is kept in mind."""
+    """Where an executor publishes: files in a directory, of which nothing is kept in mind.
+
+    index: of the block in its test: two may have the same header, and other bodies.
+    """
 
     def __init__(self, directory: Path) -> None:
+        self.index = 0
         self._directory = directory
 
     def publish(self, content: BlockWitness) -> Path:
         """As WitnessSink.publish."""
-        return write_witness_file(content, self._directory, sync=False)
+        path = self._directory / f"{self.index}-{file_name(content.number, content.hash)}"
+        publish(witness_file_parts(content), path, sync=False)
+        return path
