@@ -13,6 +13,7 @@ from fsspec.core import url_to_fs
 
 from verifier.errors import InputError
 
+from .loaders.fixtures import is_fixture_path
 from .suite import case_paths
 
 # Bytes of a file (compressed fixtures have a twentieth of what they hold) a part: seconds of work, so that a killed
@@ -53,7 +54,7 @@ def plan(arguments: Sequence[str]) -> Suite:
     for argument in arguments:
         for name, source, length, fingerprint in _files(argument):
             digest.update(f"{name}\0{fingerprint}\0".encode())
-            parts = max(1, min(MOST_PARTS, length // PART_LENGTH))
+            parts = max(1, min(MOST_PARTS, length // PART_LENGTH)) if is_fixture_path(Path(source)) else 1
             batches += [
                 Batch(len(batches) + part, name, source, part, parts, max(1, length // parts)) for part in range(parts)
             ]
