@@ -68,7 +68,7 @@ class ConformanceProgress:
     def text(self, now: float) -> str:
         """Tests done, how fast, and how many differences."""
         tests = self._tests - self._tests_before
-        rate = f"{tests / (now - self._started):.1f}/s, " if tests else ""
+        rate = f"{tests / (now - self._started):.1f}/s, " if tests and now > self._started else ""
         return f"{self._tests} tests, {rate}{self._differences} differences"
 
     def _left(self, now: float) -> str:
