@@ -148,20 +148,14 @@ def _classes_of_word(word: str) -> Classes:
 
 
 def classes_of_reason(client: str, said: str | Sequence[str]) -> Classes:
-    """What a client's reason means. said: a rule of the contract's, a client's own message, or the fields that differ.
+    """What a client's reason means. said: a rule of the contract, or the header's fields that differ.
 
     Empty for what no table has.
     """
     if not isinstance(said, str):
         return frozenset().union(*(FIELDS.get(each, NONE) for each in said))
     own = CLIENT_RULES.get(client, {}).get(said)
-    return own or RULES.get(said) or _classes_of_message(client, said)
-
-
-def _classes_of_message(client: str, message: str) -> Classes:
-    """Of every pattern that is in it: a client may say several things of a block."""
-    patterns = MESSAGES.get(client, {})
-    return frozenset().union(*(classes for pattern, classes in patterns.items() if re.search(pattern, message)))
+    return own or RULES.get(said, NONE)
 
 
 # Where a client's name for a rule means something else than everybody's. Found by running it; each with its reason.
@@ -170,28 +164,4 @@ CLIENT_RULES: dict[str, dict[str, Classes]] = {
     "pyevm": {"block_encoding": frozenset({ENCODING, UNCLES})},
     # Prices and amounts are of 128 bits: a transaction with larger ones, which nobody can pay, cannot be decoded.
     "revm": {"block_encoding": frozenset({ENCODING, TRANSACTION})},
-}
-# Clients that import blocks say in words of their own what is wrong: pattern → classes; all that fit count.
-MESSAGES: dict[str, dict[str, Classes]] = {
-    # The embedded executor: py-evm's words, and machine's and its own, with "; " between them.
-    "pyevm": {
-        r"^block encoding|exceeds maximum uint|The block has \d+ bytes": frozenset({ENCODING}),
-        r"field uncles": frozenset({UNCLES}),
-        r"field header": frozenset({HEADER}),  # with more or fewer fields than the fork's
-        r"gas limit \d+ is too|gas_limit|timestamp must be|[Dd]ifficulty must be|[Ee]xtra.data|numbered consecutively"
-        r"|base fee: header|[Gg]as used \d+ is above|has not the fields of|nonce: header|mix hash: header": frozenset(
-            {HEADER}
-        ),
-        r"\b[Uu]ncles?\b": frozenset({UNCLES}),
-        r"(?:transactions|withdrawals) root: header": frozenset({BODY}),
-        r"^transaction \d+: (?!Transaction exceeds gas limit)|; transaction \d+: (?!Transaction exceeds gas limit)": (
-            frozenset({TRANSACTION})
-        ),
-        r"Transaction exceeds gas limit": frozenset({BLOCK_GAS}),
-        # A wrong excess has the blobs cost something else.
-        r"(?:excess blob gas|blob gas used): header|Blob gas \d+ is above|current blob base fee": frozenset({BLOB_GAS}),
-        r"requests hash: header|[Dd]eposit event|[Ss]ystem contract": frozenset({REQUESTS}),
-        r"(?:state|receipts) root: header|logs bloom: header|gas used: header": frozenset({RESULT}),
-        r"parent .* is not known": frozenset({PARENT}),
-    },
 }

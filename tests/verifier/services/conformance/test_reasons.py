@@ -67,26 +67,6 @@ def test_unknown_words_are_named() -> None:
         ("geth", "no such rule", set()),
         ("nobody", "uncles", {ReasonClass.UNCLES}),
         ("geth", "parent", {ReasonClass.PARENT}),
-        ("pyevm", "transaction 3: Insufficient gas", {ReasonClass.TRANSACTION}),
-        (
-            "pyevm",
-            "transaction 0: Transaction exceeds gas limit: using 1, bringing total to 2",
-            {ReasonClass.BLOCK_GAS},
-        ),
-        (
-            "pyevm",
-            "Gas used 5 is above the gas limit 4; transaction 0: Transaction exceeds gas limit: using 1",
-            {ReasonClass.HEADER, ReasonClass.BLOCK_GAS},
-        ),
-        ("pyevm", "state root: header 0x1, computed 0x2; gas used: header 1, computed 2", {ReasonClass.RESULT}),
-        (
-            "pyevm",
-            'block encoding: Deserialization failed because of field uncles ("Too many elements (more than 0)")',
-            {ReasonClass.ENCODING, ReasonClass.UNCLES},
-        ),
-        ("pyevm", "excess blob gas: header 1, computed 2", {ReasonClass.BLOB_GAS}),
-        ("pyevm", "Deposit event has 5 bytes of data, 576 expected", {ReasonClass.REQUESTS}),
-        ("pyevm", "The gas limit 5 is too low. It must be at least 6", {ReasonClass.HEADER}),
         ("geth", "transaction 3: Insufficient gas", set()),
     ],
 )

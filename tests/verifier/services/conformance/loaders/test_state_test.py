@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.verifier.services.conformance.suites import eest
 from verifier.domain.conformance import CaseName, Expected
 from verifier.executors.stateful.embedded.executor import EmbeddedExecutor
 from verifier.executors.stateful.embedded.signing import BLOB, DYNAMIC_FEE, Call, Wallet
@@ -14,9 +15,13 @@ from verifier.executors.stateful.embedded.system_contracts import SYSTEM_CONTRAC
 from verifier.executors.stateful.fake import MemorySink
 from verifier.services.conformance.case import Case, LoadFailure
 from verifier.services.conformance.completion import complete
+from verifier.services.conformance.loaders.accounts import parse_accounts
+from verifier.services.conformance.loaders.document import read_document
 from verifier.services.conformance.loaders.excess_blob_gas import child_excess, parent_excess
+from verifier.services.conformance.loaders.fixtures import fixture_files
 from verifier.services.conformance.loaders.state_test import state_cases, state_names
 from verifier.services.reproduction.state_test import EMPTY_CODE, root_of
+from verifier.services.reproduction.transaction import block_transactions
 from witness.chain_config import BlobSchedule
 from witness.header import decode_block_header, keccak256
 from witness.model import PostAccount
@@ -197,6 +202,66 @@ def test_wanted_alone_is_made() -> None:
     names = [CaseName("a", part, network, "state_test") for part, network in state_names(test)]
     made = list(state_cases(test, [(name, name.test == "Cancun/1") for name in names]))
     assert [each.name.test for each in made] == ["Cancun/1"]
+
+
+def derived(test: dict[str, Any]) -> dict[str, Any]:
+    """The state test that a block of one transaction was made of: its states without what a block adds to them."""
+    block = test["blocks"][0]
+    header = (block if "blockHeader" in block else block["rlp_decoded"])["blockHeader"]
+    (transaction,) = block_transactions(bytes.fromhex(block["rlp"][2:]))
+    system = {f"0x{address.hex()}" for address in SYSTEM_CONTRACTS}
+    before, after = (
+        {address: account for address, account in test[key].items() if address.lower() not in system}
+        for key in ("pre", "postState")
+    )
+    entry = {"hash": f"0x{root_of(post_accounts(after)).hex()}", "txbytes": f"0x{transaction.hex()}", "state": after}
+    if "expectException" in block:
+        entry["expectException"] = block["expectException"]
+    environment = {name: header[key] for name, key in HEADER_OF_ENVIRONMENT.items()}
+    post = {test["network"]: [entry]}
+    return {"env": environment, "pre": before, "transaction": {}, "post": post, "config": test["config"]}
+
+
+HEADER_OF_ENVIRONMENT = {
+    "currentCoinbase": "coinbase",
+    "currentGasLimit": "gasLimit",
+    "currentNumber": "number",
+    "currentTimestamp": "timestamp",
+    "currentBaseFee": "baseFeePerGas",
+    "currentRandom": "mixHash",
+    "currentExcessBlobGas": "excessBlobGas",
+}
+
+
+def post_accounts(accounts: Any) -> dict[bytes, PostAccount]:
+    return {
+        address: PostAccount(
+            account.nonce,
+            account.balance,
+            keccak256(account.code),
+            {slot.to_bytes(32, "big"): value for slot, value in account.storage.items()},
+        )
+        for address, account in parse_accounts(accounts, "state").items()
+    }
+
+
+@pytest.mark.parametrize("folder", ["shanghai/eip3860_initcode", "prague/eip7702_set_code_tx", "osaka"])
+def test_real_state_tests_are_what_their_fixture_says(tmp_path: Path, folder: str) -> None:
+    """Blocks of eest that were made from state tests, taken apart: made again they are what they were."""
+    tests = [
+        value
+        for path in fixture_files(eest() / "blockchain_tests" / folder)[:: 4 if folder == "osaka" else 2]
+        for name, value in list(read_document(path).items())[::12]
+        if "from_state_test" in name and len(value["blocks"]) == 1 and "postState" in value
+    ]
+    assert tests
+    for index, test in enumerate(tests):
+        case = complete(only(derived(test)), tmp_path / f"{index}-building")
+        assert case.genesis is not None
+        executor = EmbeddedExecutor(tmp_path / f"{index}", case.genesis, MemorySink(), sync=False)
+        outcome = executor.import_block(case.blocks[0].encoded)
+        executor.close()
+        assert (outcome.invalid is None) is (case.blocks[0].expected is Expected.VALID), outcome.invalid
 
 
 values = st.none() | st.integers() | st.text(max_size=6) | st.just("0x") | st.lists(st.integers(), max_size=2)
