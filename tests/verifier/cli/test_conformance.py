@@ -50,7 +50,7 @@ def test_what_cannot_be_run_is_told_at_once(
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Its first element is the time now."""
     now = [1000.0]
-    monkeypatch.setattr(conformance_progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("verifier.cli.conformance_progress.time.monotonic", lambda: now[0])
     return now
 
 

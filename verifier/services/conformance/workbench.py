@@ -1,6 +1,7 @@
 """What one worker process works with: a recorder and adapters of its own, and the loop that keeps them all busy."""
 
 import asyncio
+import logging
 import tempfile
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
@@ -24,6 +25,8 @@ from .clients import Client, OpenRecorder, Recording
 from .examination import DEADLINE, WINDOW, ExaminationOptions, examine
 from .journal import to_line
 from .suite import load_cases
+
+log = logging.getLogger(__name__)
 
 # Tests that are read at a time, in a thread beside the loop, and tests under way: enough that the recorder is always
 # ahead of the clients.
@@ -120,14 +123,22 @@ class Workbench:
             if case.left_out:
                 return ExaminedCase(case.name, skipped={"": case.reason})
             return ExaminedCase(case.name, failure=case.reason)
-        return await examine(case, self._recording, self._clients, self._options)
+        try:
+            return await examine(case, self._recording, self._clients, self._options)
+        except Exception as error:  # of ours: it must not end a run of hours, nor pass unseen
+            log.exception("test=%s event=failed", case.name)
+            return ExaminedCase(case.name, failure=f"{type(error).__name__}: {error}")
 
     async def _cases(self, batch: Batch, directory: Path) -> AsyncGenerator[Case | LoadFailure, None]:
         path = await asyncio.to_thread(fetch, batch, directory)
         cases = self._wanted(batch, path)
-        while some := await asyncio.to_thread(_some, cases):
-            for each in some:
-                yield each
+        try:
+            while some := await asyncio.to_thread(_some, cases):
+                for each in some:
+                    yield each
+        except Exception as error:  # as above
+            log.exception("path=%s event=failed", batch.path)
+            yield LoadFailure(CaseName(batch.path, "", "", ""), f"{type(error).__name__}: {error}")
 
     def _wanted(self, batch: Batch, path: Path) -> Iterator[Case | LoadFailure]:
         part = Part(batch, self._settings.takes)

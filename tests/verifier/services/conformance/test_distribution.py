@@ -111,6 +111,28 @@ def test_on_a_cluster(suite: Path, tmp_path: Path) -> None:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["suite"]
 
 
+class Faulty(Credulous):
+    """Fails in a way that nobody has foreseen."""
+
+    def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
+        if case.name.path == "chain 05":
+            raise ZeroDivisionError("by zero")
+        return super().record(case, directory)
+
+
+@contextmanager
+def open_faulty() -> Iterator[Recorder]:
+    yield Faulty()
+
+
+def test_a_mistake_of_ours_is_a_test_that_did_not_run(suite: Path, tmp_path: Path) -> None:
+    made = WorkbenchSettings((), open_faulty, but_three, scratch=tmp_path)
+    examined = list(in_process(plan([str(suite)]).batches, made))
+    found = {each.name.path: each.text for batch in examined for each in batch.found}
+    assert found == {"chain 05": "ZeroDivisionError: by zero", "torn.json": found["torn.json"]}
+    assert sum(len(batch.lines) for batch in examined) == TESTS + 1
+
+
 def test_leaving_early_ends_everything(suite: Path, tmp_path: Path) -> None:
     examined = in_process(iter(plan([str(suite)]).batches), settings(tmp_path))
     next(examined)
