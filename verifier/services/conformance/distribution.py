@@ -54,6 +54,8 @@ def on_cluster(
     # Imported here: it takes a second, and most commands do not need it.
     from distributed import Client, LocalCluster
 
+    from .dask_worker import PatientPlugin
+
     logging.getLogger("distributed").setLevel(logging.WARNING)
     with ExitStack() as exits:
         if address is None:
@@ -69,6 +71,7 @@ def on_cluster(
             )
             exits.enter_context(cluster)
             client = exits.enter_context(Client(cluster, set_as_default=False))
+            client.register_plugin(PatientPlugin())
         else:
             try:
                 client = exits.enter_context(Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False))
@@ -85,6 +88,7 @@ def _spread(client: "Client", batches: Iterable[Batch], settings: WorkbenchSetti
 
     plugin = BenchPlugin(settings)
     client.register_plugin(plugin, name=plugin.name)
+    submitted: set[Any] = set()
     try:
         threads = sum(client.nthreads().values())
         if not threads:
@@ -92,17 +96,21 @@ def _spread(client: "Client", batches: Iterable[Batch], settings: WorkbenchSetti
         remaining = iter(batches)
         ahead = max(1, threads * SUBMITTED // AT_ONCE)
 
-        def submitted(count: int) -> list[Any]:
+        def submit(count: int) -> list[Any]:
             some = islice(remaining, count)
-            return [client.submit(examine_batch, plugin.name, batch, key=plugin.key(batch)) for batch in some]
+            futures = [client.submit(examine_batch, plugin.name, batch, key=plugin.key(batch)) for batch in some]
+            submitted.update(futures)
+            return futures
 
-        under_way = as_completed(submitted(ahead), loop=client.loop, raise_errors=False)
+        under_way = as_completed(submit(ahead), loop=client.loop, raise_errors=False)
         for future in under_way:
+            submitted.discard(future)
             try:
                 yield future.result()
             except KilledWorker as error:
                 raise ClusterError(f"workers end again and again: {error}") from None
             future.release()
-            under_way.update(submitted(1))
+            under_way.update(submit(1))
     finally:
+        client.cancel(list(submitted))
         client.unregister_worker_plugin(plugin.name)
