@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from verifier.domain.conformance import Answer, CaseName, Expected
+from verifier.domain.conformance import Answer, CaseName, Expected, ReasonClass
 from verifier.executors.stateful.genesis import Genesis
 from witness.model import BlockWitness
 
@@ -43,13 +43,15 @@ class Case:
 class Recorded:
     """One block after the recorder had it. answer: its own, stateful. path: of the witness file.
 
-    A block that nobody can be asked about (undecodable, on a parent that is not there) has no witness.
+    A block that nobody can be asked about (undecodable, on a parent that is not there) has no witness. classes: of all
+    the rules that the recorder found broken, as it goes on after the first; a client may find any of them first.
     """
 
     index: int
     answer: Answer
     content: BlockWitness | None = None
     path: Path | None = None
+    classes: frozenset[ReasonClass] = frozenset()
 
 
 class Recorder(Protocol):
