@@ -10,7 +10,7 @@ import os
 import select
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -40,16 +40,17 @@ HASH_LENGTH = 32
 class RecordedBlock:
     """What a client with full state says of one block. reason: its own words.
 
-    rule: that the block breaks, in the contract's words, or "parent" or "block_hash". fields: of the header, where
-    their values are not the computed ones. number, hash: as read from the block, zero where nothing can be read. ms: the
-    client's own time. file: its witness file's bytes; b"" where nobody can be asked about it.
+    rules: that the block breaks, in the contract's words, or "parent" or "block_hash"; the client goes on after the
+    first. fields: of the header, where their values are not the computed ones. number, hash: as read from the block,
+    zero where nothing can be read. ms: the client's own time. file: its witness file's bytes; b"" where nobody can be
+    asked about it.
     """
 
     index: int
     number: int
     hash: bytes
     accepted: bool
-    rule: str
+    rules: tuple[str, ...]
     fields: tuple[str, ...]
     reason: str
     file: bytes
@@ -108,7 +109,7 @@ class RecorderProcess:
                     return
                 block = decode_block(answer["block"], self._bytes)
                 yield block
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ExecutorError(f"{self._name}'s recorder answers what is no answer: {error!r}") from None
         finally:
             if not finished:
@@ -224,18 +225,19 @@ def encode_request(genesis: Genesis, blocks: Sequence[tuple[bytes, bytes | None]
     return json.dumps(document, separators=(",", ":")).encode() + b"\n"
 
 
-def decode_block(answer: Any, read: Any) -> RecordedBlock:
+def decode_block(answer: Any, read: Callable[[int], bytes]) -> RecordedBlock:
     """A block's answer. read: reads so many bytes behind its line. Raises KeyError, TypeError, ValueError."""
-    length, reason = answer["length"], answer.get("reason", "")
+    if not isinstance(answer, dict):
+        raise TypeError(f"{str(answer)[:80]} is no block")
     block = RecordedBlock(
         index=_integer(answer["index"]),
         number=_integer(answer["number"]),
-        hash=bytes.fromhex(answer["hash"].removeprefix("0x")),
+        hash=bytes.fromhex(str(answer["hash"]).removeprefix("0x")),
         accepted=answer["accepted"] is True,
-        rule=str(answer.get("rule", "")),
+        rules=tuple(str(rule) for rule in answer.get("rules") or ()),
         fields=tuple(str(field) for field in answer.get("fields") or ()),
-        reason=str(reason),
-        file=read(_integer(length)),
+        reason=str(answer.get("reason", "")),
+        file=read(_integer(answer["length"])),
         ms=_integer(answer["us"]) / 1000,
     )
     if len(block.hash) != HASH_LENGTH:
@@ -253,8 +255,8 @@ def _raise_failure(name: str, answer: dict[str, Any]) -> None:
 
 
 def _integer(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{value!r} is not an integer")
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 64:
+        raise TypeError(f"{str(value)[:80]} is not a number")
     return value
 
 

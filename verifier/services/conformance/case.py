@@ -62,13 +62,15 @@ class LoadFailure:
 class Recorded:
     """One block after the recorder had it. answer: its own, stateful. path: of the witness file.
 
-    A block that nobody can be asked about (undecodable, on a parent that is not there) has no witness.
+    A block that nobody can be asked about (undecodable, on a parent that is not there) has no witness. classes: of all
+    the rules that the recorder found broken, as it goes on after the first; a client may find any of them first.
     """
 
     index: int
     answer: Answer
     content: BlockWitness | None = None
     path: Path | None = None
+    classes: frozenset[ReasonClass] = frozenset()
 
 
 class Recorder(Protocol):

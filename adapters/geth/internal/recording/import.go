@@ -24,7 +24,7 @@ type Outcome struct {
 	Hash     common.Hash // zero where no header can be told from the rest
 	Number   uint64
 	Accepted bool
-	Rule     string   // that a refused block breaks, as the contract names it without RULE_ in lower case; or ""
+	Rules    []string // that a refused block breaks, as the contract names them without RULE_ in lower case
 	Fields   []string // of the header, whose values are not what was computed
 	Reason   string   // geth's own words, one line
 	Witness  *witnessfile.Content
@@ -67,7 +67,7 @@ func (chain *Chain) Import(encoded []byte, stated *common.Hash) (*Outcome, error
 	chain.store.begin()
 	defer chain.store.pause()
 	// geth's panics are refusals where a rule is broken already, and no statement about the block otherwise.
-	if err := witnessfile.Guarded(work.judge); err != nil && work.broken == nil {
+	if err := witnessfile.Guarded(work.judge); err != nil && !work.refused() {
 		return nil, err
 	}
 	if err := work.complete(); err != nil {
@@ -77,9 +77,9 @@ func (chain *Chain) Import(encoded []byte, stated *common.Hash) (*Outcome, error
 	if err != nil {
 		return nil, err
 	}
-	result := &Outcome{Hash: opened.hash, Number: opened.number, Accepted: work.broken == nil}
-	if broken := work.broken; broken != nil {
-		result.Rule, result.Fields, result.Reason = broken.rule, broken.fields, broken.reason
+	result := &Outcome{
+		Hash: opened.hash, Number: opened.number, Accepted: !work.refused(), Rules: work.broken, Fields: work.fields,
+		Reason: work.reason,
 	}
 	result.Witness = chain.content(encoded, opened, chain.store.pause(), headers)
 	if result.Accepted {
@@ -128,7 +128,7 @@ func (chain *Chain) content(encoded []byte, opened *envelope, noted *reads, head
 
 func refused(opened *envelope, rule, format string, arguments ...any) *Outcome {
 	return &Outcome{
-		Hash: opened.hash, Number: opened.number, Rule: rule, Reason: outcome.Line(format, arguments...),
+		Hash: opened.hash, Number: opened.number, Rules: []string{rule}, Reason: outcome.Line(format, arguments...),
 	}
 }
 

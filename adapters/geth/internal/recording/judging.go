@@ -3,6 +3,7 @@ package recording
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -29,15 +30,10 @@ type judging struct {
 	view     *ancestry
 	database *changes
 	state    *state.StateDB
-	broken   *breach // nil as long as geth has nothing against the block
-	executed bool    // to the end: the witness has what geth reads of it
-}
-
-// A breach is why geth refuses a block.
-type breach struct {
-	rule   string
-	fields []string
-	reason string
+	broken   []string // rules, in the order in which they were found broken
+	fields   []string // of the header, whose values are not what was computed
+	reason   string   // geth's own words on the first; "" as long as geth has nothing against the block
+	executed bool     // to the end: the witness has what geth reads of it
 }
 
 // judge does what core.BlockChain does with a block: header, body, execution, result. A block with a broken rule is
@@ -45,7 +41,7 @@ type breach struct {
 func (work *judging) judge() error {
 	work.checkHeader()
 	work.checkBody()
-	if work.broken != nil && work.isBoundless() {
+	if work.refused() && work.isBoundless() {
 		return nil
 	}
 	return work.execute()
@@ -62,12 +58,18 @@ func (work *judging) isBoundless() bool {
 	return work.block.GasLimit() > 2*work.view.parent.GasLimit || (excess != nil && *excess > mostExcess)
 }
 
-// refuse keeps the first breach.
+// refuse notes a broken rule, or fields that differ, and the words on whatever comes first.
 func (work *judging) refuse(rule, reason string, fields ...string) {
-	if work.broken == nil {
-		work.broken = &breach{rule: rule, fields: fields, reason: outcome.Line("%s", reason)}
+	if rule != "" && !slices.Contains(work.broken, rule) {
+		work.broken = append(work.broken, rule)
+	}
+	work.fields = append(work.fields, fields...)
+	if work.reason == "" {
+		work.reason = outcome.Line("%s", reason)
 	}
 }
+
+func (work *judging) refused() bool { return work.reason != "" }
 
 // checkHeader asks geth's engine; the adapter's rules only tell which rule it is that the engine means.
 func (work *judging) checkHeader() {

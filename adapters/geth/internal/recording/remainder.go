@@ -18,7 +18,7 @@ const refusedBytes = 1 << 20
 func (work *judging) complete() error {
 	root := work.view.parent.Root
 	limit := work.chain.WholeState
-	if work.broken != nil {
+	if work.refused() {
 		limit = max(limit, refusedBytes)
 	}
 	if err := work.chain.readEverything(root, limit); err != nil {

@@ -46,7 +46,7 @@ type BlockAnswer struct {
 	Hash         common.Hash `json:"hash"`
 	Number       uint64      `json:"number"`
 	Accepted     bool        `json:"accepted"`
-	Rule         string      `json:"rule,omitempty"`
+	Rules        []string    `json:"rules,omitempty"`
 	Fields       []string    `json:"fields,omitempty"`
 	Reason       string      `json:"reason,omitempty"`
 	Length       int         `json:"length"`
@@ -135,7 +135,7 @@ func record(request *Request, answer func(*Answer, []byte) error) error {
 			return fmt.Errorf("block %d of the request: %w", index, err)
 		}
 		one := &BlockAnswer{
-			Index: index, Hash: result.Hash, Number: result.Number, Accepted: result.Accepted, Rule: result.Rule,
+			Index: index, Hash: result.Hash, Number: result.Number, Accepted: result.Accepted, Rules: result.Rules,
 			Fields: result.Fields, Reason: result.Reason, Microseconds: time.Since(start).Microseconds(),
 		}
 		var file []byte

@@ -41,7 +41,7 @@ def difference(name: str, words: str) -> Breach:
     return Breach(words, field=field) if field else Breach(words, FIELD_RULES.get(name, name))
 
 
-def summary(broken: Sequence[Breach]) -> tuple[str, tuple[str, ...]]:
-    """The first rule among them, or "" and the fields that differ."""
-    rule = next((breach.rule for breach in broken if breach.rule), "")
-    return rule, tuple(breach.field for breach in broken if breach.field)
+def summary(broken: Sequence[Breach]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The rules among them, each once in the order in which they were found broken, and the fields that differ."""
+    rules = dict.fromkeys(breach.rule for breach in broken if breach.rule)
+    return tuple(rules), tuple(breach.field for breach in broken if breach.field)

@@ -19,19 +19,21 @@ from machine.rule_words import OTHER, rule_of
 from verifier.domain.result import Computed, Receipt
 from verifier.errors import ExecutorError
 from witness.chain_config import ChainConfig
-from witness.header import keccak256
+from witness.header import block_header_rlp, keccak256
 from witness.model import Octets, Witness
 from witness.prestate import encode_poststate, encode_prestate
 from witness.proven_state import ProvenState
+from witness.rlp_item import list_items
 
 from .ancestors import ChainView
 from .breach import BlockGasError, Breach, summary
 from .database import Reader, StateNodes
 from .machine import machine_class
 from .overlay import Overlay
-from .rules import check_blob_gas, check_header, check_uncles, differences
+from .rules import check_blob_gas, check_excess_blob_gas, check_header, check_uncles, differences
 from .sections import Layers, poststate_of, prestate_of
 from .touched import add_delegates, add_named
+from .whole_state import read_whole
 
 BLOOM_LENGTH = 256
 STATE_ROOT_LENGTH = 32
@@ -49,14 +51,14 @@ class Execution:
     """results or invalid, as in ImportOutcome; witness: what was read; written: new trie nodes and codes by hash.
 
     prestate, poststate: the sections of the witness file, None where they were not asked for; an invalid block has no
-    poststate. requests: of a valid block, as the Engine API lists them (EIP-7685). rule, fields: see ImportOutcome.
+    poststate. requests: of a valid block, as the Engine API lists them (EIP-7685). rules, fields: see ImportOutcome.
     """
 
     witness: Witness
     written: dict[bytes, bytes]
     results: Computed | None = None
     invalid: str | None = None
-    rule: str = ""
+    rules: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     prestate: bytes | None = None
     poststate: bytes | None = None
@@ -66,7 +68,8 @@ class Execution:
 class BlockRun:
     """One attempt at one block. config, fork: the chain's and the block's; reader: a snapshot with the parent.
 
-    sections: whether to make prestate and poststate too.
+    sections: whether to make prestate and poststate too. whole_state: up to how many bytes the witness has all of the
+    state before the block, and not just what was read.
     """
 
     def __init__(
@@ -78,8 +81,10 @@ class BlockRun:
         reader: Reader,
         *,
         sections: bool = True,
+        whole_state: int = 0,
     ) -> None:
         self._config = config
+        self._whole_state = whole_state
         self._encoded = encoded
         self._reader = reader
         self._machine_class = machine_class(config, fork)
@@ -94,7 +99,7 @@ class BlockRun:
         try:
             block = rlp.decode(self._encoded, sedes=self._machine_class.block_class)
         except UNDECODABLE as error:
-            return self._finish(None, [Breach(f"block encoding: {one_line(error)}", "block_encoding")])
+            return self._finish(None, [self._undecodable(error)])
         if self._sections:
             computation = self._machine_class._state_class.computation_class
             parameters = self._machine_class.parameters
@@ -131,7 +136,9 @@ class BlockRun:
             self._record_transaction()
         if computed is not None:
             broken += self._machine.broken
-            broken += differences(computed.header, block.header)[: 1 if broken else None]
+            known = {breach.words for breach in broken}
+            new = [breach for breach in differences(computed.header, block.header) if breach.words not in known]
+            broken += new[: 1 if broken else None]
         return computed, broken
 
     @property
@@ -162,6 +169,7 @@ class BlockRun:
         """The rules to be checked before the block is executed."""
         yield "", partial(check_header, self._machine_class, block.header, self.parent)
         yield "uncles", partial(check_uncles, self._machine_of_uncle, self._chain, self._reader, block)
+        yield "excess_blob_gas", partial(check_excess_blob_gas, self._machine_class, block.header, self.parent)
         yield "blob_gas_used", partial(check_blob_gas, self._machine_class, block)
         yield "block_size", partial(check_block_size, self._machine_class.parameters.fork, len(self._encoded))
 
@@ -178,6 +186,12 @@ class BlockRun:
     def _machine_of_uncle(self, uncle: Any) -> Any:
         fork = self._config.fork(uncle.block_number, uncle.timestamp, paris=False)
         return machine_class(self._config, fork)
+
+    def _undecodable(self, error: Exception) -> Breach:
+        """What it means that the block cannot be decoded as one of its fork."""
+        fields = len(list_items(block_header_rlp(self._encoded)))
+        rule = "block_encoding" if fields == self._machine_class.header_length else "header_fields"
+        return Breach(f"block encoding: {one_line(error)}", rule)
 
     def _breach_of(self, error: Exception) -> Breach:
         """What the execution ended with."""
@@ -200,6 +214,8 @@ class BlockRun:
             return  # no sender can be recovered
 
     def _finish(self, computed: Any, broken: Sequence[Breach]) -> Execution:
+        if self._whole_state:
+            read_whole(self._overlay, self.parent.state_root, self._whole_state)
         self._overlay.require_complete()
         witness = Witness(
             state=sorted(self._overlay.nodes.values()),
@@ -208,9 +224,9 @@ class BlockRun:
         )
         prestate, poststate = self._make_sections(None if broken else computed.header.state_root)
         if broken:
-            rule, fields = summary(broken)
+            rules, fields = summary(broken)
             words = "; ".join(breach.words for breach in broken)
-            return Execution(witness, {}, invalid=words, rule=rule, fields=fields, prestate=prestate)
+            return Execution(witness, {}, invalid=words, rules=rules, fields=fields, prestate=prestate)
         results = _results(computed.header, self._machine.receipts)
         return Execution(
             witness,

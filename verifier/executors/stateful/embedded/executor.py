@@ -48,9 +48,11 @@ PRODUCER = b'{"name":"py-evm","source":"embedded stateful executor","version":"%
 class EmbeddedExecutor:
     """py-evm over LMDB, as a StatefulExecutor. One per directory at a time; not for several threads.
 
-    directory: the database's, created if absent; None: it is in memory, and gone with the executor. sink: receives every witness. rollback_depth: how many blocks below
-    the head `rollback` and side branches may reach. sync: force commits to the disk (see `database`).
-    sections: record prestate and poststate too.
+    directory: the database's, created if absent; None: it is in memory, and gone with the executor. sink: receives
+    every witness. rollback_depth: how many blocks below the head `rollback` and side branches may reach. sync: force
+    commits to the disk (see `database`).
+    sections: record prestate and poststate too. whole_state: up to how many bytes of nodes and codes a witness has all
+    of the state before the block; where there is more, and by default, it has what was read.
     Raises InputError (genesis), ForeignDatabaseError, DatabaseInUseError, DatabaseDamagedError, DatabaseFullError.
     """
 
@@ -64,8 +66,10 @@ class EmbeddedExecutor:
         sync: bool = True,
         map_size: int = INITIAL_MAP_SIZE,
         sections: bool = True,
+        whole_state: int = 0,
     ) -> None:
         self._sections = sections
+        self._whole_state = whole_state
         self._config = genesis.config
         self._chain_config = encode_chain_config(genesis.config.document)
         self._sink = sink
@@ -140,7 +144,15 @@ class EmbeddedExecutor:
             return reader.get("headers", block_hash) is not None
 
     def _execute(self, reader: Reader, encoded: bytes, header: Header, fork: str) -> tuple[ImportOutcome, Execution]:
-        run = BlockRun(self._config, fork, encoded, header.parent_hash, reader, sections=self._sections)
+        run = BlockRun(
+            self._config,
+            fork,
+            encoded,
+            header.parent_hash,
+            reader,
+            sections=self._sections,
+            whole_state=self._whole_state,
+        )
         execution = run.execute()
         expected = (
             encode_results(execution.results)
@@ -166,7 +178,7 @@ class EmbeddedExecutor:
             invalid=execution.invalid,
             witness=content,
             requests=execution.requests,
-            rule=execution.rule,
+            rules=execution.rules,
             fields=execution.fields,
         )
         return outcome, execution

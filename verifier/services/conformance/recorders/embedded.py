@@ -1,24 +1,25 @@
 """The embedded executor as a recorder: py-evm over a database in memory, one for each test, in this process."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Protocol, Self
 
-from verifier.domain.conformance import Answer, Said
 from verifier.errors import UnknownBlockError
 from verifier.executors.stateful.base import ImportOutcome, StatefulExecutor, WitnessSink
 from verifier.executors.stateful.errors import UndecodableBlockError
 from verifier.executors.stateful.genesis import Genesis
+from verifier.executors.stateful.recorder_process import WHOLE_STATE
 from witness.file import file_name, publish, witness_file_parts
 from witness.model import BlockWitness
 
 from ..case import Case, CaseBlock, Recorded
 from ..loaders.blockchain_test import block_hash
-from .reasons import BLOCK_HASH, PARENT, OfReason, no_classes, reason_line
+from .report import BLOCK_HASH, PARENT, OfReason, Report, no_classes
 
 CLIENT = LINEAGE = "pyevm"
+UNLIMITED_DEPTH = 1 << 63  # blocks
 
 
 class ClosableExecutor(StatefulExecutor, Protocol):
@@ -43,13 +44,12 @@ def open_embedded(genesis: Genesis, sink: WitnessSink, *, sections: bool) -> Clo
     from verifier.executors.stateful.embedded.executor import EmbeddedExecutor
 
     # A chain of a few blocks, which every test may be branched from: no depth is too deep.
-    return EmbeddedExecutor(None, genesis, sink, rollback_depth=UNLIMITED_DEPTH, sections=sections)
+    return EmbeddedExecutor(
+        None, genesis, sink, rollback_depth=UNLIMITED_DEPTH, sections=sections, whole_state=WHOLE_STATE
+    )
 
 
-UNLIMITED_DEPTH = 1 << 63  # blocks
-
-
-class EmbeddedRecorder(AbstractContextManager["EmbeddedRecorder"]):
+class EmbeddedRecorder:
     """A Recorder. sections: whether the files get prestate and poststate, for prestate mode.
 
     of_reason: what the rules that py-evm breaks mean.
@@ -65,7 +65,7 @@ class EmbeddedRecorder(AbstractContextManager["EmbeddedRecorder"]):
         open_executor: OpenExecutor = open_embedded,
     ) -> None:
         self._sections = sections
-        self._of_reason = of_reason
+        self._report = Report(CLIENT, LINEAGE, of_reason)
         self._open = open_executor
 
     def __enter__(self) -> Self:
@@ -77,11 +77,11 @@ class EmbeddedRecorder(AbstractContextManager["EmbeddedRecorder"]):
     def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
         """As Recorder.record."""
         assert case.genesis is not None, "all its witnesses are given"
-        files = _Files(directory)
-        executor = self._open(case.genesis, files, sections=self._sections)
+        self._files = _Files(directory)
+        executor = self._open(case.genesis, self._files, sections=self._sections)
         try:
             for index, block in enumerate(case.blocks):
-                files.index = index
+                self._files.index = index
                 yield self._recorded(executor, index, block)
         finally:
             executor.close()
@@ -93,26 +93,22 @@ class EmbeddedRecorder(AbstractContextManager["EmbeddedRecorder"]):
                 computed = block_hash(block.encoded)
                 if computed is not None and computed != block.stated_hash:
                     words = f"its hash is 0x{computed.hex()}, 0x{block.stated_hash.hex()} is stated"
-                    return Recorded(index, self._refusal(BLOCK_HASH, (), words, 0.0))
+                    return self._report.refused(index, (BLOCK_HASH,), (), words)
             outcome = executor.import_block(block.encoded)
         except UndecodableBlockError as error:
-            return Recorded(index, self._refusal("block_encoding", (), str(error), 0.0))
+            return self._report.refused(index, ("block_encoding",), (), str(error))
         except UnknownBlockError as error:
-            return Recorded(index, self._refusal(PARENT, (), str(error), 0.0))
+            return self._report.refused(index, (PARENT,), (), str(error))
         if outcome.known:
             outcome = executor.execute(block.encoded)
+            assert outcome.witness is not None, "it was executed"
+            outcome = replace(outcome, path=self._files.publish(outcome.witness))
         ms = (perf_counter() - started) * 1000
         if outcome.invalid is None:
-            answer = Answer(CLIENT, LINEAGE, Said.VALID, ms=ms, stateful=True)
+            recorded = self._report.accepted(index, ms)
         else:
-            answer = self._refusal(outcome.rule, outcome.fields, outcome.invalid, ms)
-        return Recorded(index, answer, outcome.witness, outcome.path)
-
-    def _refusal(self, rule: str, fields: tuple[str, ...], words: str, ms: float) -> Answer:
-        classes = self._of_reason(CLIENT, rule or fields)
-        return Answer(
-            CLIENT, LINEAGE, Said.INVALID, reason_line(rule, fields, words), classes, fields, ms, stateful=True
-        )
+            recorded = self._report.refused(index, outcome.rules, outcome.fields, outcome.invalid, ms)
+        return replace(recorded, content=outcome.witness, path=outcome.path)
 
 
 class _Files:
