@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,7 @@ class Page:
             "told": 5,
             "kinds": [(f"{who} {kind}".strip(), count) for (who, kind), count in tally.kinds.most_common(12)],
             "unlisted": unlisted,
+            "gone": list(islice(tally.gone, MOST_TOLD)),
             "unlisted_tests": self._unlisted,
             "clients": [_client(column, tally) for column in columns],
             "skipped": [
@@ -140,7 +142,7 @@ class Page:
 
 
 def _differences(tally: Tally, commands: Commands) -> Iterator[dict[str, Any]]:
-    for each, _ in zip(tally.unexplained, range(MOST_TOLD), strict=False):
+    for each in islice(tally.unexplained, MOST_TOLD):
         yield {
             "name": str(each.name),
             "network": each.name.network,
