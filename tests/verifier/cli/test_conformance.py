@@ -28,7 +28,7 @@ def refusal(*arguments: str) -> VerifierError:
     ("arguments", "said"),
     [
         (("absent",), "absent: does not exist"),
-        ((".", "--filter", "(a"), "a \\) is missing"),
+        ((".", "--filter", "(a"), r"a \) is missing"),
         ((".", "--fork", "Nowhere"), "no fixtures are of a fork 'Nowhere'"),
         ((".", "--recorder", "nobody"), "no such adapter: nobody"),
         ((".", "--recorder", "revm"), "revm has no recorder"),
