@@ -74,6 +74,7 @@ SCHEDULE = tuple(
 )
 ORDER = [fork for fork, _ in SCHEDULE]
 MAINNET_DEPOSIT_CONTRACT = "0x00000000219ab540356cbb839cbe05303d7705fa"
+NEVER = (1 << 53) - 1  # a block number that JavaScript's numbers hold exactly
 TRANSITION = re.compile(r"(\w+?)To(\w+?)At(?:(Time|Diff)([0-9A-Fa-f]+k?)|(\d+))")
 
 
@@ -147,6 +148,9 @@ def network_config(network: str, stated: Any = None) -> ChainConfig:
         if end <= start:
             raise FixtureError(f"network {network!r}: {after} does not come after {before}")
         _activate(document, start, end, at)
+    if "constantinopleBlock" in document:
+        # To geth a config without it has Petersburg with Constantinople, whose gas for SSTORE (EIP-1283) that repeals.
+        document.setdefault("petersburgBlock", NEVER)
     if "cancunTime" in document:
         document["depositContractAddress"] = MAINNET_DEPOSIT_CONTRACT
     if stated is not None:
