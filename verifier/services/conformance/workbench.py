@@ -32,7 +32,8 @@ log = logging.getLogger(__name__)
 # ahead of the clients.
 TESTS_AT_A_TIME = 8
 TESTS_UNDER_WAY = 24
-START_TIMEOUT = 600.0  # seconds for all adapters to be warm, where several workers start theirs on few cores
+# Attempts to start an adapter: where several workers start theirs on few cores, one may not be warm in time at first.
+STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,7 @@ class Workbench:
             recorders = [self._exits.enter_context(settings.open_recorder()) for _ in range(settings.recorders)]
             self._recording = self._exits.enter_context(Recording(recorders))
             pool = await self._exits.enter_async_context(AdapterPool(settings.manifests))
-            await pool.wait_ready()
-            for adapter in pool.supervised:
-                if adapter.description is None:
-                    raise AdapterUnavailableError(f"{adapter.name} cannot be started: {adapter.process.reason}")
+            await asyncio.gather(*map(_started, pool.supervised))
             self._clients = [_client(adapter) for adapter in pool.supervised]
             self._options = ExaminationOptions(
                 self._scratch,
@@ -173,6 +171,17 @@ def _some(cases: Iterator[Case | LoadFailure]) -> Sequence[Case | LoadFailure]:
     return tuple(islice(cases, TESTS_AT_A_TIME))
 
 
+async def _started(adapter: SupervisedAdapter) -> None:
+    """Waits until it is ready. Raises AdapterUnavailableError."""
+    process, reason = adapter.process, ""
+    for _ in range(STARTS):
+        if await process.wait_ready():
+            return
+        reason = process.reason
+        await process.wait_change()
+    raise AdapterUnavailableError(f"{adapter.name} cannot be started: {reason}")
+
+
 def _client(adapter: SupervisedAdapter) -> Client:
     description = adapter.description
     assert description is not None  # it is ready
@@ -192,7 +201,7 @@ class WorkbenchThread:
     def __enter__(self) -> "WorkbenchThread":
         self._thread.start()
         try:
-            self._bench = self._run(self._started()).result(START_TIMEOUT)
+            self._bench = self._run(self._started()).result()
         except BaseException:
             self._end()
             raise
