@@ -30,7 +30,7 @@ from .tally import Tally
 from .terminal import CELL_MARKS, duration, plural
 
 MOST_AGREEING = 8 << 20  # bytes of agreeing tests that are listed; what comes beyond is counted alone
-MOST_DIFFERING = 24 << 20  # bytes of the others, of a run in which clients are wrong everywhere
+MOST_DIFFERING = 16 << 20  # bytes of the others, of a run in which clients are wrong everywhere
 MOST_TOLD = 200  # unexplained differences listed at the top; all others are found among the tests
 DIFFERS = ("✗", "bad")  # a mark, and the class of its colour
 LOOKS = {DifferenceKind.CANNOT_TELL: ("?", "wait"), DifferenceKind.NOT_RUN: ("!", "bad")}
