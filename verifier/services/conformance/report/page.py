@@ -16,6 +16,8 @@ from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
+from verifier.domain.conformance import DifferenceKind
+
 from . import plots
 from .commands import Commands
 from .facts import RunFacts
@@ -25,11 +27,13 @@ from .rows import Words, row
 from .spool import Spool
 from .summary import client_rate, newly_run
 from .tally import Tally
-from .terminal import CELL_MARKS, duration
+from .terminal import CELL_MARKS, duration, plural
 
 MOST_AGREEING = 8 << 20  # bytes of agreeing tests that are listed; what comes beyond is counted alone
-MOST_DIFFERING = 24 << 20  # bytes of the others, of a run in which clients are wrong everywhere
+MOST_DIFFERING = 16 << 20  # bytes of the others, of a run in which clients are wrong everywhere
 MOST_TOLD = 200  # unexplained differences listed at the top; all others are found among the tests
+DIFFERS = ("✗", "bad")  # a mark, and the class of its colour
+LOOKS = {DifferenceKind.CANNOT_TELL: ("?", "wait"), DifferenceKind.NOT_RUN: ("!", "bad")}
 FOLDER = files("verifier.services.conformance.report") / "page"
 
 
@@ -100,6 +104,7 @@ class Page:
             "State": State,
             "line": line,
             "duration": duration,
+            "plural": plural,
             "seconds": facts.seconds,
             "rate": newly_run(tally, facts) / facts.seconds if facts.seconds else 0.0,
             "unexplained": list(_differences(tally, self._commands)),
@@ -149,6 +154,8 @@ def _differences(tally: Tally, commands: Commands) -> Iterator[dict[str, Any]]:
             "block": each.index,
             "client": str(Column(each.client, each.stateful)) if each.client else "",
             "kind": str(each.kind),
+            "mark": LOOKS.get(each.kind, DIFFERS)[0],
+            "look": LOOKS.get(each.kind, DIFFERS)[1],
             "text": each.text,
             "commands": [
                 command

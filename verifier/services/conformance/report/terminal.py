@@ -165,17 +165,23 @@ def _print_end(console: Console, tally: Tally, facts: RunFacts) -> None:
     run = newly_run(tally, facts)
     speed = f", {run / facts.seconds:,.1f} tests/s" if facts.seconds > 0 and run else ""
     resumed = f", {facts.resumed:,} of them taken over from before" if facts.resumed else ""
-    _say(console, f"{tally.tests:,} tests, {tally.blocks:,} blocks in {duration(facts.seconds)}{speed}{resumed}")
+    counted = f"{plural(tally.tests, 'test')}, {plural(tally.blocks, 'block')}"
+    _say(console, f"{counted} in {duration(facts.seconds)}{speed}{resumed}")
     if tally.passed:
         _say(console, "Passed: no unexplained difference.", "bold green")
     elif tally.tests:
-        gone = f", {tally.gone.count} known ones are gone" if tally.gone.count else ""
-        _say(console, f"Failed: {tally.unexplained.count:,} unexplained differences{gone}.", "bold red")
+        gone = f", {plural(tally.gone.count, 'known difference')} gone" if tally.gone.count else ""
+        _say(console, f"Failed: {plural(tally.unexplained.count, 'unexplained difference')}{gone}.", "bold red")
 
 
 def _say(console: Console, text: str, style: str = "") -> None:
     """One line, never folded: a command must be copied whole. What looks like markup or an emoji stays as it is."""
     console.print(Text(text, style), soft_wrap=True)
+
+
+def plural(count: int, noun: str) -> str:
+    """The noun, counted: "1 test", "14,563 tests"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def duration(seconds: float) -> str:

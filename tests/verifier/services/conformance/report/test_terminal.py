@@ -82,7 +82,7 @@ def test_known_ones_that_are_gone_fail() -> None:
     text = printed(tally)
     assert "Known differences that are gone" in text
     assert "geth without state no longer" in text
-    assert "Failed: 0 unexplained differences, 1 known ones are gone." in text
+    assert "Failed: 0 unexplained differences, 1 known difference gone." in text
 
 
 def test_no_test_is_no_success() -> None:
