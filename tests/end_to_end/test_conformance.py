@@ -82,33 +82,40 @@ def batches(journal: Path) -> int:
     return sum("batch" in json.loads(line) for line in journal.read_text().splitlines())
 
 
+def listening(process: psutil.Process) -> set[str]:
+    """The addresses at which it can be reached over a network."""
+    return {each.laddr.ip for each in process.net_connections("inet") if each.status == psutil.CONN_LISTEN}
+
+
 def assert_gone(processes: Sequence[psutil.Process]) -> None:
     _, alive = psutil.wait_procs(processes, timeout=END_TIMEOUT)
     assert not alive
 
 
 def test_a_worker_that_is_killed_loses_nothing(suite: Path, expected: bytes, tmp_path: Path) -> None:
-    with running(suite, tmp_path, "--workers", "2") as process:
+    attempts = (tmp_path / str(attempt) for attempt in range(3))
+    assert any(killed_in_the_middle(suite, expected, directory) for directory in attempts)
+
+
+def killed_in_the_middle(suite: Path, expected: bytes, directory: Path) -> bool:
+    """Whether a worker was killed while there was work; on a busy machine all may be done before it is found."""
+    with running(suite, directory, "--workers", "2") as process:
         wait_batch(process)
         children = psutil.Process(process.pid).children()
-        worker = next(each for each in children if each.children() and "spawn_main" in " ".join(each.cmdline()))
-        adapters = worker.children(recursive=True)
-        assert adapters
-        everybody = psutil.Process(process.pid).children(recursive=True)
-        listening = [
-            connection.laddr.ip
-            for each in (psutil.Process(process.pid), *children)
-            for connection in each.net_connections("inet")
-            if connection.status == psutil.CONN_LISTEN
-        ]
-        assert set(listening) == {"127.0.0.1"}
-        assert batches(tmp_path / "journal.jsonl") < TESTS
-        worker.kill()
+        workers = [each for each in children if "spawn_main" in " ".join(each.cmdline()) and each.children()]
+        if not workers or batches(directory / "journal.jsonl") == TESTS:
+            return False
+        adapters = workers[0].children(recursive=True)
+        workers[0].kill()
         assert_gone(adapters)
+        here = psutil.Process(process.pid)
+        assert listening(here) == {"127.0.0.1"}
+        everybody = here.children(recursive=True)
         _, errors = process.communicate()
         assert process.returncode == 0, errors
         assert_gone(everybody)
-    assert (tmp_path / "results.jsonl").read_bytes() == expected
+    assert (directory / "results.jsonl").read_bytes() == expected
+    return True
 
 
 def test_a_run_goes_on_however_it_was_ended(suite: Path, expected: bytes, tmp_path: Path) -> None:

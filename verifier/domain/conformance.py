@@ -7,6 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .result import AbstentionReason
+
+# Beginnings of reasons that say nothing of the witness: who crashes on it has not refused it.
+UNHEARD = (
+    AbstentionReason.CRASHED.value,
+    AbstentionReason.TIMEOUT.value,
+    AbstentionReason.UNAVAILABLE.value,
+    AbstentionReason.UNSUPPORTED_FORK.value,
+)
+
 
 class Expected(StrEnum):
     """What a fixture says of a block. REFUSED: its witness lacks something, so nobody can tell."""
@@ -149,6 +159,8 @@ def differences(case: ExaminedCase) -> tuple[Difference, ...]:
 
 def _difference(block: ExaminedBlock, answer: Answer) -> DifferenceKind | None:
     match block.expected, answer.said:
+        case Expected.REFUSED, Said.ABSTAIN if answer.reason.startswith(UNHEARD):
+            return DifferenceKind.CANNOT_TELL
         case (Expected.REFUSED, Said.ABSTAIN) | (Expected.VALID, Said.VALID):
             return None
         case Expected.REFUSED, _:

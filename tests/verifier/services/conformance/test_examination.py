@@ -167,6 +167,13 @@ def test_a_given_witness_is_executed_as_it_is(tmp_path: Path) -> None:
     assert fake.requests[0].pre_state_root == GENESIS_ROOT  # bound by the block's parent hash
 
 
+@pytest.mark.parametrize("reason", [AbstentionReason.CRASHED, AbstentionReason.TIMEOUT])
+def test_who_crashes_on_a_witness_has_not_refused_it(tmp_path: Path, reason: AbstentionReason) -> None:
+    fragile, _ = client("fragile", lambda _: Abstention(reason, "it was too much"))
+    (found,) = examined([given(Expected.REFUSED)], [fragile], tmp_path)
+    assert [each.kind for each in differences(found)] == [DifferenceKind.CANNOT_TELL]
+
+
 @pytest.mark.parametrize(("parent", "root"), [(b"\xc0", b""), (GENESIS_RLP, b"\x77" * 32)])
 def test_no_answer_counts_where_the_pre_state_is_not_trusted(tmp_path: Path, parent: bytes, root: bytes) -> None:
     geth, _ = client("geth")
