@@ -19,7 +19,7 @@ from verifier.services.conformance.loaders.rlp_chain import load_blocks
 pytestmark = pytest.mark.xdist_group("conformance")
 
 CHAIN = Path(__file__).parents[2] / "fixtures" / "chain"
-TESTS = 7
+TESTS = 60  # each takes a twentieth of a second: enough that a run is caught in its middle
 VERIFIER = (str(Path(sys.executable).with_name("verifier")), "-v", "conformance")
 CLIENTS = ("--adapters", "pyevm", "--recorder", "embedded")
 END_TIMEOUT = 60.0  # seconds for processes to notice that their parent is gone, on busy cores
@@ -31,7 +31,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("suite")
     blocks = list(load_blocks(CHAIN / "chain.rlp"))
     for number in range(TESTS):
-        folder = directory / f"chain {number}"
+        folder = directory / f"chain {number:02}"
         folder.mkdir()
         shutil.copy(CHAIN / "genesis.json", folder)
         (folder / "chain.rlp").write_bytes(b"".join(blocks[: 1 + number % 2]))
@@ -46,7 +46,7 @@ def expected(suite: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
         _, errors = process.communicate()
         assert process.returncode == 0, errors
     cases = list(read_cases(directory / "results.jsonl"))
-    assert [case.name.path for case in cases] == [f"chain {number}" for number in range(TESTS)]
+    assert [case.name.path for case in cases] == [f"chain {number:02}" for number in range(TESTS)]
     for number, case in enumerate(cases):
         assert len(case.blocks) == 1 + number % 2
         assert all(answer.said is Said.VALID for block in case.blocks for answer in block.answers)
@@ -130,9 +130,6 @@ def test_a_run_goes_on_however_it_was_ended(suite: Path, expected: bytes, tmp_pa
         assert_gone(everybody)
     done = batches(journal)
     assert 0 < done < TESTS
-    with running(suite, tmp_path) as process:
-        _, errors = process.communicate()
-        assert (process.returncode, "a run that did not end" in errors) == (2, True)
     with running(suite, tmp_path, "--resume") as process:
         wait_batch(process)
         everybody = psutil.Process(process.pid).children(recursive=True)
@@ -140,10 +137,8 @@ def test_a_run_goes_on_however_it_was_ended(suite: Path, expected: bytes, tmp_pa
         assert_gone(everybody)
     assert done < batches(journal) < TESTS
     assert not (tmp_path / "results.jsonl").exists()
-    with running(suite, tmp_path, "--resume", "--fork", "Cancun") as process:
-        _, errors = process.communicate()
-        assert (process.returncode, "is of another run: its selection is" in errors) == (2, True)
     with running(suite, tmp_path, "--resume") as process:
         _, errors = process.communicate()
         assert process.returncode == 0, errors
+        assert errors.count("event=done") < TESTS - done
     assert (tmp_path / "results.jsonl").read_bytes() == expected
