@@ -79,6 +79,8 @@ def _load_source(source: Path, path: str, takes: Takes) -> Iterator[Case | LoadF
         if source.is_dir():
             found = [load_hive_chain(source, path) if is_hive_chain(source) else load_evidence(source, path)]
             yield from (each for each in found if takes(each.name))
+        elif source.exists() and not source.is_file():
+            raise FixtureError("not a regular file")  # a FIFO would be waited for
         elif is_fixture_path(source):
             yield from _load_document(source, path, takes)
         else:

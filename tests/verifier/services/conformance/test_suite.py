@@ -247,6 +247,10 @@ def test_a_fifo_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.json")
     os.mkfifo(tmp_path / "b.witness")
     assert list(load_cases(tmp_path)) == []
+    for name in ("a.json", "b.witness"):
+        (found,) = load_cases(tmp_path / name)
+        assert isinstance(found, LoadFailure)
+        assert "regular file" in found.reason
 
 
 @pytest.mark.parametrize("name", ["a.json", "chain.rlp", "x.witness"])
