@@ -19,6 +19,7 @@ from verifier.errors import ExecutorError
 from verifier.executors.stateless.containment import contained
 from verifier.executors.stateless.process import last_line
 from witness.chain_config import encode_chain_config
+from witness.json_document import load_json
 from witness.rlp_encoding import encode_item
 
 from .errors import UnsupportedForkError
@@ -109,7 +110,7 @@ class RecorderProcess:
                     return
                 block = decode_block(answer["block"], self._bytes)
                 yield block
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ExecutorError(f"{self._name}'s recorder answers what is no answer: {error!r}") from None
         finally:
             if not finished:
@@ -167,7 +168,7 @@ class RecorderProcess:
                 raise ValueError(f"a line of {len(self._buffer)} bytes")
             self._read()
         line = self._taken(length)
-        answer = json.loads(line)
+        answer = load_json(line)
         if not isinstance(answer, dict):
             raise TypeError(line[:80])
         return answer

@@ -16,7 +16,7 @@ from witness.model import BlockWitness
 
 from ..case import Case, CaseBlock, Recorded
 from ..loaders.blockchain_test import block_hash
-from .report import BLOCK_HASH, PARENT, OfReason, Report, no_classes
+from .report import BLOCK_HASH, PARENT, OfReason, Report, no_classes, place
 
 CLIENT = LINEAGE = "pyevm"
 UNLIMITED_DEPTH = 1 << 63  # blocks
@@ -77,16 +77,16 @@ class EmbeddedRecorder:
     def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
         """As Recorder.record."""
         assert case.genesis is not None, "all its witnesses are given"
-        self._files = _Files(directory)
-        executor = self._open(case.genesis, self._files, sections=self._sections)
+        files = _Files(directory)
+        executor = self._open(case.genesis, files, sections=self._sections)
         try:
-            for index, block in enumerate(case.blocks):
-                yield self._recorded(executor, index, block)
+            for files.index, block in enumerate(case.blocks):
+                yield self._recorded(executor, files, block)
         finally:
             executor.close()
 
-    def _recorded(self, executor: ClosableExecutor, index: int, block: CaseBlock) -> Recorded:
-        started = perf_counter()
+    def _recorded(self, executor: ClosableExecutor, files: "_Files", block: CaseBlock) -> Recorded:
+        started, index = perf_counter(), files.index
         try:
             if block.stated_hash is not None:
                 computed = block_hash(block.encoded)
@@ -101,7 +101,7 @@ class EmbeddedRecorder:
         if outcome.known:
             outcome = executor.execute(block.encoded)
             assert outcome.witness is not None, "it was executed"
-            outcome = replace(outcome, path=self._files.publish(outcome.witness))
+            outcome = replace(outcome, path=files.publish(outcome.witness))
         ms = (perf_counter() - started) * 1000
         if outcome.invalid is None:
             recorded = self._report.accepted(index, ms)
@@ -111,11 +111,12 @@ class EmbeddedRecorder:
 
 
 class _Files:
-    """Where an executor publishes: files in a directory, of which nothing is kept in mind."""
+    """Where an executor publishes: a file in the directory of the block under way."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self.index = 0
 
     def publish(self, content: BlockWitness) -> Path:
         """As WitnessSink.publish."""
-        return write_witness_file(content, self._directory, sync=False)
+        return write_witness_file(content, place(self._directory, self.index), sync=False)
