@@ -1,7 +1,7 @@
 """Which rule py-evm means: it raises one ValidationError for all of them, and only its words tell.
 
 The pinned version fixes the words and tests pin them. Rules have the names of the adapters' contract. Source: py-evm's
-`VM.validate_header`.
+`VM.validate_header`, `Withdrawal`.
 """
 
 OTHER = "other"
@@ -19,9 +19,10 @@ RULES = (
     ("Uncles hash must be", "uncles_hash"),
     ("extra data", "extra_data"),
     ("on the wrong side of the DAO fork", "extra_data"),
+    ("exceeds maximum uint64", "block_encoding"),
 )
 
 
 def rule_of(words: str) -> str:
-    """The rule on headers that a message is about; "other" where it is not known."""
+    """The rule that a message is about; "other" where it is not known."""
     return next((rule for part, rule in RULES if part in words), OTHER)

@@ -115,9 +115,13 @@ func serveSocket(socket string) error {
 // and at the usual 100 every few of them would wait for it.
 const collectAt = 400
 
+// collectFrom is at how many bytes it runs whenever it can: a test may ask for hundreds of megabytes.
+const collectFrom = 1 << 30
+
 // serveRecording answers until standard input ends, which is the supervisor's end as well.
 func serveRecording() error {
 	debug.SetGCPercent(collectAt)
+	debug.SetMemoryLimit(collectFrom)
 	lifeline.Watch(nil, func(string) { os.Exit(0) })
 	return recording.Serve(os.Stdin, os.Stdout)
 }

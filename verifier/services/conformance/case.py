@@ -81,7 +81,7 @@ class Recorder(Protocol):
         """The client's that does it."""
 
     def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
-        """Each block in its order; witness files are written to `directory`, which is the case's own.
+        """Each block in its order; witness files are written below `directory`, which is the case's own.
 
         Each block has a file of its own: two may have the same header, with other bodies.
 

@@ -15,7 +15,7 @@ from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException
 
 from machine.osaka import check_block_size
-from machine.rule_words import OTHER, rule_of
+from machine.rule_words import rule_of
 from verifier.domain.result import Computed, Receipt
 from verifier.errors import ExecutorError
 from witness.chain_config import ChainConfig
@@ -196,7 +196,7 @@ class BlockRun:
     def _breach_of(self, error: Exception) -> Breach:
         """What the execution ended with."""
         if self._machine is None or self._machine.transaction_under_way is None:
-            return Breach(one_line(error), OTHER)
+            return Breach(one_line(error), rule_of(one_line(error)))
         rule = "block_gas" if isinstance(error, BlockGasError) else "transaction"
         return Breach(f"transaction {len(self._machine.receipts)}: {one_line(error)}", rule)
 

@@ -10,7 +10,7 @@ from verifier.executors.stateless.manifest import Manifest
 from witness.file import decode_witness_file, file_name, publish
 
 from ..case import Case, Recorded
-from .report import OfReason, Report, no_classes
+from .report import OfReason, Report, no_classes, place
 
 
 class ClientRecorder:
@@ -55,8 +55,7 @@ class ClientRecorder:
             else:
                 recorded = self._report.refused(block.index, block.rules, block.fields, block.reason, block.ms)
             if block.file:
-                # The position too: two blocks of a test may have the same header, and other bodies.
-                path = directory / f"{block.index}-{file_name(block.number, block.hash)}"
+                path = place(directory, block.index) / file_name(block.number, block.hash)
                 publish([block.file], path, sync=False)
                 recorded = replace(recorded, content=decode_witness_file(block.file), path=path)
             yield recorded

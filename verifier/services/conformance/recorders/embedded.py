@@ -11,12 +11,12 @@ from verifier.executors.stateful.base import ImportOutcome, StatefulExecutor, Wi
 from verifier.executors.stateful.errors import UndecodableBlockError
 from verifier.executors.stateful.genesis import Genesis
 from verifier.executors.stateful.recorder_process import WHOLE_STATE
-from witness.file import file_name, publish, witness_file_parts
+from witness.file import write_witness_file
 from witness.model import BlockWitness
 
 from ..case import Case, CaseBlock, Recorded
 from ..loaders.blockchain_test import block_hash
-from .report import BLOCK_HASH, PARENT, OfReason, Report, no_classes
+from .report import BLOCK_HASH, PARENT, OfReason, Report, no_classes, place
 
 CLIENT = LINEAGE = "pyevm"
 UNLIMITED_DEPTH = 1 << 63  # blocks
@@ -77,17 +77,16 @@ class EmbeddedRecorder:
     def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
         """As Recorder.record."""
         assert case.genesis is not None, "all its witnesses are given"
-        self._files = _Files(directory)
-        executor = self._open(case.genesis, self._files, sections=self._sections)
+        files = _Files(directory)
+        executor = self._open(case.genesis, files, sections=self._sections)
         try:
-            for index, block in enumerate(case.blocks):
-                self._files.index = index
-                yield self._recorded(executor, index, block)
+            for files.index, block in enumerate(case.blocks):
+                yield self._recorded(executor, files, block)
         finally:
             executor.close()
 
-    def _recorded(self, executor: ClosableExecutor, index: int, block: CaseBlock) -> Recorded:
-        started = perf_counter()
+    def _recorded(self, executor: ClosableExecutor, files: "_Files", block: CaseBlock) -> Recorded:
+        started, index = perf_counter(), files.index
         try:
             if block.stated_hash is not None:
                 computed = block_hash(block.encoded)
@@ -102,7 +101,7 @@ class EmbeddedRecorder:
         if outcome.known:
             outcome = executor.execute(block.encoded)
             assert outcome.witness is not None, "it was executed"
-            outcome = replace(outcome, path=self._files.publish(outcome.witness))
+            outcome = replace(outcome, path=files.publish(outcome.witness))
         ms = (perf_counter() - started) * 1000
         if outcome.invalid is None:
             recorded = self._report.accepted(index, ms)
@@ -112,17 +111,12 @@ class EmbeddedRecorder:
 
 
 class _Files:
-    """Where an executor publishes: files in a directory, of which nothing is kept in mind.
-
-    index: of the block in its test: two may have the same header, and other bodies.
-    """
+    """Where an executor publishes: a file in the directory of the block under way."""
 
     def __init__(self, directory: Path) -> None:
-        self.index = 0
         self._directory = directory
+        self.index = 0
 
     def publish(self, content: BlockWitness) -> Path:
         """As WitnessSink.publish."""
-        path = self._directory / f"{self.index}-{file_name(content.number, content.hash)}"
-        publish(witness_file_parts(content), path, sync=False)
-        return path
+        return write_witness_file(content, place(self._directory, self.index), sync=False)

@@ -1,6 +1,7 @@
 """What a recorder says of a block, in the words in which the verifier says it of a client without state."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from verifier.domain.conformance import Answer, ReasonClass, Said
 
@@ -20,6 +21,16 @@ Rules are those of the contract, PARENT and BLOCK_HASH.
 def no_classes(_client: str, _reason: str | Sequence[str]) -> frozenset[ReasonClass]:
     """Nothing is known of what reasons mean."""
     return frozenset()
+
+
+def place(directory: Path, index: int) -> Path:
+    """Where the file of a test's block goes: blocks may have the same header, and so the same file name.
+
+    Of a block that is told to be invalid for its body alone, there is another with the right body in many a test.
+    """
+    path = directory / str(index)
+    path.mkdir()
+    return path
 
 
 class Report:
