@@ -80,6 +80,8 @@ def _files(argument: str) -> Iterator[tuple[str, str, int, str]]:
     root = Path(argument)
     if not root.exists():
         raise InputError(f"{argument}: does not exist")
+    if not (root.is_dir() or root.is_file()):
+        raise InputError(f"{argument}: neither a file nor a directory")  # a pipe would be read for ever
     for path in case_paths(root):
         name = path.relative_to(root).as_posix() if path != root else path.name
         try:

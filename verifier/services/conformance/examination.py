@@ -176,7 +176,7 @@ class _Examination:
             return self._examined(block, recorded.index, (*own, refusal))
         examined = self._examined(block, recorded.index, (*own, *answers), header, path.stat().st_size)
         if self._options.keep is not None and differences(ExaminedCase(self._case.name, (examined,))):
-            _keep(path, self._options.keep, self._case.name)
+            _keep(path, self._options.keep, self._case.name, recorded.index)
         path.unlink(missing_ok=True)
         return examined
 
@@ -285,7 +285,7 @@ def _header(encoded: bytes) -> Header | None:
         return None
 
 
-def _keep(path: Path, directory: Path, name: CaseName) -> None:
+def _keep(path: Path, directory: Path, name: CaseName, index: int) -> None:
     folder = directory / directory_name(Path(name.path), name.test)
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, folder / path.name)
+    shutil.copyfile(path, folder / f"{index}-{path.name}")  # two blocks of a test may have the same hash

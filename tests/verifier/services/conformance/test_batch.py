@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,6 +73,14 @@ def test_nothing_to_run_is_told(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=name):
         plan([str(tmp_path / name)])
+
+
+def test_a_pipe_is_no_suite(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(InputError, match="neither a file nor a directory"):
+        plan([str(tmp_path / "pipe.json")])
+    with pytest.raises(InputError, match="nothing to run"):
+        plan([str(tmp_path)])
 
 
 def test_a_suite_elsewhere_is_fetched_file_by_file(tmp_path: Path) -> None:
