@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from eth._utils.numeric import ceil32
 from eth._utils.state import code_is_delegation_designation
 from eth.constants import EMPTY_SHA3, GAS_TX, UINT_64_MAX, UINT_256_MAX
 from eth.vm.forks.berlin.constants import ACCESS_LIST_TRANSACTION_TYPE
 from eth.vm.forks.cancun.constants import BLOB_TX_TYPE, GAS_PER_BLOB
 from eth.vm.forks.prague.constants import SET_CODE_TRANSACTION_TYPE, STANDARD_TOKEN_COST, TOTAL_COST_FLOOR_PER_TOKEN
-from eth.vm.forks.shanghai.constants import MAX_INITCODE_SIZE
+from eth.vm.forks.shanghai.constants import INITCODE_WORD_COST, MAX_INITCODE_SIZE
 from eth_utils.exceptions import ValidationError
 
 from witness.chain_config import FORKS
@@ -51,9 +52,12 @@ def check_transaction(state: Any, transaction: Any, fork: str) -> None:
 
 
 def _check_gas(transaction: Any, at: int) -> None:
-    gas = transaction.gas
-    if gas < transaction.intrinsic_gas:
-        raise ValidationError(f"Transaction has {gas} gas, {transaction.intrinsic_gas} are needed at least")
+    gas, needed = transaction.gas, transaction.intrinsic_gas
+    if at >= SHANGHAI and not transaction.to:
+        # EIP-3860: py-evm takes this from the gas only once the init code runs, and executes what may not be included.
+        needed += INITCODE_WORD_COST * (ceil32(len(transaction.data)) // 32)
+    if gas < needed:
+        raise ValidationError(f"Transaction has {gas} gas, {needed} are needed at least")
     if at >= PRAGUE:
         zeros = transaction.data.count(0)
         tokens = zeros + (len(transaction.data) - zeros) * STANDARD_TOKEN_COST

@@ -1,4 +1,5 @@
-// Command geth-adapter executes blocks on their witnesses with go-ethereum, as adapters/CONTRACT.md says.
+// Command geth-adapter executes blocks on their witnesses with go-ethereum, as adapters/CONTRACT.md says. With --record
+// it makes witnesses, of blocks that it imports with full state.
 package main
 
 import (
@@ -7,19 +8,21 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime/debug"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"execution-verifier/adapters/geth/internal/benchmark"
 	"execution-verifier/adapters/geth/internal/description"
 	"execution-verifier/adapters/geth/internal/lifeline"
+	"execution-verifier/adapters/geth/internal/recording"
 	"execution-verifier/adapters/geth/internal/server"
 	"execution-verifier/adapters/geth/internal/warmup"
 )
 
 // usage is what a wrong command line is told.
 const usage = "give one of --socket PATH, --listen HOST:PORT [--tls-certificate FILE --tls-key FILE --tls-client-ca FILE], " +
-	"--describe, --bench FILE [--runs N]"
+	"--describe, --bench FILE [--runs N], --record"
 
 // wrongArguments is the exit status for them, by adapters/CONTRACT.md.
 const wrongArguments = 2
@@ -31,6 +34,7 @@ func main() {
 		listen   = flag.String("listen", "", "serve on the TCP address `HOST:PORT`, without TLS a loopback address")
 		describe = flag.Bool("describe", false, "print what this adapter is and end")
 		bench    = flag.String("bench", "", "measure geth's own time for the witness `FILE`")
+		record   = flag.Bool("record", false, "make witnesses: requests on standard input, answers on standard output")
 		runs     = flag.Int("runs", 20, "number of runs that --bench measures")
 	)
 	flag.StringVar(&files.Certificate, "tls-certificate", "", "with --listen: the server's certificate, a PEM `FILE`")
@@ -38,7 +42,7 @@ func main() {
 	flag.StringVar(&files.ClientCA, "tls-client-ca", "", "with --listen: the CA of the clients, a PEM `FILE`")
 	flag.Parse() // ends with status 2 where an argument is not known
 	modes := 0
-	for _, chosen := range []bool{*socket != "", *listen != "", *describe, *bench != ""} {
+	for _, chosen := range []bool{*socket != "", *listen != "", *describe, *bench != "", *record} {
 		if chosen {
 			modes++
 		}
@@ -54,6 +58,8 @@ func main() {
 		if err = warmup.Warm(); err == nil {
 			err = benchmark.Run(os.Stdout, *bench, *runs)
 		}
+	case *record:
+		err = serveRecording()
 	case *listen != "":
 		err = serveTCP(*listen, files)
 	default:
@@ -103,6 +109,21 @@ func serveSocket(socket string) error {
 		return err
 	}
 	return server.Serve(listener, nil, log, warmup.Warm)
+}
+
+// collectAt is at how many percent of growth the collector runs while recording: chains of a few kilobytes come and go,
+// and at the usual 100 every few of them would wait for it.
+const collectAt = 400
+
+// collectFrom is at how many bytes it runs whenever it can: a test may ask for hundreds of megabytes.
+const collectFrom = 1 << 30
+
+// serveRecording answers until standard input ends, which is the supervisor's end as well.
+func serveRecording() error {
+	debug.SetGCPercent(collectAt)
+	debug.SetMemoryLimit(collectFrom)
+	lifeline.Watch(nil, func(string) { os.Exit(0) })
+	return recording.Serve(os.Stdin, os.Stdout)
 }
 
 // serveTCP serves whoever connects, so there is no supervisor whose end would be this process's.

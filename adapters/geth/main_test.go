@@ -56,7 +56,8 @@ func command(t *testing.T, arguments ...string) *exec.Cmd {
 
 func TestArguments(t *testing.T) {
 	for _, arguments := range [][]string{
-		{}, {"--unknown"}, {"--describe", "--socket", "a"}, {"--describe", "more"}, {"--bench", "a", "--runs", "0"},
+		{}, {"--unknown"}, {"--describe", "--socket", "a"}, {"--record", "--describe"},
+		{"--describe", "more"}, {"--bench", "a", "--runs", "0"},
 		{"--runs", "many"}, {"--listen", "0.0.0.0:0"}, {"--listen", "[::]:0"}, {"--listen", ":0"}, {"--listen", "127.0.0.1"},
 		{"--listen", "127.0.0.1:0", "--socket", "a"}, {"--listen", "127.0.0.1:0", "--tls-key", "a"},
 		{"--socket", "a", "--tls-key", "a", "--tls-certificate", "a", "--tls-client-ca", "a"},
@@ -95,13 +96,30 @@ func TestManifest(t *testing.T) {
 		Forks         []string
 		Build         struct{ Artifact string }
 		Start         struct{ Command []string }
+		Recorder      struct{ Command []string }
 	}
 	if _, err := toml.DecodeFile("adapter.toml", &manifest); err != nil {
 		t.Fatal(err)
 	}
 	if manifest.Name != "geth" || manifest.Lineage != "geth" || !slices.Equal(manifest.Forks, chainconfig.Forks) ||
-		len(manifest.Start.Command) != 1 || manifest.Start.Command[0] != "{folder}/"+manifest.Build.Artifact {
+		len(manifest.Start.Command) != 1 || manifest.Start.Command[0] != "{folder}/"+manifest.Build.Artifact ||
+		!slices.Equal(manifest.Recorder.Command, append(manifest.Start.Command, "--record")) {
 		t.Errorf("%+v", manifest)
+	}
+}
+
+// A recorder answers what it is asked, and ends with its input, or with status 1 where that is none.
+func TestRecord(t *testing.T) {
+	recorder := command(t, "--record")
+	recorder.Stdin = strings.NewReader(`{"genesis": "0xc0"}` + "\n")
+	output, err := recorder.Output()
+	if err != nil || strings.Count(string(output), "\n") != 1 || !strings.HasPrefix(string(output), `{"failure":{`) {
+		t.Errorf("%s: %v", output, err)
+	}
+	recorder = command(t, "--record")
+	recorder.Stdin = strings.NewReader("no JSON")
+	if err := recorder.Run(); err == nil || recorder.ProcessState.ExitCode() != 1 {
+		t.Errorf("%v", err)
 	}
 }
 

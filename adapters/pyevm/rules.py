@@ -1,8 +1,8 @@
 """The rules that py-evm checks before execution, each told apart.
 
-py-evm raises one ValidationError for all of them; which rule it was stands only in its words, which the pinned version
-fixes and the tests pin. Source of the rules: py-evm's `VM.validate_header`, `VM.validate_block`, `compute_difficulty`
-and `Chain.import_block`, which compares every field of the header. Blob gas and block size are our own (`machine`).
+Which rule py-evm's ValidationError is about stands only in its words (`machine.rule_words`). Source of the rules:
+py-evm's `VM.validate_header`, `VM.validate_block`, `compute_difficulty` and `Chain.import_block`, which compares every
+field of the header. Blob gas and block size are our own (`machine`).
 """
 
 from typing import Any
@@ -20,24 +20,12 @@ from eth_utils import ValidationError
 from machine.blob_gas import blob_gas, check_blob_limit, excess_blob_gas
 from machine.completion import Parameters
 from machine.osaka import check_block_size
+from machine.rule_words import rule_of
 from verifier.rpc.v1 import executor_pb2 as pb
 from witness.model import Octets
 
 from .machine import BrokenRuleError
 
-# The beginning of each of py-evm's messages, or a part of it, and the rule.
-MESSAGES: tuple[tuple[str, pb.Rule], ...] = (
-    ("BlockHeader.extra_data", pb.RULE_EXTRA_DATA),
-    ("The gas limit", pb.RULE_GAS_LIMIT),
-    ("Header has invalid base fee per gas", pb.RULE_BASE_FEE),
-    ("Blocks must be numbered consecutively", pb.RULE_NUMBER),
-    ("timestamp must be strictly later", pb.RULE_TIMESTAMP),
-    ("Header timestamp", pb.RULE_TIMESTAMP),
-    ("Difficulty must be", pb.RULE_DIFFICULTY),
-    ("Nonce must be", pb.RULE_NONCE),
-    ("Uncles hash must be", pb.RULE_UNCLES_HASH),
-    ("extra data", pb.RULE_EXTRA_DATA),
-)
 # What cannot be told without the parent's header.
 PARENT_RULES = (pb.RULE_NUMBER, pb.RULE_TIMESTAMP, pb.RULE_GAS_LIMIT)
 DECODING_ERRORS = (
@@ -160,11 +148,8 @@ def _equal(rule: pb.Rule, name: str, stated: object, computed: object) -> None:
 
 
 def _rule(error: ValidationError) -> pb.Rule:
-    words = str(error)
-    for part, rule in MESSAGES:
-        if part in words:
-            return rule
-    return pb.RULE_OTHER
+    rule: pb.Rule = getattr(pb, f"RULE_{rule_of(str(error)).upper()}")
+    return rule
 
 
 def _words(error: BaseException) -> str:

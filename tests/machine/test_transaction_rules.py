@@ -88,6 +88,15 @@ def test_intrinsic_gas() -> None:
     refused("21000 are needed", "cancun", gas=20_999)
 
 
+def test_init_code_is_part_of_the_intrinsic_gas() -> None:
+    """EIP-3860: 2 gas for every word begun."""
+    for length, words in ((1, 1), (32, 1), (33, 2), (49_152, 1536)):
+        allowed("shanghai", to=b"", data=bytes(length), gas=21_000 + 2 * words)
+        refused(f"{21_000 + 2 * words} are needed", "shanghai", to=b"", data=bytes(length), gas=20_999 + 2 * words)
+    allowed("paris", to=b"", data=bytes(33), gas=21_000)
+    allowed("shanghai", data=bytes(33), gas=21_000)
+
+
 def test_gas_for_calldata() -> None:
     data = bytes(3) + b"\1" * 100  # 403 tokens
     floor = 21_000 + 403 * 10

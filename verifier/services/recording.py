@@ -212,7 +212,7 @@ def _record_tests(source: Path, options: RecordOptions, open_executor: OpenExecu
             continue
         path, test = item
         found += 1
-        name = "" if alone else _directory_name(path.relative_to(source) if source.is_dir() else path, test.name)
+        name = "" if alone else directory_name(path.relative_to(source) if source.is_dir() else path, test.name)
         out = options.out / name
         with tempfile.TemporaryDirectory(prefix="verifier-state-") as temporary:
             state = options.state / name if options.state is not None else Path(temporary)
@@ -254,7 +254,7 @@ def _with_alone(
         yield held, not several
 
 
-def _directory_name(path: Path, test: str) -> str:
+def directory_name(path: Path, test: str) -> str:
     """A directory's name for a test: readable, safe, and of its own for every test of a suite."""
     readable = UNSAFE.sub("_", test).strip("._")[-NAME_LENGTH:]
     digest = hashlib.sha256(f"{path}\0{test}".encode()).hexdigest()[:8]

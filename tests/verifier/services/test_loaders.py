@@ -346,3 +346,10 @@ def test_values() -> None:
     for number in ("", "ten", 1.5, None, True, -1, 1 << 256):
         with pytest.raises(FixtureError):
             quantity(number, "x")
+
+
+def test_constantinople_is_not_petersburg_to_geth() -> None:
+    # geth: `IsPetersburg` where petersburgBlock is absent and Constantinople is active.
+    assert network_config("Constantinople").document["petersburgBlock"] > 1 << 32
+    assert network_config("ConstantinopleFix").document["petersburgBlock"] == 0
+    assert "petersburgBlock" not in network_config("Byzantium").document

@@ -17,6 +17,8 @@ class ImportOutcome:
     chain has already: there `known` is true and nothing was executed or published.
     witness: the published content; path: where it was published, None where the sink keeps no files.
     requests: the execution requests of a valid block, as the Engine API lists them (EIP-7685).
+    rules: that an invalid block breaks, in the words of the adapters' contract, in the order in which they were found
+    broken; fields: of its header, where their values are not the computed ones.
     """
 
     block: BlockReference
@@ -27,6 +29,8 @@ class ImportOutcome:
     witness: BlockWitness | None = None
     path: Path | None = None
     requests: tuple[bytes, ...] = ()
+    rules: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
 
 
 class WitnessSink(Protocol):

@@ -29,14 +29,20 @@ class Manifest:
     build_command: tuple[str, ...] = ()
     artifact: str | None = None
     inputs: tuple[str, ...] = ()
+    recorder_start_command: tuple[str, ...] = ()
 
     @property
     def command(self) -> tuple[str, ...]:
         """The start command with {folder} and {python} filled in."""
-        return tuple(
-            part.replace("{folder}", str(self.folder)).replace("{python}", sys.executable)
-            for part in self.start_command
-        )
+        return self._filled_in(self.start_command)
+
+    @property
+    def recorder_command(self) -> tuple[str, ...]:
+        """The command that starts its recorder, filled in; empty where it has none."""
+        return self._filled_in(self.recorder_start_command)
+
+    def _filled_in(self, command: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(part.replace("{folder}", str(self.folder)).replace("{python}", sys.executable) for part in command)
 
     @property
     def artifact_path(self) -> Path | None:
@@ -69,6 +75,7 @@ def read_manifest(path: Path) -> Manifest:
     except (OSError, ValueError) as error:
         raise AdapterManifestError(f"{path}: {error}") from None
     build, start = _table(document, "build", path), _table(document, "start", path)
+    recorder = _table(document, "recorder", path)
     manifest = Manifest(
         name=_text(document, "name", path),
         lineage=_text(document, "lineage", path),
@@ -81,6 +88,7 @@ def read_manifest(path: Path) -> Manifest:
         build_command=_texts(build, "command", path),
         artifact=_text(build, "artifact", path) if build else None,
         inputs=_texts(build, "inputs", path),
+        recorder_start_command=_texts(recorder, "command", path),
     )
     if not manifest.start_command:
         raise AdapterManifestError(f"{path}: start.command is missing")

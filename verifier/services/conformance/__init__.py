@@ -1,1 +1,1 @@
-"""Conformance suites: `loaders` read their fixtures."""
+"""Conformance suites: loaded by `suite` with `loaders`, chosen by `selection`, held against `reasons` and `known`."""

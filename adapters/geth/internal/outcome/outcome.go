@@ -34,24 +34,24 @@ func (abstention *Abstention) Error() string {
 
 // Break returns a BrokenRule.
 func Break(rule rpcv1.Rule, format string, arguments ...any) error {
-	return &BrokenRule{Rule: rule, Detail: line(format, arguments...)}
+	return &BrokenRule{Rule: rule, Detail: Line(format, arguments...)}
 }
 
 // Refuse returns an abstention for a file that is damaged, of another block, or on another state.
 func Refuse(format string, arguments ...any) error {
-	return &Abstention{Reason: rpcv1.AbstentionReason_ABSTENTION_REASON_REFUSED, Detail: line(format, arguments...)}
+	return &Abstention{Reason: rpcv1.AbstentionReason_ABSTENTION_REASON_REFUSED, Detail: Line(format, arguments...)}
 }
 
 // Unsupported returns an abstention for a block of a fork that this client lacks.
 func Unsupported(format string, arguments ...any) error {
 	return &Abstention{
-		Reason: rpcv1.AbstentionReason_ABSTENTION_REASON_UNSUPPORTED_FORK, Detail: line(format, arguments...),
+		Reason: rpcv1.AbstentionReason_ABSTENTION_REASON_UNSUPPORTED_FORK, Detail: Line(format, arguments...),
 	}
 }
 
 // Crash returns an abstention for a panic of the client that was contained, or a state that it should not get into.
 func Crash(format string, arguments ...any) error {
-	return &Abstention{Reason: rpcv1.AbstentionReason_ABSTENTION_REASON_CRASHED, Detail: line(format, arguments...)}
+	return &Abstention{Reason: rpcv1.AbstentionReason_ABSTENTION_REASON_CRASHED, Detail: Line(format, arguments...)}
 }
 
 // Insufficient returns an abstention that names what the witness lacks; there must be at least one.
@@ -63,7 +63,7 @@ func Insufficient(missing []*rpcv1.Missing) error {
 	}
 	return &Abstention{
 		Reason:  rpcv1.AbstentionReason_ABSTENTION_REASON_WITNESS_INSUFFICIENT,
-		Detail:  line("%s", detail),
+		Detail:  Line("%s", detail),
 		Missing: missing,
 	}
 }
@@ -91,8 +91,8 @@ func name(missing *rpcv1.Missing) string {
 	return text
 }
 
-// line formats a message and makes one line of valid UTF-8 of it that is not too long.
-func line(format string, arguments ...any) string {
+// Line formats a message and makes one line of valid UTF-8 of it that is not too long.
+func Line(format string, arguments ...any) string {
 	text := strings.ToValidUTF8(fmt.Sprintf(format, arguments...), "?")
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r < ' ' }), " ")
 	if len(text) > maxDetail {

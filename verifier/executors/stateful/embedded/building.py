@@ -39,7 +39,7 @@ class BlockPlan:
 
 
 class ChainBuilder:
-    """Adds blocks to a chain in a database directory, from Shanghai on. Raises what the executor raises."""
+    """Adds blocks to a chain in a database directory, from Paris on. Raises what the executor raises."""
 
     def __init__(self, directory: Path, genesis: Genesis, sink: WitnessSink) -> None:
         self._config = genesis.config
@@ -53,10 +53,13 @@ class ChainBuilder:
 
     def add(self, plan: BlockPlan) -> tuple[bytes, ImportOutcome]:
         """Builds a block on the head and imports it; its RLP, and what the import said."""
-        head = self._executor.head()
-        with self._executor.reading() as reader:
-            encoded = build_block(self._config, reader, head.hash, plan)
+        encoded = self.build(plan)
         return encoded, self._executor.import_block(encoded)
+
+    def build(self, plan: BlockPlan) -> bytes:
+        """The RLP of a block on the head, which stays the head."""
+        with self._executor.reading() as reader:
+            return build_block(self._config, reader, self._executor.head().hash, plan)
 
 
 def build_block(config: ChainConfig, reader: Reader, parent_hash: bytes, plan: BlockPlan) -> bytes:
@@ -93,7 +96,7 @@ def build_with_requests(
             header=machine.create_header_from_parent(run.parent, **draft_fields),
             transactions=[block_class.get_transaction_builder().decode(encoded) for encoded in plan.transactions],
             uncles=[],
-            withdrawals=[_withdrawal(block_class, entry) for entry in plan.withdrawals],
+            **_withdrawals(block_class, plan),
         )
         return bytes(rlp.encode(run.compute(draft))), run.requests
     except UNDECODABLE as error:
@@ -102,6 +105,13 @@ def build_with_requests(
 
 def _header_names(block_class: Any) -> Any:
     return block_class._meta.fields[0][1]._meta.field_names
+
+
+def _withdrawals(block_class: Any, plan: BlockPlan) -> dict[str, Any]:
+    """The part of a block that comes with Shanghai (EIP-4895)."""
+    if "withdrawals" not in block_class._meta.field_names:
+        return {}
+    return {"withdrawals": [_withdrawal(block_class, entry) for entry in plan.withdrawals]}
 
 
 def _withdrawal(block_class: Any, entry: tuple[int, int, bytes, int]) -> Any:

@@ -1,6 +1,6 @@
 """The sections prestate and poststate of a block that somebody else witnessed: executed over its witness once."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from witness.trie_node import decode_node
 
 from .ancestors import ChainView
 from .database import Reader
-from .execution import UNDECODABLE, BlockRun, one_line
+from .execution import UNDECODABLE, BlockRun, Check, one_line
 from .instructions import noting
 from .machine import RecordingMachine, RecordingState, machine_class
 from .overlay import Overlay
@@ -187,11 +187,11 @@ class WitnessRun(BlockRun):
         self._witness_chain = WitnessChain(self._reader, self._overlay, parent_hash, self._stand_in, self._claimed)
         return self._witness_chain
 
-    def _checks(self, block: Any) -> Iterator[Callable[[], None]]:
+    def _checks(self, block: Any) -> Iterator[Check]:
         if self.parent is not self._stand_in:
-            yield partial(check_header, self._machine_class, block.header, self.parent)
-        yield partial(check_blob_gas, self._machine_class, block)
-        yield partial(check_block_size, self._machine_class.parameters.fork, len(self._encoded))
+            yield "", partial(check_header, self._machine_class, block.header, self.parent)
+        yield "blob_gas_used", partial(check_blob_gas, self._machine_class, block)
+        yield "block_size", partial(check_block_size, self._machine_class.parameters.fork, len(self._encoded))
 
     def _start(self, header: Any) -> Any:
         if self.parent is not self._stand_in:

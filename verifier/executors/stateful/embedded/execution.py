@@ -1,7 +1,7 @@
 """One block executed by py-evm above the database, with the record of what it read."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,21 +16,25 @@ from rlp.exceptions import RLPException
 
 from machine.configuration import Parts
 from machine.osaka import check_block_size
+from machine.rule_words import rule_of
 from verifier.domain.result import Computed, Receipt
 from verifier.errors import ExecutorError
 from witness.chain_config import ChainConfig
-from witness.header import keccak256
+from witness.header import block_header_rlp, keccak256
 from witness.model import Octets, Witness
 from witness.prestate import encode_poststate, encode_prestate
 from witness.proven_state import ProvenState
+from witness.rlp_item import list_items
 
 from .ancestors import ChainView
+from .breach import BlockGasError, Breach, summary
 from .database import Reader, StateNodes
 from .machine import PARTS, machine_class
 from .overlay import Overlay
-from .rules import check_blob_gas, check_header, check_uncles, differences
+from .rules import check_blob_gas, check_excess_blob_gas, check_header, check_uncles, differences
 from .sections import Layers, poststate_of, prestate_of
 from .touched import add_delegates, add_named
+from .whole_state import read_whole
 
 BLOOM_LENGTH = 256
 STATE_ROOT_LENGTH = 32
@@ -39,19 +43,24 @@ STATE_ROOT_LENGTH = 32
 BROKEN_RULES = (ValidationError, BadSignature, PyEVMError)
 UNDECODABLE = (RLPException, ValueError, TypeError, AttributeError, *BROKEN_RULES)
 
+Check = tuple[str, Callable[[], None]]
+"""A rule ("": its words tell which), and what raises one of BROKEN_RULES where it is broken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Execution:
     """results or invalid, as in ImportOutcome; witness: what was read; written: new trie nodes and codes by hash.
 
     prestate, poststate: the sections of the witness file, None where they were not asked for; an invalid block has no
-    poststate. requests: of a valid block, as the Engine API lists them (EIP-7685).
+    poststate. requests: of a valid block, as the Engine API lists them (EIP-7685). rules, fields: see ImportOutcome.
     """
 
     witness: Witness
     written: dict[bytes, bytes]
     results: Computed | None = None
     invalid: str | None = None
+    rules: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
     prestate: bytes | None = None
     poststate: bytes | None = None
     requests: tuple[bytes, ...] = ()
@@ -60,7 +69,8 @@ class Execution:
 class BlockRun:
     """One attempt at one block. config, fork: the chain's and the block's; reader: a snapshot with the parent.
 
-    sections: whether to make prestate and poststate too. parts: what the machine is made of, beside py-evm.
+    sections: whether to make prestate and poststate too. whole_state: up to how many bytes the witness has all of the
+    state before the block, and not just what was read. parts: what the machine is made of, beside py-evm.
     """
 
     def __init__(
@@ -72,9 +82,11 @@ class BlockRun:
         reader: Reader,
         *,
         sections: bool = True,
+        whole_state: int = 0,
         parts: Parts = PARTS,
     ) -> None:
         self._config = config
+        self._whole_state = whole_state
         self._encoded = encoded
         self._reader = reader
         self._parts = parts
@@ -87,17 +99,16 @@ class BlockRun:
 
     def execute(self) -> Execution:
         """Executes the block. Raises DatabaseDamagedError, and ExecutorError where py-evm fails by itself."""
-        computed, reason = None, None
         try:
             block = rlp.decode(self._encoded, sedes=self._machine_class.block_class)
         except UNDECODABLE as error:
-            return self._finish(None, f"block encoding: {one_line(error)}")
+            return self._finish(None, [self._undecodable(error)])
         if self._sections:
             computation = self._machine_class._state_class.computation_class
             parameters = self._machine_class.parameters
             add_named(self._overlay.touched, block, parameters, computation.get_precompiles())
         try:
-            computed, reason = self._run(block)
+            computed, broken = self._run(block)
         except ExecutorError:
             raise
         except Exception as error:
@@ -105,32 +116,33 @@ class BlockRun:
             self._overlay.require_complete()
             number, name = block.number, type(error).__name__
             raise ExecutorError(f"py-evm failed at block {number} ({name}: {one_line(error)}); not judged") from error
-        return self._finish(computed, reason)
+        return self._finish(computed, broken)
 
-    def _run(self, block: Any) -> tuple[Any, str | None]:
-        broken: list[str] = []
-        for check in self._checks(block):
+    def _run(self, block: Any) -> tuple[Any, list[Breach]]:
+        broken: list[Breach] = []
+        for rule, check in self._checks(block):
             try:
                 check()
             except BROKEN_RULES as error:
-                broken.append(one_line(error))
+                words = one_line(error)
+                broken.append(Breach(words, rule or rule_of(words)))
         if block.header.gas_limit > 2 * self.parent.gas_limit:
             # A header that lets transactions run without bounds is not worth their time. London doubles the limit.
-            return None, broken[0]
+            return None, broken[:1]
         # Executed although a rule is broken already: other clients may look further before they find it, or not find
         # it at all, and a dispute needs a witness that lets them.
         computed = None
         try:
             computed = self.compute(block)
         except BROKEN_RULES as error:
-            broken.append(self._where() + one_line(error))
+            broken.append(self._breach_of(error))
             self._record_transaction()
         if computed is not None:
             broken += self._machine.broken
-            broken += differences(computed.header, block.header)[: 1 if broken else None]
-        if not broken:
-            return computed, None
-        return computed, broken[0] if len(broken) == 1 else "; ".join(broken)
+            known = {breach.words for breach in broken}
+            new = [breach for breach in differences(computed.header, block.header) if breach.words not in known]
+            broken += new[: 1 if broken else None]
+        return computed, broken
 
     @property
     def requests(self) -> tuple[bytes, ...]:
@@ -161,12 +173,13 @@ class BlockRun:
     def _open_chain(self, parent_hash: bytes) -> ChainView:
         return ChainView(self._reader, self._overlay, parent_hash)
 
-    def _checks(self, block: Any) -> Iterator[Callable[[], None]]:
-        """The rules to be checked before the block is executed; each raises one of BROKEN_RULES."""
-        yield partial(check_header, self._machine_class, block.header, self.parent)
-        yield partial(check_uncles, self._machine_of_uncle, self._chain, self._reader, block)
-        yield partial(check_blob_gas, self._machine_class, block)
-        yield partial(check_block_size, self._machine_class.parameters.fork, len(self._encoded))
+    def _checks(self, block: Any) -> Iterator[Check]:
+        """The rules to be checked before the block is executed."""
+        yield "", partial(check_header, self._machine_class, block.header, self.parent)
+        yield "uncles", partial(check_uncles, self._machine_of_uncle, self._chain, self._reader, block)
+        yield "excess_blob_gas", partial(check_excess_blob_gas, self._machine_class, block.header, self.parent)
+        yield "blob_gas_used", partial(check_blob_gas, self._machine_class, block)
+        yield "block_size", partial(check_block_size, self._machine_class.parameters.fork, len(self._encoded))
 
     def _start(self, header: Any) -> Any:
         """The header that execution starts with, of the block with this one."""
@@ -182,10 +195,18 @@ class BlockRun:
         fork = self._config.fork(uncle.block_number, uncle.timestamp, paris=False)
         return machine_class(self._config, fork, self._parts)
 
-    def _where(self) -> str:
+    def _undecodable(self, error: Exception) -> Breach:
+        """What it means that the block cannot be decoded as one of its fork."""
+        fields = len(list_items(block_header_rlp(self._encoded)))
+        rule = "block_encoding" if fields == self._machine_class.header_length else "header_fields"
+        return Breach(f"block encoding: {one_line(error)}", rule)
+
+    def _breach_of(self, error: Exception) -> Breach:
+        """What the execution ended with."""
         if self._machine is None or self._machine.transaction_under_way is None:
-            return ""
-        return f"transaction {len(self._machine.receipts)}: "
+            return Breach(one_line(error), rule_of(one_line(error)))
+        rule = "block_gas" if isinstance(error, BlockGasError) else "transaction"
+        return Breach(f"transaction {len(self._machine.receipts)}: {one_line(error)}", rule)
 
     def _record_transaction(self) -> None:
         """Records the accounts that any client looks at before it refuses the transaction that broke the block."""
@@ -200,16 +221,20 @@ class BlockRun:
         except BROKEN_RULES:
             return  # no sender can be recovered
 
-    def _finish(self, computed: Any, reason: str | None) -> Execution:
+    def _finish(self, computed: Any, broken: Sequence[Breach]) -> Execution:
+        if self._whole_state:
+            read_whole(self._overlay, self.parent.state_root, self._whole_state)
         self._overlay.require_complete()
         witness = Witness(
             state=sorted(self._overlay.nodes.values()),
             codes=sorted(self._overlay.codes.values()),
             headers=self._chain.headers(),
         )
-        prestate, poststate = self._make_sections(None if reason is not None else computed.header.state_root)
-        if reason is not None:
-            return Execution(witness, {}, invalid=reason, prestate=prestate)
+        prestate, poststate = self._make_sections(None if broken else computed.header.state_root)
+        if broken:
+            rules, fields = summary(broken)
+            words = "; ".join(breach.words for breach in broken)
+            return Execution(witness, {}, invalid=words, rules=rules, fields=fields, prestate=prestate)
         results = _results(computed.header, self._machine.receipts)
         return Execution(
             witness,

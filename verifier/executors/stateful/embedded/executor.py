@@ -40,6 +40,7 @@ from .database import (
 from .execution import BlockRun, Execution
 from .initial_state import build_genesis
 from .machine import PARTS
+from .memory import MemoryDatabase
 
 DEFAULT_ROLLBACK_DEPTH = 128  # blocks; four epochs, twice what finality needs
 LARGEST_NUMBER = (1 << 64) - 1
@@ -49,15 +50,18 @@ PRODUCER = b'{"name":"py-evm","source":"embedded stateful executor","version":"%
 class EmbeddedExecutor:
     """py-evm over LMDB, as a StatefulExecutor. One per directory at a time; not for several threads.
 
-    directory: the database's, created if absent. sink: receives every witness. rollback_depth: how many blocks below
-    the head `rollback` and side branches may reach. sync: force commits to the disk (see `database`).
-    sections: record prestate and poststate too. parts: what its machine is made of, beside py-evm.
+    directory: the database's, created if absent; None: it is in memory, and gone with the executor. sink: receives
+    every witness. rollback_depth: how many blocks below the head `rollback` and side branches may reach. sync: force
+    commits to the disk (see `database`).
+    sections: record prestate and poststate too. whole_state: up to how many bytes of nodes and codes a witness has all
+    of the state before the block; where there is more, and by default, it has what was read. parts: what its machine is
+    made of, beside py-evm.
     Raises InputError (genesis), ForeignDatabaseError, DatabaseInUseError, DatabaseDamagedError, DatabaseFullError.
     """
 
     def __init__(
         self,
-        directory: Path,
+        directory: Path | None,
         genesis: Genesis,
         sink: WitnessSink,
         *,
@@ -65,16 +69,20 @@ class EmbeddedExecutor:
         sync: bool = True,
         map_size: int = INITIAL_MAP_SIZE,
         sections: bool = True,
+        whole_state: int = 0,
         parts: Parts = PARTS,
     ) -> None:
         self._sections = sections
+        self._whole_state = whole_state
         self._parts = parts
         self._config = genesis.config
         self._chain_config = encode_chain_config(genesis.config.document)
         self._sink = sink
         self._rollback_depth = rollback_depth
         header, nodes = build_genesis(genesis)
-        self._database: Database = open_database(directory, sync=sync, map_size=map_size)
+        self._database: Database | MemoryDatabase = (
+            MemoryDatabase() if directory is None else open_database(directory, sync=sync, map_size=map_size)
+        )
         try:
             self._start(header, nodes)
         except BaseException:
@@ -142,7 +150,14 @@ class EmbeddedExecutor:
 
     def _execute(self, reader: Reader, encoded: bytes, header: Header, fork: str) -> tuple[ImportOutcome, Execution]:
         run = BlockRun(
-            self._config, fork, encoded, header.parent_hash, reader, sections=self._sections, parts=self._parts
+            self._config,
+            fork,
+            encoded,
+            header.parent_hash,
+            reader,
+            sections=self._sections,
+            whole_state=self._whole_state,
+            parts=self._parts,
         )
         execution = run.execute()
         expected = (
@@ -169,6 +184,8 @@ class EmbeddedExecutor:
             invalid=execution.invalid,
             witness=content,
             requests=execution.requests,
+            rules=execution.rules,
+            fields=execution.fields,
         )
         return outcome, execution
 

@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from eth_utils.exceptions import ValidationError
+
 from machine import configuration
 from machine.configuration import VIRTUAL_MACHINES, parameters
-from machine.errors import RequestError
+from machine.errors import DepositError, RequestError
 from witness.chain_config import ChainConfig
 
 from ..errors import UnsupportedForkError
 from .accounts import RecordingAccountDB
+from .breach import BlockGasError, Breach
 from .instructions import noting
 
 
@@ -16,10 +19,17 @@ class RecordingMachine:
     """Mixed into the VM. broken: rules found broken after the transactions."""
 
     transaction_under_way: Any = None
-    broken: tuple[str, ...] = ()
+    broken: tuple[Breach, ...] = ()
 
     def validate_block(self, block: Any) -> None:
         """Nothing: the computed values must survive; `rules` compares them afterwards."""
+
+    def validate_transaction_against_header(self, base_header: Any, transaction: Any) -> None:
+        """py-evm's check that the transaction fits into what is left of the block's gas. Raises BlockGasError."""
+        try:
+            super().validate_transaction_against_header(base_header, transaction)  # type: ignore[misc]
+        except ValidationError as error:
+            raise BlockGasError(str(error)) from error
 
     def apply_transaction(self, header: Any, transaction: Any) -> Any:
         """py-evm's; while it lasts, and where it raises, the transaction is under way."""
@@ -30,7 +40,8 @@ class RecordingMachine:
 
     def refuse_requests(self, error: RequestError) -> None:
         """Notes the rule. The rest is executed nevertheless: the witness shall serve clients that look there first."""
-        self.broken += (str(error),)
+        rule = "deposit_requests" if isinstance(error, DepositError) else "system_contract"
+        self.broken += (Breach(str(error), rule),)
 
 
 class RecordingState:

@@ -7,10 +7,11 @@ from eth.chains.mainnet.constants import DAO_FORK_MAINNET_EXTRA_DATA
 from eth.constants import EMPTY_UNCLE_HASH, MAX_UNCLE_DEPTH, MAX_UNCLES
 from eth_utils.exceptions import ValidationError
 
-from machine.blob_gas import check_blob_limit
+from machine.blob_gas import check_blob_limit, excess_blob_gas
 from witness.header import keccak256
 
 from .ancestors import ChainView
+from .breach import Breach, difference
 from .database import Reader
 
 DAO_EXTRA_DATA_BLOCKS = 10
@@ -44,6 +45,18 @@ def check_blob_gas(machine: Any, block: Any) -> None:
     """Raises ValidationError if the block has more blobs than its fork's schedule allows."""
     if machine.parameters.schedule is not None:
         check_blob_limit(machine.parameters.schedule, block.transactions)
+
+
+def check_excess_blob_gas(machine: Any, header: Any, parent: Any) -> None:
+    """Raises ValidationError, in the words of `differences`, if the excess is not what follows from the parent.
+
+    It is compared again with what was computed; but where it is wrong transactions fail first, for want of fees.
+    """
+    schedule, fork = machine.parameters.schedule, machine.parameters.fork
+    if schedule is not None:
+        expected = excess_blob_gas(fork, schedule, parent)
+        if header.excess_blob_gas != expected:
+            raise ValidationError(_words("excess_blob_gas", header.excess_blob_gas, expected))
 
 
 def check_uncles(machine_of: Any, chain: ChainView, reader: Reader, block: Any) -> None:
@@ -86,14 +99,17 @@ def check_uncles(machine_of: Any, chain: ChainView, reader: Reader, block: Any) 
             raise ValidationError(f"Uncle 0x{uncle.hash.hex()} has a wrong difficulty")
 
 
-def differences(computed: Any, stated: Any) -> list[str]:
-    """One line for every field in which the computed header differs from the block's own."""
+def differences(computed: Any, stated: Any) -> list[Breach]:
+    """One for every field in which the computed header differs from the block's own."""
     return [
-        f"{FIELD_NAMES.get(name, name.replace('_', ' '))}: header {_shown(getattr(stated, name))},"
-        f" computed {_shown(getattr(computed, name))}"
+        difference(name, _words(name, getattr(stated, name), getattr(computed, name)))
         for name in stated._meta.field_names
         if getattr(computed, name) != getattr(stated, name)
     ]
+
+
+def _words(name: str, stated: Any, computed: Any) -> str:
+    return f"{FIELD_NAMES.get(name, name.replace('_', ' '))}: header {_shown(stated)}, computed {_shown(computed)}"
 
 
 def _shown(value: Any) -> str:

@@ -4,18 +4,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from verifier.domain.conformance import CaseName, Expected
 from verifier.executors.stateful.genesis import Genesis
 from witness.errors import EncodingError
 from witness.header import decode_header, keccak256
 from witness.rlp_encoding import encode_item
 from witness.rlp_item import list_items
 
+from ..case import Case, CaseBlock
 from .accounts import parse_accounts
+from .broken_rules import classes_besides
 from .document import integer_octets, mapping, octets, quantity, sequence, text
 from .errors import FixtureError
 from .networks import network_config
 
 EXCEPTION_KEY = "expectException"
+UNSPECIFIED = "unspecified"  # an invalid block of which the fixture does not say why
 # A genesis header's JSON keys in the order of its encoding, with the length in bytes; 0 is a quantity, -1 any length.
 HEADER_KEYS = (
     ("parentHash", 32),
@@ -40,6 +44,7 @@ HEADER_KEYS = (
     ("parentBeaconBlockRoot", 32),
     ("requestsHash", 32),
     ("blockAccessListHash", 32),
+    ("slotNumber", 0),
 )
 REQUIRED_KEYS = 15
 
@@ -49,12 +54,14 @@ class FixtureBlock:
     """One block of a test. encoded: its RLP, which may be anything where the block is invalid.
 
     exception: why it is invalid, in the fixture's words (alternatives separated by |); None for a valid block.
-    stated_hash: the hash that the fixture gives, if it does.
+    stated_hash: the hash that the fixture gives, if it does. misfit: why what the fixture gives is no such block, "" if
+    it is one.
     """
 
     encoded: bytes
     exception: str | None = None
     stated_hash: bytes | None = None
+    misfit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,22 @@ class BlockchainTest:
     genesis: Genesis
     blocks: tuple[FixtureBlock, ...]
     last_block_hash: bytes | None
+
+    def genesis_rlp(self) -> bytes:
+        """The RLP of the genesis block's header, which a fixture states in full."""
+        return encode_item([each or b"" for each in self.genesis.header_fields])
+
+
+def case_of(test: BlockchainTest, name: CaseName) -> Case:
+    """The test as a run takes it."""
+    return Case(name, tuple(map(_case_block, test.blocks)), test.genesis, test.last_block_hash)
+
+
+def _case_block(block: FixtureBlock) -> CaseBlock:
+    expected = Expected.VALID if block.exception is None else Expected.INVALID
+    exception = "" if block.exception in (None, UNSPECIFIED) else str(block.exception)
+    besides = frozenset() if block.exception is None else classes_besides(block.encoded)
+    return CaseBlock(block.encoded, expected, exception, besides, block.stated_hash, block.misfit)
 
 
 def genesis_of(test: dict[str, Any], network: str) -> Genesis:
@@ -115,7 +138,7 @@ def _block(value: Any, index: int) -> FixtureBlock:
         exception = next((entry[key] for key in entry if key.startswith(EXCEPTION_KEY)), None)
     header = entry.get("blockHeader")
     if exception is None and header is None:
-        exception = "unspecified"
+        exception = UNSPECIFIED
     stated = mapping(header, f"{where}.blockHeader").get("hash") if header is not None else None
     return FixtureBlock(
         encoded=octets(entry.get("rlp"), f"{where}.rlp"),

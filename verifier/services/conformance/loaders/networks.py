@@ -42,6 +42,30 @@ NETWORKS = {
     "bpo5": "bpo5",
     "amsterdam": "amsterdam",
 }
+# Fork of ours → its name in today's fixtures.
+FIXTURE_NAMES = {
+    "frontier": "Frontier",
+    "homestead": "Homestead",
+    "dao": "Dao",
+    "tangerine_whistle": "EIP150",
+    "spurious_dragon": "EIP158",
+    "byzantium": "Byzantium",
+    "constantinople": "Constantinople",
+    "petersburg": "ConstantinopleFix",
+    "istanbul": "Istanbul",
+    "muir_glacier": "MuirGlacier",
+    "berlin": "Berlin",
+    "london": "London",
+    "arrow_glacier": "ArrowGlacier",
+    "gray_glacier": "GrayGlacier",
+    "paris": "Paris",
+    "shanghai": "Shanghai",
+    "cancun": "Cancun",
+    "prague": "Prague",
+    "osaka": "Osaka",
+    **{f"bpo{number}": f"BPO{number}" for number in range(1, 6)},
+    "amsterdam": "Amsterdam",
+}
 SCHEDULE = tuple(
     [("frontier", None)]
     + [(fork, key) for fork, key in NUMBERED_FORKS]
@@ -50,7 +74,25 @@ SCHEDULE = tuple(
 )
 ORDER = [fork for fork, _ in SCHEDULE]
 MAINNET_DEPOSIT_CONTRACT = "0x00000000219ab540356cbb839cbe05303d7705fa"
+NEVER = (1 << 53) - 1  # a block number that JavaScript's numbers hold exactly
 TRANSITION = re.compile(r"(\w+?)To(\w+?)At(?:(Time|Diff)([0-9A-Fa-f]+k?)|(\d+))")
+
+
+def network_of(fork: str) -> str:
+    """The name that fixtures have for a fork of ours."""
+    return FIXTURE_NAMES[fork]
+
+
+def newest_network(config: ChainConfig) -> str:
+    """The name of the last fork that a chain's config activates."""
+    active = [fork for fork, key in SCHEDULE if key is None or config.document.get(key) is not None]
+    return network_of(active[-1])
+
+
+def forks_of(network: str) -> tuple[str, str | None]:
+    """Our names of a network's fork, and of the one that it goes over to, or None. Raises FixtureError."""
+    before, after, _ = _transition(network)
+    return before, after
 
 
 def _fork(name: str, network: str) -> str:
@@ -106,6 +148,9 @@ def network_config(network: str, stated: Any = None) -> ChainConfig:
         if end <= start:
             raise FixtureError(f"network {network!r}: {after} does not come after {before}")
         _activate(document, start, end, at)
+    if "constantinopleBlock" in document:
+        # To geth a config without it has Petersburg with Constantinople, whose gas for SSTORE (EIP-1283) that repeals.
+        document.setdefault("petersburgBlock", NEVER)
     if "cancunTime" in document:
         document["depositContractAddress"] = MAINNET_DEPOSIT_CONTRACT
     if stated is not None:

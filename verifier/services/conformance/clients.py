@@ -1,0 +1,103 @@
+"""Who takes part in a run: recorders, in threads of their own, and the adapters, each with so many blocks at once."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from verifier.domain.result import Result
+from verifier.executors.stateless.base import ExecutionRequest, StatelessExecutor
+
+from .case import Case, Recorded, Recorder
+from .completion import complete
+
+# Blocks that the recorder makes at a time: few enough that a chain of any length stays out of memory, and enough that
+# changing threads costs nothing beside them.
+BLOCKS_AT_A_TIME = 8
+
+
+class OpenRecorder(Protocol):
+    """Makes a recorder that is closed at the end of the context."""
+
+    def __call__(self) -> AbstractContextManager[Recorder]:
+        """Starts it."""
+
+
+class Recording:
+    """Recorders of one client, each with a case at a time, in threads beside the event loop. A context."""
+
+    def __init__(self, recorders: Sequence[Recorder]) -> None:
+        self.name = recorders[0].name
+        self._threads = ThreadPoolExecutor(len(recorders), thread_name_prefix="recorder")
+        self._idle: asyncio.Queue[Recorder] = asyncio.Queue()
+        for recorder in recorders:
+            self._idle.put_nowait(recorder)
+
+    def __enter__(self) -> "Recording":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    async def complete(self, case: Case, directory: Path) -> Case:
+        """The case with every header whole (`completion`). Raises ExecutorError."""
+        if not any(block.unstated for block in case.blocks):
+            return case
+        return await asyncio.get_running_loop().run_in_executor(self._threads, complete, case, directory)
+
+    async def record(self, case: Case, directory: Path) -> AsyncGenerator[Recorded, None]:
+        """As Recorder.record. The recorder's next case may begin when this one's last block is out."""
+        loop = asyncio.get_running_loop()
+        recorder = await self._idle.get()
+        try:
+            blocks = recorder.record(case, directory)
+            try:
+                while some := await loop.run_in_executor(self._threads, _some, blocks):
+                    for each in some:
+                        yield each
+                    if len(some) < BLOCKS_AT_A_TIME:
+                        return
+            finally:
+                if isinstance(blocks, Generator):  # it may hold something open where it is left early
+                    await loop.run_in_executor(self._threads, blocks.close)
+        finally:
+            self._idle.put_nowait(recorder)
+
+
+def _some(blocks: Iterator[Recorded]) -> Sequence[Recorded]:
+    return tuple(islice(blocks, BLOCKS_AT_A_TIME))
+
+
+@dataclass
+class Client:
+    """One adapter. forks: that it says it knows. places: how many blocks it takes at once."""
+
+    executor: StatelessExecutor
+    forks: frozenset[str]
+    places: int = 1
+    _free: asyncio.Semaphore = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._free = asyncio.Semaphore(self.places)
+
+    @property
+    def name(self) -> str:
+        """The adapter's own."""
+        return self.executor.name
+
+    @property
+    def lineage(self) -> str:
+        """What its votes count for."""
+        return self.executor.lineage
+
+    async def execute(self, request: ExecutionRequest) -> Result:
+        """As StatelessExecutor.execute; the request's deadline begins when it has a place."""
+        async with self._free:
+            return await self.executor.execute(request)
