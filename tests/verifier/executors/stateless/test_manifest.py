@@ -37,6 +37,10 @@ def example(tmp_path: Path) -> Manifest:
 
 def test_placeholders(example: Manifest) -> None:
     assert example.command == (f"{example.folder}/artifact", sys.executable)
+    assert example.recorder_command == ()
+    path = example.folder / "adapter.toml"
+    path.write_text(TEXT + '[recorder]\ncommand = ["{folder}/artifact", "--record"]\n')
+    assert read_manifest(path).recorder_command == (f"{example.folder}/artifact", "--record")
 
 
 @pytest.mark.parametrize(
