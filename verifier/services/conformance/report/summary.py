@@ -34,6 +34,7 @@ def summary_document(tally: Tally, facts: RunFacts, commands: Commands) -> dict[
                 {"client": client, "why": line(why), "count": count}
                 for (client, why), count in sorted(tally.known.items())
             ],
+            "unknown_words": {line(word): count for word, count in sorted(tally.unknown_words.items())},
             "known_gone": {"count": tally.gone.count, "listed": [line(each) for each in tally.gone]},
             "run": {
                 "suites": [line(each) for each in facts.suites],

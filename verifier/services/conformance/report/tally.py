@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from verifier.domain.conformance import CaseName, Difference
+from verifier.domain.conformance import CaseName, Difference, Expected
 
+from ..reasons import unknown_words
 from .distribution import Distribution, Plane
 from .facts import RunFacts
 from .kept import Kept
@@ -16,6 +17,8 @@ from .outcome import Column, State, TestOutcome
 MOST_LISTED = 2000
 MOST_REASONS = 100  # distinct reasons for skipping, a client; the rest are counted under OTHER_REASONS
 OTHER_REASONS = "other reasons"
+MOST_WORDS = 100  # distinct words that no table has; the rest are counted under OTHER_WORDS
+OTHER_WORDS = "other words"
 
 
 class Tally:
@@ -40,6 +43,7 @@ class Tally:
         self.witnesses = Distribution(steps=8)
         self.unexplained: Kept[Difference] = Kept(MOST_LISTED, difference_order)
         self.known: Counter[tuple[str, str]] = Counter()  # (client, why) → differences
+        self.unknown_words: Counter[str] = Counter()  # of fixtures, for why blocks are invalid → such blocks
         self.gone: Kept[str] = Kept(MOST_LISTED, str)  # known differences that did not show up; whoever knows adds them
 
     def add(self, test: TestOutcome) -> None:
@@ -72,6 +76,9 @@ class Tally:
             self.blocks += 1
             self.gas += block.gas_used
             self.witnesses.add(block.witness_bytes)
+            if block.expected is Expected.INVALID and block.exception:
+                for word in unknown_words(block.exception):
+                    self._count_unknown(word)
             for answer in block.answers:
                 column = Column(answer.client, answer.stateful)
                 if not self.lineages.get(column):
@@ -83,6 +90,10 @@ class Tally:
     def _skip(self, column: Column, reason: str) -> None:
         reasons = self.skipped.setdefault(column, Counter())
         reasons[reason if reason in reasons or len(reasons) < MOST_REASONS else OTHER_REASONS] += 1
+
+    def _count_unknown(self, word: str) -> None:
+        words = self.unknown_words
+        words[word if word in words or len(words) < MOST_WORDS else OTHER_WORDS] += 1
 
     def count(self, column: Column, state: State, folders: Iterable[str] | None = None) -> int:
         """How many tests had this outcome with this client, in these folders or in all."""

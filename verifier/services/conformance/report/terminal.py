@@ -41,6 +41,7 @@ def print_summary(console: Console, tally: Tally, facts: RunFacts, commands: Com
         console.print("  ".join(f"[{style}]{mark} {word}[/]" for mark, word, style in MARKS.values()), justify="left")
         _print_table(console, _client_table(tally))
         _print_skipped(console, tally)
+        _print_unknown_words(console, tally)
     _print_known(console, tally)
     _print_unexplained(console, tally, commands)
     _print_end(console, tally, facts)
@@ -127,6 +128,14 @@ def _print_skipped(console: Console, tally: Tally) -> None:
         _say(console, "Skipped:", "bold")
         for each in lines:
             _say(console, each)
+
+
+def _print_unknown_words(console: Console, tally: Tally) -> None:
+    """A block with no other word may be rejected for any reason: who reads the result has to know."""
+    if tally.unknown_words:
+        _say(console, "Words of fixtures that are not known (reasons are not compared with them):", "yellow")
+        for word, count in sorted(tally.unknown_words.items(), key=lambda item: (-item[1], item[0])):
+            _say(console, f"  {line(word, LONGEST)}: {plural(count, 'block')}")
 
 
 def _print_known(console: Console, tally: Tally) -> None:

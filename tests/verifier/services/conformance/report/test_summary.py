@@ -15,6 +15,7 @@ from .test_tally import tallied
 def test_the_summary_tells_what_was_counted() -> None:
     tally = tallied(300)
     tally.gone.add("a known one")
+    tally.unknown_words["BlockException.NEW"] += 3
     summary = summary_document(tally, FACTS, Commands(FACTS))["summary"]
     assert summary["passed"] is False
     assert summary["tests"] == 300 == sum(summary["outcomes"].values())
@@ -32,6 +33,7 @@ def test_the_summary_tells_what_was_counted() -> None:
         assert sum(client["outcomes"].values()) == folder["tests"]
     assert summary["known"][0]["client"] == "ethrex"
     assert summary["known_gone"] == {"count": 1, "listed": ["a known one"]}
+    assert summary["unknown_words"] == {"BlockException.NEW": 3}
     assert summary["run"]["tests_per_second"] == round(300 / 1267, 3)
 
 

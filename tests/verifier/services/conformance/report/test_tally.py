@@ -1,9 +1,18 @@
 """Counting a run."""
 
 import random
+from dataclasses import replace
 
+from verifier.domain.conformance import Expected
 from verifier.services.conformance.report.outcome import Column, State, judge
-from verifier.services.conformance.report.tally import MOST_LISTED, MOST_REASONS, OTHER_REASONS, Tally
+from verifier.services.conformance.report.tally import (
+    MOST_LISTED,
+    MOST_REASONS,
+    MOST_WORDS,
+    OTHER_REASONS,
+    OTHER_WORDS,
+    Tally,
+)
 
 from .runs import ADAPTERS, FACTS, SomeKnown, hostile, whole
 
@@ -71,3 +80,21 @@ def test_whoever_else_answers_has_a_column_too() -> None:
         tally.add(judge(case, tally.columns, SomeKnown().explain))
     assert len(tally.columns) > 1 + len(ADAPTERS)
     assert Column("[bold]markup[/bold] [/] :warning:") in tally.columns
+
+
+def rejecting(*words: str) -> Tally:
+    """A run of one test, with an invalid block for each of the words."""
+    tally = Tally(FACTS)
+    template = next(case for case in whole(100) if case.blocks)
+    blocks = tuple(replace(template.blocks[0], expected=Expected.INVALID, exception=word) for word in words)
+    tally.add(judge(replace(template, blocks=blocks), tally.columns, SomeKnown().explain))
+    return tally
+
+
+def test_words_that_no_reason_is_compared_with_are_counted() -> None:
+    known = "BlockException.INVALID_GASLIMIT"
+    tally = rejecting(known, "BlockException.NEW", f"BlockException.NEW|{known}", "")
+    assert tally.unknown_words == {"BlockException.NEW": 2}
+    many = rejecting(*(f"BlockException.NEW_{index}" for index in range(MOST_WORDS + 5)))
+    assert len(many.unknown_words) == MOST_WORDS + 1
+    assert many.unknown_words[OTHER_WORDS] == 5

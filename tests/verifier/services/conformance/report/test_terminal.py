@@ -13,7 +13,7 @@ from verifier.services.conformance.report.tally import Tally
 from verifier.services.conformance.report.terminal import MOST_DIFFERENCES, duration, print_summary
 
 from .runs import FACTS, HOSTILE, SomeKnown, hostile, hostile_facts
-from .test_tally import tallied
+from .test_tally import rejecting, tallied
 
 
 def printed(tally: Tally, facts: RunFacts = FACTS, *, terminal: bool = False, width: int = 100) -> str:
@@ -83,6 +83,16 @@ def test_known_ones_that_are_gone_fail() -> None:
     assert "Known differences that are gone" in text
     assert "geth without state no longer" in text
     assert "Failed: 0 unexplained differences, 1 known difference gone." in text
+
+
+def test_unknown_words_are_told_and_fail_nothing() -> None:
+    text = printed(rejecting("BlockException.NEW", "BlockException.NEW"))
+    assert "Words of fixtures that are not known" in text
+    assert "  BlockException.NEW: 2 blocks" in text
+    assert "Words of fixtures" not in printed(rejecting("BlockException.INVALID_GASLIMIT"))
+    tally = tallied(10)
+    tally.unknown_words["BlockException.NEW"] += 1
+    assert tally.passed
 
 
 def test_no_test_is_no_success() -> None:
