@@ -97,6 +97,8 @@ def conformance(
     selection = Selection(expression, forks)
     for file in (json_file, html, junit):
         _check_writable(file)
+    for each in (directory, keep):
+        _check_directory(each)
     default = EMBEDDED if mode == Mode.PRESTATE else DEFAULT_RECORDER
     recorder = recorder_name or default
     recorder_named(recorder, Mode(mode))
@@ -143,6 +145,14 @@ def conformance(
     return EXIT_AS_EXPECTED if summary.passed else EXIT_DIFFERENCES
 
 
+def _check_directory(directory: Path | None) -> None:
+    """Raises InputError where it is not there and cannot be made. Nothing is made yet."""
+    if directory is not None:
+        there = next(each for each in (directory, *directory.absolute().parents) if os.access(each, os.F_OK))
+        if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+            raise InputError(f"{directory}: cannot be written to: {there} is no directory to write to")
+
+
 def _check_writable(file: Path | None) -> None:
     """Raises InputError before hours of work, not after."""
     if file is not None and not (file.parent.is_dir() and os.access(file.parent, os.W_OK)):
@@ -168,13 +178,18 @@ def _work(suite: Suite, run: ConformanceRun, journal: Journal) -> None:
 
 def _opened(directory: Path, identity: RunIdentity, *, resume: bool) -> Journal:
     path, results = directory / JOURNAL, directory / RESULTS
-    if resume:
-        if not path.exists():
-            raise UsageError(f"{directory}: no run to go on with")
-        return Journal.resume(path, identity)
-    if path.exists() and not results.exists():
-        raise UsageError(f"{directory} has a run that did not end: go on with --resume, or name another --directory")
-    results.unlink(missing_ok=True)
+    try:
+        if resume:
+            if not path.exists():
+                raise UsageError(f"{directory}: no run to go on with")
+            return Journal.resume(path, identity)
+        if path.exists() and not results.exists():
+            raise UsageError(
+                f"{directory} has a run that did not end: go on with --resume, or name another --directory"
+            )
+        results.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{error.filename}: {error.strerror}") from None
     return Journal.create(path, identity)
 
 

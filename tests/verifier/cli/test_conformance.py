@@ -34,12 +34,15 @@ def refusal(*arguments: str) -> VerifierError:
         ((".", "--recorder", "revm"), "revm has no recorder"),
         ((".", "--mode", "prestate", "--recorder", "geth"), "for prestate mode"),
         ((".", "--html", "nowhere/page.html"), "nowhere is no directory"),
+        ((".", "--directory", "taken/out"), "taken is no directory to write to"),
+        ((".", "--keep", "taken/kept"), "taken is no directory to write to"),
     ],
 )
 def test_what_cannot_be_run_is_told_at_once(
     arguments: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").touch()
     error = refusal(*arguments)
     assert isinstance(error, UsageError | InputError)
     with pytest.raises(VerifierError, match=said):
@@ -92,3 +95,13 @@ def test_an_unfinished_run_is_not_overwritten(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "results.jsonl").touch()
     with _opened(tmp_path, identity, resume=False):
         assert not (tmp_path / "results.jsonl").exists()
+
+
+@pytest.mark.parametrize("file", ["results.jsonl", "journal.jsonl"])
+def test_what_is_in_the_way_of_a_run_is_named(tmp_path: Path, file: str) -> None:
+    from verifier.cli.conformance import _opened
+
+    (tmp_path / file).mkdir()
+    (tmp_path / "results.jsonl").mkdir(exist_ok=True)
+    with pytest.raises(InputError, match=r"jsonl: Is a directory"):
+        _opened(tmp_path, RunIdentity("ab", "", {}, "geth", "proof"), resume=False)
