@@ -257,5 +257,6 @@ def _with_alone(
 def directory_name(path: Path, test: str) -> str:
     """A directory's name for a test: readable, safe, and of its own for every test of a suite."""
     readable = UNSAFE.sub("_", test).strip("._")[-NAME_LENGTH:]
-    digest = hashlib.sha256(f"{path}\0{test}".encode()).hexdigest()[:8]
+    # JSON can carry half a surrogate pair in a name, and a path any byte (PEP 383).
+    digest = hashlib.sha256(f"{path}\0{test}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{readable}-{digest}"

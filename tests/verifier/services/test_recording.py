@@ -17,7 +17,7 @@ from verifier.executors.stateful.fake import FakeStatefulExecutor, MemorySink
 from verifier.executors.stateful.genesis import Genesis
 from verifier.services.conformance.loaders.genesis import load_genesis
 from verifier.services.conformance.loaders.rlp_chain import load_blocks
-from verifier.services.recording import RecordEvent, RecordOptions, RecordSummary, Status, record
+from verifier.services.recording import RecordEvent, RecordOptions, RecordSummary, Status, directory_name, record
 from witness.header import decode_block_header
 from witness.store import WitnessStore
 
@@ -265,3 +265,11 @@ def test_command_says_disagreements_and_errors(tmp_path: Path) -> None:
     assert failed.exception.exit_code == 2
     assert failed.output.splitlines()[-1].startswith("1 recorded in ")
     assert issubclass(UnsupportedForkError, VerifierError)
+
+
+@pytest.mark.parametrize("test", ["half \ud800", "\udcff", "\ud83d\ude00"])
+def test_any_name_that_json_can_carry_has_a_directory(test: str) -> None:
+    name = directory_name(Path("suite/\udcff.json"), test)
+    assert name.isascii()
+    assert name != directory_name(Path("suite/\udcff.json"), f"{test} ")
+    assert directory_name(Path("a.json"), "[test]") == "test-af4d024a"

@@ -187,7 +187,7 @@ def test_witnesses_of_blocks_that_differ_are_kept(tmp_path: Path) -> None:
     scratch, keep = tmp_path / "scratch", tmp_path / "keep"
     scratch.mkdir()
     geth, _ = client("geth", wrong_root)
-    examined([case(chain(2), "[odd/name]")], [geth], scratch, keep=keep)
+    examined([case(chain(2), "[odd/name]\ud800")], [geth], scratch, keep=keep)
     (folder,) = keep.iterdir()
     assert [map_witness_file(path).number for path in sorted(folder.iterdir())] == [1, 2]
     assert list(scratch.iterdir()) == []

@@ -52,10 +52,7 @@ class Commands:
         """Shows the first step in which clients differ in the test's blocks; "" where their witnesses were not kept."""
         if not self.facts.kept:
             return ""
-        try:
-            folder = PurePosixPath(self.facts.kept) / directory_name(Path(name.path), name.test)
-        except UnicodeEncodeError:  # a name that no file can have
-            return ""
+        folder = PurePosixPath(self.facts.kept) / directory_name(Path(name.path), name.test)
         mode = "" if self.facts.mode == "proof" else f" --mode {shell_word(self.facts.mode)}"
         return f"verifier trace {shell_word(str(folder))}{mode}"
 
