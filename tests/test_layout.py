@@ -27,6 +27,12 @@ def test_every_module_has_its_line_in_the_layout() -> None:
         assert f"- `{path.stem}`: " in lines.get(str(path.parent), ""), path
 
 
+def test_no_module_has_two_lines() -> None:
+    for section in (ROOT / "docs" / "layout.md").read_text().split("\n## "):
+        lines = [line.split("`")[1] for line in section.splitlines() if line.startswith("- `")]
+        assert len(lines) == len(set(lines)), section.splitlines()[0]
+
+
 def test_every_module_in_rust_is_named_in_the_layout() -> None:
     sections = (ROOT / "docs" / "layout.md").read_text().split("\n## ")
     lines = {section.splitlines()[0].removesuffix("/ (Rust)"): section for section in sections}

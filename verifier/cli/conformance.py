@@ -97,8 +97,8 @@ def conformance(
     selection = Selection(expression, forks)
     for file in (json_file, html, junit):
         _check_writable(file)
-    for each in (directory, keep):
-        _check_directory(each)
+    for place in (directory, keep):
+        _check_directory(place)
     default = EMBEDDED if mode == Mode.PRESTATE else DEFAULT_RECORDER
     recorder = recorder_name or default
     recorder_named(recorder, Mode(mode))

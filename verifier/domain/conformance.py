@@ -55,7 +55,10 @@ class ReasonClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CaseName:
-    """One test. path: of its file below the suite's root, with "/". kind: of loader ("blockchain_test" …)."""
+    """One test. path: of its file below the suite's root, with "/", behind the suite's name in a run of several.
+
+    kind: of loader ("blockchain_test" …).
+    """
 
     path: str
     test: str

@@ -15,6 +15,7 @@ from verifier.errors import InputError
 
 from .loaders.fixtures import is_fixture_path
 from .suite import case_paths
+from .suite_names import suite_names
 
 # Bytes of a file (compressed fixtures have a twentieth of what they hold) a part: seconds of work, so that a killed
 # worker loses little, and the last worker is not long alone.
@@ -25,7 +26,8 @@ CHUNK = 1 << 20  # bytes read at a time
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One piece of work. number: its place in the suite, from 0. path: of its file below the suite's root.
+    """One piece of work. number: its place in the suite, from 0. path: of its file below the suite's root, behind the
+    suite's name where there are several.
 
     source: where a worker gets it: an absolute path, or a URL of fsspec's. It has every `parts`-th test of the file,
     from test `part` on. weight: of all of it, in bytes, for telling how much is left.
@@ -51,9 +53,10 @@ def plan(arguments: Sequence[str]) -> Suite:
     """The pieces of what the arguments name: files and directories, local or by URL. Raises InputError."""
     batches: list[Batch] = []
     digest = hashlib.sha256()
-    for argument in arguments:
-        for name, source, length, fingerprint in _files(argument):
-            digest.update(f"{name}\0{fingerprint}\0".encode())
+    for argument, suite in zip(arguments, suite_names(arguments), strict=True):
+        for below, source, length, fingerprint in _files(argument):
+            name = "/".join(part for part in (suite, below) if part) or _root_name(argument)
+            digest.update(f"{name}\0{fingerprint}\0".encode("utf-8", "surrogatepass"))
             parts = max(1, min(MOST_PARTS, length // PART_LENGTH)) if is_fixture_path(Path(source)) else 1
             batches += [
                 Batch(len(batches) + part, name, source, part, parts, max(1, length // parts)) for part in range(parts)
@@ -73,7 +76,7 @@ def is_url(argument: str) -> bool:
 
 
 def _files(argument: str) -> Iterator[tuple[str, str, int, str]]:
-    """Path below the root, source, length in bytes, and what its content can be told by."""
+    """Path below the root ("" of the root), source, length in bytes, and what its content can be told by."""
     if is_url(argument):
         yield from _remote_files(argument)
         return
@@ -83,12 +86,12 @@ def _files(argument: str) -> Iterator[tuple[str, str, int, str]]:
     if not (root.is_dir() or root.is_file()):
         raise InputError(f"{argument}: neither a file nor a directory")  # a pipe would be read for ever
     for path in case_paths(root):
-        name = path.relative_to(root).as_posix() if path != root else path.name
+        below = path.relative_to(root).as_posix() if path != root else ""
         try:
             length, fingerprint = _fingerprint(path)
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}") from None
-        yield name, str(path.absolute()), length, fingerprint
+        yield below, str(path.absolute()), length, fingerprint
 
 
 def _remote_files(argument: str) -> Iterator[tuple[str, str, int, str]]:
@@ -96,10 +99,10 @@ def _remote_files(argument: str) -> Iterator[tuple[str, str, int, str]]:
         system, root = url_to_fs(argument)
         found = [root] if system.isfile(root) else sorted(system.find(root))
         for path in found:
-            name = path[len(root) :].strip("/") or _root_name(argument)
-            if not any(part.startswith(".") for part in name.split("/")):
-                url = argument if path == root else f"{argument.rstrip('/')}/{name}"
-                yield name, url, int(system.size(path) or 0), str(system.ukey(path))
+            below = path[len(root) :].strip("/")
+            if not any(part.startswith(".") for part in below.split("/")):
+                url = argument if path == root else f"{argument.rstrip('/')}/{below}"
+                yield below, url, int(system.size(path) or 0), str(system.ukey(path))
     except (OSError, ValueError, ImportError) as error:
         raise InputError(f"{argument}: {error}") from None
 

@@ -47,7 +47,19 @@ def test_a_file_alone_has_its_own_name(tmp_path: Path) -> None:
 def test_several_suites_follow_one_another(tmp_path: Path) -> None:
     write_suite(tmp_path, {"b/one.json": 5, "a/one.json": 6})
     suite = plan([str(tmp_path / "b"), str(tmp_path / "a")])
-    assert [(each.number, Path(each.source).parent.name) for each in suite.batches] == [(0, "b"), (1, "a")]
+    assert [(each.number, each.path) for each in suite.batches] == [(0, "b/one.json"), (1, "a/one.json")]
+
+
+def test_files_in_a_run_of_several_suites_are_called_by_their_own_names(tmp_path: Path) -> None:
+    write_suite(tmp_path, {"b/one.json": 5, "a/two.json": 6})
+    suite = plan([str(tmp_path / "b" / "one.json"), str(tmp_path / "a")])
+    assert [each.path for each in suite.batches] == ["one.json", "a/two.json"]
+
+
+def test_a_files_name_may_be_any_bytes(tmp_path: Path) -> None:
+    write_suite(tmp_path, {os.fsdecode(b"\xff.json"): 5})
+    (batch,) = plan([str(tmp_path)]).batches
+    assert batch.path == "\udcff.json"
 
 
 @pytest.mark.parametrize(

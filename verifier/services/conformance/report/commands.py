@@ -1,6 +1,5 @@
 """The one command that shows a difference again, and the one that shows where in its block clients part."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -8,6 +7,7 @@ from verifier.domain.conformance import CaseName, Difference
 from verifier.services.evidence.document import one_line
 from verifier.services.recording import directory_name
 
+from ..suite_names import path_in_suite, suite_names
 from .facts import RunFacts
 from .line import shell_word
 
@@ -15,20 +15,11 @@ LONGEST_NAME = 400  # characters of a test's name in a command; eest's have up t
 LONGEST_PATH = 4095  # bytes, PATH_MAX of Linux without its zero; no file has a longer one
 
 
-def is_there(path: str) -> bool:
-    """Whether this path is on this machine."""
-    try:
-        return Path(path).exists()
-    except (OSError, ValueError):
-        return False
-
-
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """exists: whether a path is there; asked only where a run had several suites."""
+    """Of one run."""
 
     facts: RunFacts
-    exists: Callable[[str], bool] = is_there
     _files: dict[str, str] = field(default_factory=dict, repr=False)
 
     def reproduce(self, difference: Difference) -> str:
@@ -60,13 +51,15 @@ class Commands:
         return [one_line(each) if "://" in each else each for each in self.facts.suites]
 
     def _file(self, name: CaseName) -> str:
-        """The test's file as the command takes it; "" where it cannot be told in which of several suites it is."""
+        """The test's file as the command takes it; "" where no suite of the run has it."""
         if name.path not in self._files:
-            suites = self._suites()
-            below = [each if _is_file(each, name.path) else f"{each.rstrip('/')}/{name.path}" for each in suites]
-            below = [each for each in below if len(each) <= LONGEST_PATH]
-            found = below if len(suites) == 1 else [each for each in below if self.exists(each)]
-            self._files[name.path] = shell_word(found[0]) if len(found) == 1 else ""
+            below = [path_in_suite(name.path, each) for each in suite_names(self.facts.suites)]
+            found = [
+                _joined(suite, path, alone=len(below) == 1)
+                for suite, path in zip(self._suites(), below, strict=True)
+                if path is not None
+            ]
+            self._files[name.path] = shell_word(found[0]) if found and len(found[0]) <= LONGEST_PATH else ""
         return self._files[name.path]
 
 
@@ -79,6 +72,7 @@ def _quoted(word: str) -> str:
     return f"'{word}'" if "'" not in word else f'"{word.replace(chr(34), "?")}"'
 
 
-def _is_file(suite: str, path: str) -> bool:
-    """Whether the suite is itself the file: then the path below it is the file's own name."""
-    return suite.rstrip("/").split("/")[-1] == path
+def _joined(suite: str, path: str, *, alone: bool) -> str:
+    """A file of the suite, which may itself be the file: if it is alone, the path is its own name then."""
+    root = suite.rstrip("/")
+    return suite if path == (root.split("/")[-1] if alone else "") else f"{root}/{path}"

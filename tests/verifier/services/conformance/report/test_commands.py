@@ -4,8 +4,11 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from verifier.domain.conformance import CaseName, Difference, DifferenceKind
-from verifier.services.conformance.report.commands import Commands, is_there
+from verifier.services.conformance.batch import plan
+from verifier.services.conformance.report.commands import Commands
 
 from .runs import FACTS, HOSTILE
 
@@ -44,14 +47,39 @@ def test_a_suite_may_be_the_file() -> None:
     assert words(command)[2] == "some/add.json"
 
 
-def test_of_several_suites_the_one_that_has_it() -> None:
-    facts = replace(FACTS, suites=("one", "two/"))
-    found = Commands(facts, exists="two/state/add.json".__eq__).reproduce(WRONG)
-    assert words(found)[2] == "two/state/add.json"
-    for nobody_knows in (Commands(facts, exists=lambda _: True), Commands(facts, exists=lambda _: False)):
-        command = words(nobody_knows.reproduce(WRONG))
-        assert command[2:4] == ["one", "two/"]
-        assert command[5] == 'test:"add[fork_Cancun-x y]" and path:"state/add.json"'
+@pytest.mark.parametrize(
+    ("suites", "path", "file"),
+    [
+        (("one", "two/"), "two/state/add.json", "two/state/add.json"),
+        (("a/tests", "b/tests"), "b/tests/state/add.json", "b/tests/state/add.json"),
+        (("one", "some/add.json"), "add.json", "some/add.json"),
+        (("one", "some/add.json"), "add.json/add.json", "some/add.json/add.json"),
+        (("one", "s3://bucket/suite"), "suite/state/add.json", "s3://bucket/suite/state/add.json"),
+    ],
+)
+def test_of_several_suites_the_one_that_has_it(suites: tuple[str, ...], path: str, file: str) -> None:
+    commands = Commands(replace(FACTS, suites=suites))
+    command = words(commands.reproduce(replace(WRONG, name=replace(NAME, path=path))))
+    assert command[2:5] == [file, "--filter", 'test:"add[fork_Cancun-x y]"']
+
+
+def test_all_suites_where_none_has_it() -> None:
+    command = words(Commands(replace(FACTS, suites=("one", "two/"))).reproduce(WRONG))
+    assert command[2:4] == ["one", "two/"]
+    assert command[5] == 'test:"add[fork_Cancun-x y]" and path:"state/add.json"'
+
+
+def test_what_the_command_runs_is_the_test(tmp_path: Path) -> None:
+    suites = tuple(str(tmp_path / each) for each in ("a/tests", "b/tests", "c/add.json"))
+    for path in (*(Path(each) / "state/add.json" for each in suites[:2]), Path(suites[2])):
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+    batches = plan(suites).batches
+    assert len({each.path for each in batches}) == 3
+    for each in batches:
+        name = replace(NAME, path=each.path)
+        file = words(Commands(replace(FACTS, suites=suites)).reproduce(replace(WRONG, name=name)))[2]
+        assert [again.source for again in plan([file]).batches] == [each.source]
 
 
 def test_a_whole_file_needs_no_filter() -> None:
@@ -80,12 +108,9 @@ def test_the_trace_is_of_the_witnesses_that_were_kept() -> None:
     assert Commands(replace(FACTS, kept="")).trace(NAME) == ""
 
 
-def test_commands_on_whatever_name_can_be_printed(tmp_path: Path) -> None:
-    commands = Commands(replace(FACTS, suites=HOSTILE), exists=is_there)
+def test_commands_on_whatever_name_can_be_printed() -> None:
+    commands = Commands(replace(FACTS, suites=HOSTILE))
     for text in HOSTILE:
         name = CaseName(text, text, text, text)
         assert commands.reproduce(replace(WRONG, name=name, client=text)).isprintable()
         assert commands.trace(name).isprintable()
-    assert is_there(str(tmp_path))
-    assert not is_there("\0")
-    assert not is_there("x" * 100_000)
