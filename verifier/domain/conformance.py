@@ -91,7 +91,8 @@ class Answer:
 class ExaminedBlock:
     """One block with all answers. index: in its test, from 0. hash: 32 bytes, b"" where its header cannot be decoded.
 
-    exception: the fixture's own word. classes: what it means; empty where the fixture does not say why.
+    exception: the fixture's own word. classes: what it means, and what else the block breaks, each a reason to reject
+    it; empty where the fixture does not say why.
     """
 
     index: int

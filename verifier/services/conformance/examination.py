@@ -157,14 +157,14 @@ class _Examination:
     async def _block(self, recorded: Recorded, directory: Path) -> ExaminedBlock:
         block = self._case.blocks[recorded.index]
         if block.misfit:
-            return self._examined(block, recorded.index, _misfit_answers(block))
+            return self._examined(recorded, _misfit_answers(block))
         own = (recorded.answer,) if recorded.answer.client else ()
         path = recorded.path
         try:
             content = recorded.content
             if content is None:
                 if path is None:
-                    return self._examined(block, recorded.index, own)
+                    return self._examined(recorded, own)
                 content = map_witness_file(path)
             header = check_binding(content)
             if path is None:
@@ -173,38 +173,41 @@ class _Examination:
             answers = await self._ask(content, header, path, block)
         except (WitnessError, OSError) as error:
             refusal = Answer(VERIFIER, "", Said.ABSTAIN, f"refused: {error}")
-            return self._examined(block, recorded.index, (*own, refusal))
-        examined = self._examined(block, recorded.index, (*own, *answers), header, path.stat().st_size)
+            return self._examined(recorded, (*own, refusal))
+        examined = self._examined(recorded, (*own, *answers), header, path.stat().st_size)
         if self._options.keep is not None and differences(ExaminedCase(self._case.name, (examined,))):
             _keep(path, self._options.keep, self._case.name, recorded.index)
         path.unlink(missing_ok=True)
         return examined
 
     def _examined(
-        self,
-        block: CaseBlock,
-        index: int,
-        answers: tuple[Answer, ...],
-        header: Header | None = None,
-        witness_bytes: int = 0,
+        self, recorded: Recorded, answers: tuple[Answer, ...], header: Header | None = None, witness_bytes: int = 0
     ) -> ExaminedBlock:
+        block = self._case.blocks[recorded.index]
         header = header or _header(block.encoded)
         return ExaminedBlock(
-            index=index,
+            index=recorded.index,
             number=header.number if header is not None else 0,
             hash=header.hash if header is not None else b"",
             expected=block.expected,
             exception=block.exception,
-            classes=self._classes(block),
+            classes=self._classes(block, recorded),
             gas_used=header.gas_used if header is not None else 0,
             witness_bytes=witness_bytes,
             answers=answers,
         )
 
-    def _classes(self, block: CaseBlock) -> frozenset[ReasonClass]:
-        """Any reason will do where the fixture gives none, or in words that nobody knows."""
+    def _classes(self, block: CaseBlock, recorded: Recorded) -> frozenset[ReasonClass]:
+        """Any reason will do where the fixture gives none, or in words that nobody knows.
+
+        What the recorder finds broken besides is as good a reason, where it finds what the fixture says: but no result,
+        as a header that was made to break a rule has those of another block.
+        """
         said = self._options.of_exception(block.exception) if block.exception else frozenset()
-        return said | block.besides if said else said
+        if not said:
+            return said
+        besides = recorded.classes - {ReasonClass.RESULT} if recorded.classes & said else frozenset()
+        return said | block.besides | besides
 
     async def _ask(self, content: BlockWitness, header: Header, path: Path, block: CaseBlock) -> Sequence[Answer]:
         fork = _chain_config(bytes(content.chain_config)).fork_at(header)

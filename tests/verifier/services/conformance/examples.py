@@ -7,7 +7,7 @@ from pathlib import Path
 import rlp
 
 from tests.verifier.services.builders import CONFIG, computed_for, header_rlp
-from verifier.domain.conformance import Answer, CaseName, Expected, Said
+from verifier.domain.conformance import Answer, CaseName, Expected, ReasonClass, Said
 from verifier.domain.result import BrokenRule, Outcome
 from verifier.executors.stateful.genesis import Genesis
 from verifier.executors.stateless.base import ExecutionRequest, FakeExecutor
@@ -45,10 +45,14 @@ def case(blocks: Sequence[CaseBlock], test: str = "test", last: bytes | None = N
 
 @dataclass
 class FakeRecorder:
-    """Believes every header whose parent it knows, and the fixture about the rest. raises: at which index, what."""
+    """Believes every header whose parent it knows, and the fixture about the rest. raises: at which index, what.
+
+    classes: of all rules that it finds broken in each invalid block.
+    """
 
     name: str = "recorder"
     raises: tuple[int, Exception] | None = None
+    classes: frozenset[ReasonClass] = frozenset()
     begun: list[str] = field(default_factory=list)
 
     def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
@@ -75,7 +79,8 @@ class FakeRecorder:
                 answer = self._answer(Said.INVALID, block.exception)
             folder = directory / str(index)
             folder.mkdir()
-            yield Recorded(index, answer, content, write_witness_file(content, folder, sync=False))
+            classes = frozenset() if block.expected is Expected.VALID else self.classes
+            yield Recorded(index, answer, content, write_witness_file(content, folder, sync=False), classes)
 
     def _answer(self, said: Said, reason: str = "") -> Answer:
         return Answer(self.name, "geth", said, reason, stateful=True)

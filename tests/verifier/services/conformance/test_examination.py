@@ -108,6 +108,29 @@ def test_an_invalid_block_is_executed_too_and_its_reason_is_of_a_class(tmp_path:
     ]
 
 
+@pytest.mark.parametrize(
+    ("found", "accepted"),
+    [
+        ((), ["base_fee"]),
+        (("header", "body"), ["base_fee", "withdrawals_root"]),
+        (("header", "result"), ["base_fee"]),  # what is computed of a block that breaks a rule says nothing
+        (("body", "blob_gas"), ["base_fee"]),  # the recorder does not find what the fixture says
+    ],
+)
+def test_what_the_recorder_finds_broken_too_is_as_good_a_reason(
+    tmp_path: Path, found: Sequence[str], accepted: list[str]
+) -> None:
+    rules = ("base_fee", "withdrawals_root", "blob_gas_used")
+    clients = [client(rule, strict(rule))[0] for rule in rules] + [client("state_root", wrong_root)[0]]
+    recorder = FakeRecorder(classes=frozenset(map(ReasonClass, found)))
+    blocks = chain(1, invalid={0: "BlockException.INVALID_BASEFEE_PER_GAS"})
+    (made,) = examined([case(blocks)], clients, tmp_path, recorder)
+    others = {each.client for each in differences(made) if not each.stateful}
+    assert [
+        each.client for each in made.blocks[0].answers if not each.stateful and each.client not in others
+    ] == accepted
+
+
 def test_who_does_not_know_the_fork_is_skipped_with_the_reason(tmp_path: Path) -> None:
     geth, _ = client("geth")
     young, fake = client("young", forks=("cancun",))
