@@ -16,6 +16,7 @@ from verifier.executors.stateless.base import StatelessExecutor
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool
 from verifier.executors.stateless.tracer import Tracer
+from verifier.services.conformance.clients import Client
 from verifier.services.replay import BlockReport, ReplayOptions, judge
 from verifier.services.tracing import BlockTrace, TraceOptions, compare_traces
 from witness.file import map_witness_file, write_witness_file
@@ -76,6 +77,10 @@ class RunningAdapters:
     def executors(self, names: Sequence[str] = ()) -> list[StatelessExecutor]:
         """The named adapters, or all."""
         return [each for each in self._pool.executors if not names or each.name in names]
+
+    def clients(self) -> list[Client]:
+        """All of them, as a conformance run asks them."""
+        return [Client.of(each) for each in self._pool.supervised]
 
     def tracers(self, names: Sequence[str] = ()) -> list[Tracer]:
         """The named adapters, or all, as those who trace."""

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from verifier.domain.result import Result
 from verifier.executors.stateless.base import ExecutionRequest, StatelessExecutor
+from verifier.executors.stateless.pool import SupervisedAdapter
 
 from .case import Case, Recorded, Recorder
 from .completion import complete
@@ -86,6 +87,13 @@ class Client:
 
     def __post_init__(self) -> None:
         self._free = asyncio.Semaphore(self.places)
+
+    @classmethod
+    def of(cls, adapter: SupervisedAdapter) -> "Client":
+        """An adapter that is ready, as it describes itself."""
+        description = adapter.description
+        assert description is not None, "it is ready"
+        return cls(adapter, frozenset(description.forks), description.max_concurrent_requests)
 
     @property
     def name(self) -> str:

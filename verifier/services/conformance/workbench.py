@@ -82,7 +82,7 @@ class Workbench:
             self._recording = self._exits.enter_context(Recording(recorders))
             pool = await self._exits.enter_async_context(AdapterPool(settings.manifests))
             await asyncio.gather(*map(_started, pool.supervised))
-            self._clients = [_client(adapter) for adapter in pool.supervised]
+            self._clients = [Client.of(adapter) for adapter in pool.supervised]
             self._options = ExaminationOptions(
                 self._scratch,
                 settings.mode,
@@ -180,12 +180,6 @@ async def _started(adapter: SupervisedAdapter) -> None:
         reason = process.reason
         await process.wait_change()
     raise AdapterUnavailableError(f"{adapter.name} cannot be started: {reason}")
-
-
-def _client(adapter: SupervisedAdapter) -> Client:
-    description = adapter.description
-    assert description is not None  # it is ready
-    return Client(adapter, frozenset(description.forks), description.max_concurrent_requests)
 
 
 class WorkbenchThread:
