@@ -20,6 +20,7 @@ from verifier.domain.quorum import quorum_policy
 from verifier.domain.vote import VoteKind
 from verifier.executors.stateful.errors import UnsupportedForkError
 from verifier.services.conformance.case import Case, CaseBlock, Recorded
+from verifier.services.conformance.known import packaged_differences
 from verifier.services.conformance.loaders.fixtures import fixture_files, load_tests
 from verifier.services.replay import BlockReport, ReplayOptions, replay
 from verifier.services.sources import Source
@@ -28,18 +29,19 @@ from witness.file import map_witness_file
 ALL = os.environ.get("VERIFIER_ALL_FIXTURES") == "1"
 STRIDE = {"ethereum_tests/BlockchainTests/InvalidBlocks": 11, "ethereum_tests/BlockchainTests": 331, "eest": 101}
 SAID = {VoteKind.VALID: Said.VALID, VoteKind.INVALID: Said.INVALID}
-# A storage that is there before its account is created: geth leaves it (adapters/geth/README.md), py-evm does not.
-KNOWN_DIFFERENCES = ("dynamicAccountOverwriteEmpty", "RevertInCreateInInit", "InitCollision", "create2collisionStorage")
+# Where one of them is known to differ from the fixture, the other may differ from it.
+KNOWN = [each for each in packaged_differences().entries if each.client in ("geth", "pyevm") and True in each.ways]
 
 
 def chosen(folder: Path, stride: int) -> Iterator[Case]:
     files = (path for path in fixture_files(folder) if ALL or not SLOW.search(str(path)))
     tests = (test for path in files if path.name != "manifest.json" for test in load_tests(path))
     for test in islice(tests, 0, None, 1 if ALL else stride):
-        if any(part in test.name for part in KNOWN_DIFFERENCES):
+        name = CaseName(folder.name, test.name, test.network, "test")
+        if any(each.concerns(name) for each in KNOWN):
             continue
         blocks = tuple(CaseBlock(block.encoded, stated_hash=block.stated_hash) for block in test.blocks)
-        yield Case(CaseName(folder.name, test.name, test.network, "test"), blocks, test.genesis)
+        yield Case(name, blocks, test.genesis)
 
 
 def record(recorder: AnyRecorder, case: Case, directory: Path) -> list[Recorded]:
