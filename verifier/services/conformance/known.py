@@ -4,19 +4,18 @@
 client = "geth"
 test = "*::revertInCreate*"          # of "path::test"; * and ? stand for others
 network = "Cancun"                   # may be left out: of any
-kind = "rejects a valid block"       # as DifferenceKind has it
+kinds = ["rejects a valid block"]    # as DifferenceKind has them
 ways = ["stateful", "stateless"]     # how the client is asked where it differs
 why = "…"
 link = "https://…"
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import translate
 from functools import cached_property
 from importlib.resources import files
-from pathlib import Path
 from re import Pattern
 from re import compile as compile_pattern
 from typing import Any, TypeVar
@@ -96,12 +95,11 @@ class KnownDifferences:
         entry = next((each for each in self.entries if each.explains(difference)), None)
         return difference if entry is None else replace(difference, known=f"{entry.why} ({entry.link})")
 
-    def gone(self, cases: Iterable[ExaminedCase]) -> tuple[Disappeared, ...]:
-        """Every known difference that a client, asked about its test, did not show."""
-        return tuple(each for case in cases for each in self.gone_in(case))
-
     def gone_in(self, case: ExaminedCase) -> tuple[Disappeared, ...]:
-        """Those of one test. A client that says nothing at all has not been heard: that is a difference of its own."""
+        """Every known difference that a client, asked about its test, did not show.
+
+        A client that says nothing at all has not been heard: that is a difference of its own.
+        """
         concerned = [entry for entry in self.entries if entry.concerns(case.name)]
         if not concerned:
             return ()
@@ -128,16 +126,6 @@ def _was_heard(case: ExaminedCase, entry: KnownDifference, *, stateful: bool) ->
 def packaged_differences() -> KnownDifferences:
     """Those that come with this package."""
     return parse_differences(files(__package__).joinpath(FILE).read_text(encoding="utf-8"), FILE)
-
-
-def load_differences(path: Path) -> KnownDifferences:
-    """Those of a file. Raises KnownDifferencesError."""
-    try:
-        return parse_differences(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise KnownDifferencesError(f"{path}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise KnownDifferencesError(f"{path}: not UTF-8") from None
 
 
 def parse_differences(document: str, name: str) -> KnownDifferences:

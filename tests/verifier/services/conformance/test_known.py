@@ -2,7 +2,6 @@
 
 import contextlib
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -21,7 +20,6 @@ from verifier.domain.conformance import (
 from verifier.services.conformance.known import (
     KnownDifferences,
     KnownDifferencesError,
-    load_differences,
     packaged_differences,
     parse_differences,
 )
@@ -68,7 +66,7 @@ def test_any_other_is_not(other: ExaminedCase) -> None:
 
 
 def test_one_that_no_longer_shows_up_is_found() -> None:
-    (gone,) = KNOWN.gone([case(VALID), case(INVALID)])
+    (gone,) = KNOWN.gone_in(case(VALID))
     assert (gone.name, gone.client, gone.stateful) == (NAME, "geth", False)
     assert "geth without state no longer rejects a valid block; known was: storage is left" in str(gone)
 
@@ -87,7 +85,7 @@ def test_one_that_no_longer_shows_up_is_found() -> None:
     ],
 )
 def test_one_that_shows_up_or_was_not_tried_is_not_gone(examined: ExaminedCase) -> None:
-    assert KNOWN.gone([examined]) == ()
+    assert KNOWN.gone_in(examined) == ()
 
 
 def test_brackets_are_part_of_a_name() -> None:
@@ -126,14 +124,7 @@ def test_a_wrong_file(change: tuple[str, str], why: str) -> None:
         parse_differences(ENTRY.replace(*change), "sample")
 
 
-def test_files(tmp_path: Path) -> None:
-    path = tmp_path / "known.toml"
-    path.write_text(ENTRY)
-    assert load_differences(path) == KNOWN
-    path.write_bytes(b"\xff\xfe")
-    for each in (path, tmp_path / "absent"):
-        with pytest.raises(KnownDifferencesError, match=each.name):
-            load_differences(each)
+def test_a_file_of_none() -> None:
     assert parse_differences("", "sample") == KnownDifferences()
 
 
