@@ -10,7 +10,7 @@ from verifier.executors.stateless.manifest import Manifest
 from witness.file import decode_witness_file, file_name, publish
 
 from ..case import Case, Recorded
-from .report import OfReason, Report, no_classes, place
+from .answers import Answers, OfReason, no_classes, place
 
 
 class ClientRecorder:
@@ -28,7 +28,7 @@ class ClientRecorder:
             raise AdapterUnavailableError(f"{manifest.name}: {': '.join(unavailable)}")
         self._manifest = manifest
         self._process = RecorderProcess(manifest.name, manifest.recorder_command)
-        self._report = Report(manifest.name, manifest.lineage, of_reason)
+        self._answers = Answers(manifest.name, manifest.lineage, of_reason)
 
     def __enter__(self) -> "ClientRecorder":
         return self
@@ -51,9 +51,9 @@ class ClientRecorder:
         blocks = [(block.encoded, block.stated_hash) for block in case.blocks]
         for block in self._process.record(case.genesis, blocks):
             if block.accepted:
-                recorded = self._report.accepted(block.index, block.ms)
+                recorded = self._answers.accepted(block.index, block.ms)
             else:
-                recorded = self._report.refused(block.index, block.rules, block.fields, block.reason, block.ms)
+                recorded = self._answers.refused(block.index, block.rules, block.fields, block.reason, block.ms)
             if block.file:
                 path = place(directory, block.index) / file_name(block.number, block.hash)
                 publish([block.file], path, sync=False)

@@ -16,7 +16,7 @@ from witness.model import BlockWitness
 
 from ..case import Case, CaseBlock, Recorded
 from ..loaders.blockchain_test import block_hash
-from .report import BLOCK_HASH, PARENT, OfReason, Report, no_classes, place
+from .answers import BLOCK_HASH, PARENT, Answers, OfReason, no_classes, place
 
 CLIENT = LINEAGE = "pyevm"
 UNLIMITED_DEPTH = 1 << 63  # blocks
@@ -65,7 +65,7 @@ class EmbeddedRecorder:
         open_executor: OpenExecutor = open_embedded,
     ) -> None:
         self._sections = sections
-        self._report = Report(CLIENT, LINEAGE, of_reason)
+        self._answers = Answers(CLIENT, LINEAGE, of_reason)
         self._open = open_executor
 
     def __enter__(self) -> Self:
@@ -92,21 +92,21 @@ class EmbeddedRecorder:
                 computed = block_hash(block.encoded)
                 if computed is not None and computed != block.stated_hash:
                     words = f"its hash is 0x{computed.hex()}, 0x{block.stated_hash.hex()} is stated"
-                    return self._report.refused(index, (BLOCK_HASH,), (), words)
+                    return self._answers.refused(index, (BLOCK_HASH,), (), words)
             outcome = executor.import_block(block.encoded)
         except UndecodableBlockError as error:
-            return self._report.refused(index, ("block_encoding",), (), str(error))
+            return self._answers.refused(index, ("block_encoding",), (), str(error))
         except UnknownBlockError as error:
-            return self._report.refused(index, (PARENT,), (), str(error))
+            return self._answers.refused(index, (PARENT,), (), str(error))
         if outcome.known:
             outcome = executor.execute(block.encoded)
             assert outcome.witness is not None, "it was executed"
             outcome = replace(outcome, path=files.publish(outcome.witness))
         ms = (perf_counter() - started) * 1000
         if outcome.invalid is None:
-            recorded = self._report.accepted(index, ms)
+            recorded = self._answers.accepted(index, ms)
         else:
-            recorded = self._report.refused(index, outcome.rules, outcome.fields, outcome.invalid, ms)
+            recorded = self._answers.refused(index, outcome.rules, outcome.fields, outcome.invalid, ms)
         return replace(recorded, content=outcome.witness, path=outcome.path)
 
 

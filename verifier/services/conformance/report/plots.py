@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from markupsafe import Markup
 
-from .distribution import Distribution, Plane
+from .histograms import Distribution, Plane
 from .line import line
 
 WIDTH = 360

@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 from verifier.domain.conformance import CaseName, Difference, Expected
 
 from ..reasons import unknown_words
-from .distribution import Distribution, Plane
 from .facts import RunFacts
+from .histograms import Distribution, Plane
 from .kept import Kept
 from .outcome import Column, State, TestOutcome
 

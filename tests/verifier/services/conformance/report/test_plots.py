@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 from verifier.services.conformance.report import plots
-from verifier.services.conformance.report.distribution import Distribution, Plane
+from verifier.services.conformance.report.histograms import Distribution, Plane
 
 from .runs import HOSTILE
 from .test_tally import tallied

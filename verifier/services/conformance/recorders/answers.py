@@ -33,7 +33,7 @@ def place(directory: Path, index: int) -> Path:
     return path
 
 
-class Report:
+class Answers:
     """Makes the Recorded of one client, without its witness."""
 
     def __init__(self, client: str, lineage: str, of_reason: OfReason) -> None:

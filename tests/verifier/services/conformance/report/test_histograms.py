@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.services.conformance.report.distribution import Distribution, Plane
+from verifier.services.conformance.report.histograms import Distribution, Plane
 
 
 @given(st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=200), st.sampled_from((0.0, 0.05, 0.5, 0.95, 1.0)))
