@@ -16,7 +16,6 @@ from pathlib import Path
 
 from verifier.domain.conformance import (
     Answer,
-    CaseName,
     ExaminedBlock,
     ExaminedCase,
     Expected,
@@ -33,7 +32,6 @@ from verifier.executors.stateful.errors import UnsupportedForkError
 from verifier.executors.stateful.genesis import STATE_ROOT_INDEX, Genesis
 from verifier.executors.stateless.base import ExecutionRequest
 from verifier.services.ballot import contradiction
-from verifier.services.recording import directory_name
 from verifier.services.trust import establish_trust
 from witness.chain_config import ChainConfig, parse_chain_config
 from witness.errors import WitnessError
@@ -45,6 +43,7 @@ from witness.rlp_encoding import encode_item
 
 from .case import Case, CaseBlock, Recorded
 from .clients import Client, Recording
+from .kept_witnesses import keep
 from .reasons import classes_of_exception, classes_of_reason
 
 # Seconds a block, counted from when the client takes it. The slowest one needs minutes for tests that are made to be
@@ -176,7 +175,7 @@ class _Examination:
             return self._examined(recorded, (*own, refusal))
         examined = self._examined(recorded, (*own, *answers), header, path.stat().st_size)
         if self._options.keep is not None and differences(ExaminedCase(self._case.name, (examined,))):
-            _keep(path, self._options.keep, self._case.name, recorded.index)
+            keep(path, self._options.keep, self._case.name, recorded.index)
         path.unlink(missing_ok=True)
         return examined
 
@@ -286,9 +285,3 @@ def _header(encoded: bytes) -> Header | None:
         return decode_block_header(encoded)
     except WitnessError:
         return None
-
-
-def _keep(path: Path, directory: Path, name: CaseName, index: int) -> None:
-    folder = directory / directory_name(Path(name.path), name.test)
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, folder / f"{index}-{path.name}")  # two blocks of a test may have the same hash

@@ -1,12 +1,12 @@
 """The one command that shows a difference again, and the one that shows where in its block clients part."""
 
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from verifier.domain.conformance import CaseName, Difference
 from verifier.services.evidence.document import one_line
-from verifier.services.recording import directory_name
 
+from ..kept_witnesses import folder_of
 from ..suite_names import path_in_suite, suite_names
 from .facts import RunFacts
 from .line import shell_word
@@ -43,7 +43,7 @@ class Commands:
         """Shows the first step in which clients differ in the test's blocks; "" where their witnesses were not kept."""
         if not self.facts.kept:
             return ""
-        folder = PurePosixPath(self.facts.kept) / directory_name(Path(name.path), name.test)
+        folder = PurePosixPath(self.facts.kept) / folder_of(name)
         mode = "" if self.facts.mode == "proof" else f" --mode {shell_word(self.facts.mode)}"
         return f"verifier trace {shell_word(str(folder))}{mode}"
 

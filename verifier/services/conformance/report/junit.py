@@ -13,6 +13,7 @@ from typing import Any
 
 from junitparser import Element, Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
+from ..suite import STATELESS
 from .commands import Commands
 from .facts import RunFacts
 from .line import line
@@ -130,9 +131,10 @@ def _suite(file: str, tests: Iterator[tuple[tuple[str, ...], str]], facts: RunFa
 
 
 def _name(key: tuple[str, ...]) -> str:
-    """The test's name; fixtures of ethereum/tests have the fork in it already."""
-    _, test, network, _ = key
-    return test if network in test else f"{test} ({network})"
+    """The test's name; fixtures of ethereum/tests have the fork in it already. One may be run in two ways."""
+    _, test, network, kind = key
+    name = test if network in test else f"{test} ({network})"
+    return f"{name} ({kind})" if kind == STATELESS else name
 
 
 @lru_cache(maxsize=64)  # of one file after the other

@@ -14,6 +14,7 @@ from verifier.services.conformance.report.facts import RunFacts
 from verifier.services.conformance.report.junit import JUnitReport
 from verifier.services.conformance.report.outcome import State, judge
 from verifier.services.conformance.report.tally import Tally
+from verifier.services.conformance.suite import STATELESS
 
 from .runs import ADAPTERS, BIGGER_GAS, FACTS, SomeKnown, hostile, hostile_facts, whole
 
@@ -49,6 +50,14 @@ def test_a_case_for_each_test_and_client(tmp_path: Path) -> None:
     assert [suite.get("name") for suite in suites] == sorted({suite.get("name", "") for suite in suites})
     for suite in suites:
         assert len(suite.findall("testcase")) == int(suite.get("tests", ""))
+
+
+def test_a_test_that_is_run_in_two_ways_is_two(tmp_path: Path) -> None:
+    (case,) = whole(1)
+    twin = replace(case, name=replace(case.name, kind=STATELESS))
+    root, _ = written(tmp_path / "run.xml", [case, twin])
+    names = [(each.get("classname"), each.get("name")) for each in root.findall("./testsuite/testcase")]
+    assert len(names) == len(set(names)) == 2 * CLIENTS
 
 
 def test_the_library_reads_what_it_says(tmp_path: Path) -> None:
