@@ -27,7 +27,7 @@ class Misquoting:
     """
 
     what = "it tells another state root than it computed (geth is right; what stands before it changes its answers)"
-    symptom = "state_root: accounts and slots are equal after the block"
+    symptom = "only this is known to differ: state_root"
 
     def __init__(self, engine_url: str, rpc_url: str, session: aiohttp.ClientSession) -> None:
         self.active = False
