@@ -27,7 +27,7 @@ from witness.proven_state import ProvenState
 from .ancestors import ChainView
 from .breach import BlockGasError, Breach, summary
 from .database import Reader, StateNodes
-from .machine import machine_class
+from .machine import PARTS, machine_class
 from .overlay import Overlay
 from .rules import check_blob_gas, check_header, check_uncles, differences
 from .sections import Layers, poststate_of, prestate_of
@@ -69,6 +69,8 @@ class BlockRun:
     sections: whether to make prestate and poststate too.
     """
 
+    parts = PARTS
+
     def __init__(
         self,
         config: ChainConfig,
@@ -82,7 +84,7 @@ class BlockRun:
         self._config = config
         self._encoded = encoded
         self._reader = reader
-        self._machine_class = machine_class(config, fork)
+        self._machine_class = machine_class(config, fork, self.parts)
         self._overlay = Overlay(reader)
         self._chain = self._open_chain(parent_hash)
         self.parent = self._chain.get_block_header_by_hash(parent_hash)
@@ -139,6 +141,13 @@ class BlockRun:
         """The execution requests of what was computed, type byte first, empty ones left out (EIP-7685)."""
         return () if self._machine is None else self._machine.requests
 
+    @property
+    def transaction_under_way(self) -> int | None:
+        """The index of the transaction at which the execution ended before its time; None where it was not in one."""
+        if self._machine is None or self._machine.transaction_under_way is None:
+            return None
+        return len(self._machine.receipts)
+
     def compute(self, block: Any) -> Any:
         """py-evm's block with every field computed that follows from the body. Raises what py-evm raises."""
         chain = self._chain
@@ -181,10 +190,11 @@ class BlockRun:
 
     def _breach_of(self, error: Exception) -> Breach:
         """What the execution ended with."""
-        if self._machine is None or self._machine.transaction_under_way is None:
+        index = self.transaction_under_way
+        if index is None:
             return Breach(one_line(error), OTHER)
         rule = "block_gas" if isinstance(error, BlockGasError) else "transaction"
-        return Breach(f"transaction {len(self._machine.receipts)}: {one_line(error)}", rule)
+        return Breach(f"transaction {index}: {one_line(error)}", rule)
 
     def _record_transaction(self) -> None:
         """Records the accounts that any client looks at before it refuses the transaction that broke the block."""
