@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from verifier.domain.conformance import CaseName, Difference, ExaminedCase, differences
+from verifier.domain.conformance import CaseName, Difference, ExaminedCase, ReasonClass, differences
 from verifier.domain.result import Mode
 from verifier.errors import AdapterUnavailableError
 from verifier.executors.stateless.manifest import Manifest
@@ -23,6 +23,7 @@ from .case import Case, LoadFailure
 from .clients import Client, OpenRecorder, Recording
 from .examination import DEADLINE, WINDOW, ExaminationOptions, examine
 from .journal import to_line
+from .reasons import classes_of_exception
 from .suite import load_cases
 
 # Tests that are read at a time, in a thread beside the loop, and tests under way: enough that the recorder is always
@@ -37,7 +38,7 @@ class WorkbenchSettings:
     """What a worker needs to know; it goes to other processes, and other machines.
 
     takes: which tests are wanted. recorders: how many, each with a test at a time. scratch: a directory for witness
-    files, None for a temporary one.
+    files, None for a temporary one. of_exception: the tests' word on an invalid block → classes.
     """
 
     manifests: tuple[Manifest, ...]
@@ -49,6 +50,7 @@ class WorkbenchSettings:
     window: int = WINDOW
     keep: Path | None = None
     scratch: Path | None = None
+    of_exception: Callable[[str], frozenset[ReasonClass]] = classes_of_exception
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class Workbench:
                 settings.mode,
                 settings.deadline,
                 settings.keep,
+                settings.of_exception,
                 room=asyncio.Semaphore(settings.window),
             )
         except BaseException:
@@ -114,6 +117,10 @@ class Workbench:
                 await asyncio.gather(*under_way, return_exceptions=True)
         found = tuple(each for case in examined for each in differences(case))
         return ExaminedBatch(batch, tuple(to_line(case) for case in examined), found)
+
+    async def examine_case(self, case: Case) -> ExaminedCase:
+        """One test that is in no file. Several may be under way."""
+        return await examine(case, self._recording, self._clients, self._options)
 
     async def _examine(self, case: Case | LoadFailure) -> ExaminedCase:
         if isinstance(case, LoadFailure):

@@ -55,7 +55,9 @@ def disassemble(code: bytes) -> Program:
             jumps = instructions[index + 1].code in (JUMP, JUMPI)
             if jumps and destination is not None and destination.code == JUMPDEST:
                 target = destination
-        result.append(instruction if target is None else Instruction(instruction.code, instruction.immediate, 0, target))
+        result.append(
+            instruction if target is None else Instruction(instruction.code, instruction.immediate, 0, target)
+        )
     return tuple(result)
 
 

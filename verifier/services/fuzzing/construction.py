@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifier.domain.conformance import CaseName, Expected, ReasonClass
+from verifier.errors import ExecutorError
 from verifier.executors.stateful.embedded.building import BlockPlan, build_with_requests
 from verifier.executors.stateful.embedded.executor import EmbeddedExecutor
 from verifier.executors.stateful.embedded.trail import Trail, trailing_run
 from verifier.executors.stateful.errors import UnbuildableBlockError, UndecodableBlockError
 from verifier.executors.stateful.fake import MemorySink
 from verifier.executors.stateful.genesis import Genesis
-from verifier.errors import ExecutorError
 from verifier.services.conformance.case import Case, CaseBlock
 from verifier.services.conformance.loaders.networks import network_of
 from witness.header import decode_block_header
@@ -99,7 +99,9 @@ class Constructor:
                 if error.transaction is None:
                     raise
                 refused.append(Refusal(left[error.transaction], error.reason))
-                left = left[: error.transaction] + ([] if len(refused) >= MOST_REFUSED else left[error.transaction + 1 :])
+                left = left[: error.transaction] + (
+                    [] if len(refused) >= MOST_REFUSED else left[error.transaction + 1 :]
+                )
         features = {*self._trail.taken(), *_described(draft, left, refused)}
         case_block, label = CaseBlock(block), ""
         if draft.fault is not None:

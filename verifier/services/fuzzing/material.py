@@ -55,9 +55,7 @@ def material_of(paths: Sequence[Path], forks: Sequence[str]) -> Material:
     drafts = [draft for case in chosen for draft in _drafts(case, forks)]
     codes = {account.code for draft in drafts for account in draft.accounts.values() if account.code}
     data = {transaction.data for draft in drafts for transaction in draft.transactions if transaction.data}
-    return Material(
-        tuple(drafts), (*bundled.codes, *sorted(codes)), (*bundled.data, *sorted(data))
-    )
+    return Material(tuple(drafts), (*bundled.codes, *sorted(codes)), (*bundled.data, *sorted(data)))
 
 
 def _cases(paths: Sequence[Path]) -> Iterator[Case]:

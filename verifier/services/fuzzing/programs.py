@@ -20,7 +20,7 @@ from .instructions import (
     operations,
 )
 from .precompile_inputs import precompile_input
-from .values import GASES, address, length, offset, octets, precompiles, rarely, slot, word
+from .values import GASES, address, length, octets, offset, precompiles, rarely, slot, word
 
 GAS, RETURNDATASIZE, CALLDATASIZE, CALL = 0x5A, 0x3D, 0x36, 0xF1
 SHORT, LONG = 3, 14  # operations of a program

@@ -31,7 +31,7 @@ def chain_config(fork: str) -> ChainConfig:
 @cache
 def standing_accounts(fork: str) -> dict[bytes, GenesisAccount]:
     """What every pre-state has: wallets, system contracts, and a contract each for what clients can get wrong."""
-    codes = {address: code for address, code in CONTRACTS.values()} | {DEPOSIT_CONTRACT: DEPOSITS}
+    codes = dict(CONTRACTS.values()) | {DEPOSIT_CONTRACT: DEPOSITS}
     if at_least(fork, "cancun"):
         codes |= SYSTEM_CONTRACTS
     if at_least(fork, "amsterdam"):
@@ -97,5 +97,3 @@ def base_fee(environment: Environment) -> int:
     used, before = min(environment.parent_gas_used, environment.gas_limit), environment.parent_base_fee
     change = before * abs(used - target) // target // 8
     return before + max(change, 1) if used > target else before - change if used < target else before
-
-

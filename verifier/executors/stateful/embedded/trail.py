@@ -109,7 +109,7 @@ def trailing_run(trail: Trail) -> type[BlockRun]:
                 own: dict[bytes, Any] = super().precompiles  # type: ignore[misc]  # of the class this is mixed into
                 known = {address: trail.precompile(address, function) for address, function in own.items()}
                 kind._trailing_precompiles = known  # type: ignore[attr-defined]
-            return known  # type: ignore[no-any-return]
+            return known
 
     class TrailingRun(BlockRun):
         """Executes as BlockRun does."""

@@ -7,7 +7,7 @@ from verifier.executors.stateful.genesis import GenesisAccount
 
 from ..draft import Draft
 from ..material import Material
-from ..values import at_least, address, rarely, slot, word
+from ..values import address, at_least, rarely, slot, word
 from ..wallets import CONTRACTS, DELEGATION, wallets
 
 BALANCES = (0, 1, 2, 2299, 10**9, 10**18, (1 << 64) - 1, 1 << 64, (1 << 96) - 1, 1 << 127)
@@ -20,7 +20,9 @@ def mutate(draft: Draft, random: Random, material: Material) -> Draft:
     chosen = random.choice(CONTRACTS) if rarely(random, 0.7) else address(random, draft.fork)
     if any(chosen == wallet.address for wallet in wallets()):
         chosen = random.choice(CONTRACTS)
-    if int.from_bytes(chosen, "big") <= 0x100 or (chosen not in draft.accounts and len(draft.accounts) >= MOST_ACCOUNTS):
+    if int.from_bytes(chosen, "big") <= 0x100 or (
+        chosen not in draft.accounts and len(draft.accounts) >= MOST_ACCOUNTS
+    ):
         return draft
     account = draft.accounts.get(chosen)
     if account is not None and rarely(random, 0.1):
@@ -37,7 +39,9 @@ def _changed(account: GenesisAccount, random: Random, fork: str) -> GenesisAccou
         storage = {**account.storage, slot(random): word(random)}
         if rarely(random, 0.2):
             storage.pop(slot(random), None)
-        return replace(account, storage={key: value for key, value in storage.items() if value}, nonce=account.nonce or 1)
+        return replace(
+            account, storage={key: value for key, value in storage.items() if value}, nonce=account.nonce or 1
+        )
     if choice < 0.65:
         return replace(account, balance=random.choice(BALANCES))
     if choice < 0.85:

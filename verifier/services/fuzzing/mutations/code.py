@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
+from verifier.executors.stateful.genesis import GenesisAccount
+
 from ..bytecode import PUSH1, PUSH32, Instruction, Program, assemble, disassemble, push, without
 from ..draft import Draft
 from ..instructions import operations
@@ -11,7 +13,6 @@ from ..material import Material
 from ..programs import program
 from ..values import address, nudged, rarely, word
 from ..wallets import CONTRACTS
-from verifier.executors.stateful.genesis import GenesisAccount
 
 MOST_CODE = 2048  # bytes of generated code, so that generations do not make it grow
 

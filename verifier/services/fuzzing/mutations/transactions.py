@@ -17,7 +17,17 @@ from . import authorizations, blobs, calldata
 
 MOST = 8  # transactions
 GASES = (20_999, 21_000, 21_001, 25_000, 53_000, 53_001, 60_000, 100_000, 300_000, 600_000)
-EXTREME_GASES = ((1 << 24) - 1, 1 << 24, (1 << 24) + 1, 30_000_000, 30_000_001, (1 << 63) - 1, 1 << 63, (1 << 64) - 1, 1 << 64)
+EXTREME_GASES = (
+    (1 << 24) - 1,
+    1 << 24,
+    (1 << 24) + 1,
+    30_000_000,
+    30_000_001,
+    (1 << 63) - 1,
+    1 << 63,
+    (1 << 64) - 1,
+    1 << 64,
+)
 
 
 def new(random: Random, fork: str, material: Material) -> TransactionDraft:
@@ -81,7 +91,9 @@ def _price(transaction: TransactionDraft, random: Random, draft: Draft) -> Trans
 
 
 def _value(transaction: TransactionDraft, random: Random, draft: Draft) -> TransactionDraft:
-    return replace(transaction, value=random.choice((0, 1, 2300, 10**9, 10**18, nudged(random, transaction.value, 10**20))))
+    return replace(
+        transaction, value=random.choice((0, 1, 2300, 10**9, 10**18, nudged(random, transaction.value, 10**20)))
+    )
 
 
 def _kind(transaction: TransactionDraft, random: Random, draft: Draft) -> TransactionDraft:
