@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -94,20 +95,21 @@ class State:
         path = directory / JOURNAL
         if not path.exists():
             raise OtherCampaignError(f"{directory}: no campaign to go on with")
-        try:
-            file = _locked(path, "r+b")
-            lines = list(_whole_lines(file))
-        except OSError as error:
-            raise StateError(f"{path}: {error.strerror}") from None
-        if not lines or lines[0] != _first_line(identity):
-            file.close()
-            raise OtherCampaignError(
-                f"{path} is of another campaign: seed, forks, fixtures, recorder or clients differ"
-            )
-        entries = [_entry(path, number, line) for number, line in enumerate(lines[1:])]
-        end = sum(map(len, lines))
-        file.truncate(end)
-        file.seek(end)
+        with ExitStack() as exits:
+            try:
+                file = exits.enter_context(_locked(path, "r+b"))
+                lines = list(_whole_lines(file))
+                if not lines or lines[0] != _first_line(identity):
+                    raise OtherCampaignError(
+                        f"{path} is of another campaign: its seed, forks, fixtures, recorder or clients are others"
+                    )
+                entries = [_entry(path, number, line) for number, line in enumerate(lines[1:])]
+                end = sum(map(len, lines))
+                file.truncate(end)
+                file.seek(end)
+            except OSError as error:
+                raise StateError(f"{path}: {error.strerror}") from None
+            exits.pop_all()
         return cls(directory, entries, file)
 
     def __enter__(self) -> "State":
@@ -159,14 +161,25 @@ def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
 def _entry(path: Path, number: int, line: bytes) -> Entry:
     try:
         members = json.loads(line)
+        if not isinstance(members, dict):
+            raise TypeError("no JSON object")
         for name in ("parents", "new", "kinds"):
             members[name] = tuple(members.get(name, ()))
         entry = Entry(**members)
         if entry.number != number or any(not 0 <= each < number for each in entry.parents):
             raise ValueError("its number or those of its parents are not right")
+        _check_types(entry)
     except (ValueError, TypeError, RecursionError) as error:
         raise StateError(f"{path}: line {number + 2}: {error}") from None
     return entry
+
+
+def _check_types(entry: Entry) -> None:
+    for name, value in asdict(Entry(0)).items():
+        if type(getattr(entry, name)) is not type(value):
+            raise TypeError(f"{name} is of another type")
+    if not all(isinstance(each, str) for each in entry.new) or not all(isinstance(each, int) for each in entry.kinds):
+        raise TypeError("new or kinds is of another type")
 
 
 def _locked(path: Path, mode: str) -> BinaryIO:
