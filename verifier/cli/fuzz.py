@@ -3,7 +3,10 @@
 import asyncio
 import json
 import os
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from verifier.services.conformance.loaders.errors import FixtureError
 from verifier.services.conformance.loaders.networks import forks_of
 from verifier.services.fuzzing.campaign import Campaign, Progress
 from verifier.services.fuzzing.findings import Finding
-from verifier.services.fuzzing.state import State
+from verifier.services.fuzzing.state import JOURNAL, State, seed_in
 from witness.file import publish
 
 EXIT_NOTHING_NEW, EXIT_DIFFERENCES = 0, 1
@@ -68,21 +71,18 @@ def fuzz(
     """
     if seconds is None and blocks is None:
         raise UsageError("say when it is to end: --seconds or --blocks")
-    if resume and seed is None:
-        raise UsageError("to go on, say the campaign's --seed")
     chosen = tuple(_fork(name) for name in forks) or FORKS
     recorder_named(recorder)
     wanted = [name.strip() for name in names.split(",") if name.strip()] if names else []
     clients = inspected(configured_adapters(wanted), available=available)
     for each in clients.absent:
         click.echo(f"left out: {each}", err=True)
-    options = FuzzOptions(
-        seed_of(seed, lambda: os.urandom(16)), chosen, clients.manifests, recorder, fixtures, out, resume
-    )
+    seed = seed_in(out) if resume and seed is None else seed_of(seed, lambda: os.urandom(16))
+    options = FuzzOptions(seed, chosen, clients.manifests, recorder, fixtures, out, resume)
     identity = identity_of(options, clients.versions)
     click.echo(f"seed {options.seed}", err=True)
     opened = State.resume(out, identity) if resume else State.create(out, identity)
-    with opened as state:
+    with opened as state, _interruptible(out):
         resumed = len(state.entries)
         campaign = asyncio.run(
             run_campaign(options, clients.manifests, state, Limits(seconds, blocks), _tell_found, _Teller())
@@ -91,6 +91,25 @@ def fuzz(
     publish([json.dumps(summary, indent=1).encode() + b"\n"], out / SUMMARY, sync=False)
     _print(summary, out)
     return EXIT_DIFFERENCES if campaign.findings.counts else EXIT_NOTHING_NEW
+
+
+@contextmanager
+def _interruptible(out: Path) -> Iterator[None]:
+    """At SIGINT and SIGTERM adapters are stopped, and the journal stays."""
+
+    def end(number: int, _: object) -> None:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    # Handlers of our own, as a shell that starts us in the background has SIGINT ignored.
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"verifier: what is done is in {out / JOURNAL}: go on with --resume", err=True)
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _fork(name: str) -> str:

@@ -147,6 +147,21 @@ class State:
         return path
 
 
+def seed_in(directory: Path) -> str:
+    """The seed of the campaign that is there. Raises OtherCampaignError, StateError."""
+    path = directory / JOURNAL
+    try:
+        with path.open("rb") as file:
+            seed = json.loads(file.readline())["campaign"]["seed"]
+    except FileNotFoundError:
+        raise OtherCampaignError(f"{directory}: no campaign to go on with") from None
+    except OSError as error:
+        raise StateError(f"{path}: {error.strerror}") from None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise StateError(f"{path}: its first line does not say what was run") from None
+    return str(seed)
+
+
 def _first_line(identity: Identity) -> bytes:
     return json.dumps({"campaign": identity.document()}, separators=(",", ":"), sort_keys=True).encode() + b"\n"
 

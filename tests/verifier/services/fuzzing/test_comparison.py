@@ -6,9 +6,9 @@ from verifier.services.fuzzing.comparison import compare
 from verifier.services.fuzzing.construction import FAULTY, REFUSED
 
 NAME = CaseName("generated", "s-1-header-gas-limit-above-2p63m1", "Cancun", "generated")
-VALID = ("valid", ())
-OTHER_ROOT = ("invalid", ("state_root",))
-RULE = ("invalid", ())
+VALID: tuple[str, tuple[str, ...]] = ("valid", ())
+OTHER_ROOT: tuple[str, tuple[str, ...]] = ("invalid", ("state_root",))
+RULE: tuple[str, tuple[str, ...]] = ("invalid", ())
 
 
 def examined(
@@ -98,7 +98,7 @@ def test_a_known_difference_is_known_and_another_of_the_same_block_is_not() -> N
         """,
         "file",
     )
-    says = {"geth": RULE, "revm": RULE, "ethrex": VALID}
+    says: dict[str, tuple[str, tuple[str, ...]]] = {"geth": RULE, "revm": RULE, "ethrex": VALID}
     found = compare(examined(says, Expected.INVALID, FAULTY), "header", known)
     assert found is not None
     assert "no such check" in found.known

@@ -8,6 +8,7 @@ from verifier.domain.conformance import Expected, ReasonClass
 from verifier.services.fuzzing.construction import FAULTY, REFUSED, Built, Constructor, classes_of_word
 from verifier.services.fuzzing.draft import AuthorizationDraft, Draft, HeaderFault, TransactionDraft
 from verifier.services.fuzzing.headers import FAULTS, faults
+from verifier.services.fuzzing.mutations.faults import faulty
 from verifier.services.fuzzing.signatures import TAMPERINGS
 from verifier.services.fuzzing.wallets import CONTRACTS
 from witness.errors import EncodingError
@@ -105,10 +106,14 @@ def test_every_header_fault_is_made_and_judged_by_the_builder(constructor: Const
 
 
 def test_a_gas_limit_above_the_largest_is_made(constructor: Constructor) -> None:
-    built = constructor.build(Draft("shanghai", fault=HeaderFault("gas-limit-above-2p63m1")), "name")
-    assert decode_block_header(built.block).gas_limit == 1 << 63
-    assert built.expected is Expected.INVALID
-    assert built.case.name.test == "name-header-gas-limit-above-2p63m1"
+    above, largest = (
+        constructor.build(faulty(Draft("shanghai"), HeaderFault(name)), "name")
+        for name in ("gas-limit-above-2p63m1", "gas-limit-2p63m1")
+    )
+    assert decode_block_header(above.block).gas_limit == 1 << 63
+    assert above.expected is Expected.INVALID
+    assert above.case.name.test == "name-header-gas-limit-above-2p63m1"
+    assert largest.expected is Expected.VALID
 
 
 def test_a_header_with_a_leading_zero_is_none_any_more(constructor: Constructor) -> None:
