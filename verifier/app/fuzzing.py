@@ -6,17 +6,21 @@ from hashlib import sha256
 from pathlib import Path
 
 from verifier.app.conformance import inspected, recorder_named
+from verifier.domain.result import Outcome
 from verifier.executors.stateless.manifest import Manifest
 from verifier.services.conformance.batch import plan
 from verifier.services.conformance.known import packaged_differences
 from verifier.services.conformance.workbench import Workbench, WorkbenchSettings
+from verifier.services.fuzzing.amsterdam import AMSTERDAM, completing
 from verifier.services.fuzzing.campaign import Campaign, Limits, Progress
 from verifier.services.fuzzing.construction import classes_of_word
 from verifier.services.fuzzing.findings import Finding
 from verifier.services.fuzzing.generation import Generator
 from verifier.services.fuzzing.material import Material, bundled_material, material_of
 from verifier.services.fuzzing.state import Identity, State
+from witness.model import BlockWitness
 
+FILLER = "geth"
 DEADLINE = 60.0  # seconds a block: generated ones have little gas, and a client that hangs is a finding
 
 
@@ -50,6 +54,17 @@ def material(options: FuzzOptions) -> Material:
     return material_of(options.fixtures, options.forks) if options.fixtures else bundled_material()
 
 
+@dataclass(frozen=True)
+class _Filler:
+    """The client that says what the headers of blocks have to say that the embedded executor cannot build."""
+
+    bench: Workbench
+
+    async def compute(self, content: BlockWitness, pre_state_root: bytes) -> Outcome:
+        """As Computing.compute."""
+        return await self.bench.compute(FILLER, content, pre_state_root)
+
+
 async def run_campaign(
     options: FuzzOptions,
     manifests: Sequence[Manifest],
@@ -68,7 +83,10 @@ async def run_campaign(
     )
     generator = Generator(options.seed, options.forks, material(options))
     async with Workbench(settings) as bench:
-        campaign = Campaign(options.seed, generator, bench, state, packaged_differences(), found=found, done=done)
+        complete = completing(_Filler(bench)) if AMSTERDAM in options.forks else None
+        campaign = Campaign(
+            options.seed, generator, bench, state, packaged_differences(), complete=complete, found=found, done=done
+        )
         await campaign.run(limits)
     return campaign
 

@@ -14,11 +14,12 @@ import click
 
 from verifier.app import configured_adapters
 from verifier.app.conformance import recorder_named
-from verifier.app.fuzzing import FuzzOptions, Limits, identity_of, inspected, run_campaign, seed_of
+from verifier.app.fuzzing import FILLER, FuzzOptions, Limits, identity_of, inspected, run_campaign, seed_of
 from verifier.cli.output import standard_output
 from verifier.errors import UsageError
 from verifier.services.conformance.loaders.errors import FixtureError
 from verifier.services.conformance.loaders.networks import forks_of
+from verifier.services.fuzzing.amsterdam import AMSTERDAM
 from verifier.services.fuzzing.campaign import Campaign, Progress
 from verifier.services.fuzzing.findings import Finding
 from verifier.services.fuzzing.state import JOURNAL, State, seed_in
@@ -27,6 +28,8 @@ from witness.file import publish
 EXIT_NOTHING_NEW, EXIT_DIFFERENCES = 0, 1
 FORKS = ("shanghai", "cancun", "prague", "osaka")
 """Those whose blocks the embedded executor can build, and most clients know."""
+LATER_FORKS = ("bpo1", "bpo2", AMSTERDAM)
+"""Those that have to be asked for. Blocks of the last are filled in by geth, and few clients know it."""
 SUMMARY = "summary.json"
 TOLD_EVERY = 10.0  # seconds between lines of progress: enough to see that it goes on
 
@@ -78,6 +81,8 @@ def fuzz(
     for each in clients.absent:
         click.echo(f"left out: {each}", err=True)
     seed = seed_in(out) if resume and seed is None else seed_of(seed, lambda: os.urandom(16))
+    if AMSTERDAM in chosen and FILLER not in clients.versions:
+        raise UsageError(f"blocks of Amsterdam are filled in by {FILLER}, which is not among the adapters")
     options = FuzzOptions(seed, chosen, clients.manifests, recorder, fixtures, out, resume)
     identity = identity_of(options, clients.versions)
     click.echo(f"seed {options.seed}", err=True)
@@ -117,8 +122,8 @@ def _fork(name: str) -> str:
         fork, after = forks_of(name)
     except FixtureError:
         raise UsageError(f"{name!r} is no fork") from None
-    if after is not None or fork not in (*FORKS, "bpo1", "bpo2"):
-        raise UsageError(f"blocks of {name} cannot be built: {', '.join(FORKS)} can, bpo1 and bpo2")
+    if after is not None or fork not in (*FORKS, *LATER_FORKS):
+        raise UsageError(f"blocks of {name} cannot be built, only of {', '.join((*FORKS, *LATER_FORKS))}")
     return fork
 
 

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from verifier.domain.conformance import CaseName, Difference, ExaminedCase, ReasonClass, differences
-from verifier.domain.result import Mode
+from verifier.domain.result import Mode, Outcome
 from verifier.errors import AdapterUnavailableError
+from verifier.executors.stateless.base import ExecutionRequest
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool, SupervisedAdapter
 from verifier.services.sources import SCRATCH
+from witness.file import write_witness_file
+from witness.model import BlockWitness
 
 from .batch import Batch, fetch
 from .case import Case, LoadFailure
@@ -121,6 +124,14 @@ class Workbench:
     async def examine_case(self, case: Case) -> ExaminedCase:
         """One test that is in no file. Several may be under way."""
         return await examine(case, self._recording, self._clients, self._options)
+
+    async def compute(self, name: str, content: BlockWitness, pre_state_root: bytes) -> Outcome:
+        """What one client makes of a block. name: its adapter's, which is among those that were started."""
+        client = next(each for each in self._clients if each.name == name)
+        with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
+            path = write_witness_file(content, Path(folder), sync=False)
+            request = ExecutionRequest(path, content.hash, pre_state_root, self._settings.deadline)
+            return (await client.execute(request)).outcome
 
     async def _examine(self, case: Case | LoadFailure) -> ExaminedCase:
         if isinstance(case, LoadFailure):

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from verifier.domain.conformance import ExaminedCase
@@ -19,6 +19,7 @@ from verifier.services.conformance.known import KnownDifferences
 from witness.errors import EncodingError
 from witness.header import keccak256
 
+from .amsterdam import Complete
 from .comparison import Divergence, compare
 from .construction import Built, Constructor
 from .coverage import Coverage
@@ -29,6 +30,7 @@ from .minimising import Minimiser
 from .state import Entry, State
 
 T = TypeVar("T")
+_Examined = tuple[Built, ExaminedCase | None]
 AHEAD = 24  # blocks that are built before the clients are through with the oldest: what keeps the fast ones busy
 # Trials to make a difference smaller, and seconds: a trial is a block that all clients execute.
 TRIALS, MINIMISING = 400, 120.0
@@ -89,6 +91,7 @@ class Campaign:
         known: KnownDifferences,
         *,
         constructor: Constructing | None = None,
+        complete: Complete | None = None,
         found: Callable[[Finding], None] = lambda _: None,
         done: Callable[[Progress], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
@@ -99,6 +102,7 @@ class Campaign:
         self._state = state
         self._known = known
         self._constructor = constructor or Constructor()
+        self._complete = complete
         self._told_found, self._told_done = found, done
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="builder")
@@ -114,7 +118,7 @@ class Campaign:
         """Until a limit is reached. Raises StateError, and what the examiner raises."""
         started = self._clock()
         self._deadline = None if limits.seconds is None else started + limits.seconds
-        under_way: deque[tuple[_Next, asyncio.Task[ExaminedCase] | None]] = deque()
+        under_way: deque[tuple[_Next, asyncio.Task[_Examined] | None]] = deque()
         try:
             await self._minimise_rest()
             number = len(self._state.entries)
@@ -123,7 +127,7 @@ class Campaign:
                 number += 1
                 task = None
                 if following.built is not None:
-                    task = asyncio.create_task(self._examiner.examine_case(following.built.case))
+                    task = asyncio.create_task(self._examine(following.built))
                 under_way.append((following, task))
                 while under_way and (len(under_way) > AHEAD or under_way[0][1] is None or under_way[0][1].done()):
                     await self._conclude(*under_way.popleft(), started)
@@ -172,14 +176,14 @@ class Campaign:
             self._drafts[number] = draft
         return _Next(origin, draft, built, new)
 
-    async def _conclude(self, following: _Next, task: asyncio.Task[ExaminedCase] | None, started: float) -> None:
+    async def _conclude(self, following: _Next, task: asyncio.Task[_Examined] | None, started: float) -> None:
         origin, built = following.origin, following.built
         if built is None or task is None:
             entry = Entry(origin.number, origin.parents, following.draft.fork, failure=following.failure)
             self._note(entry, started)
             return
-        examined = await task
-        divergence = compare(examined, built.label, self._known)
+        built, examined = await task
+        divergence = None if examined is None else compare(examined, built.label, self._known)
         entry = Entry(
             number=origin.number,
             parents=origin.parents,
@@ -193,7 +197,7 @@ class Campaign:
             known=divergence is not None and bool(divergence.known),
         )
         self._note(entry, started)
-        if divergence is not None:
+        if divergence is not None and examined is not None:
             await self._keep(entry, following.draft, built, examined, divergence)
 
     def _note(self, entry: Entry, started: float) -> None:
@@ -245,8 +249,19 @@ class Campaign:
             built = await self._in_thread(self._constructor.build, draft, f"{self._seed}-{number}")
         except (ExecutorError, EncodingError):
             return None, None, None
-        examined = await self._examiner.examine_case(built.case)
+        built, examined = await self._examine(built)
+        if examined is None:
+            return None, built, None
         return compare(examined, built.label, self._known), built, examined
+
+    async def _examine(self, built: Built) -> _Examined:
+        """The block with what a client fills in, if it needs that, and what all say; None where it is not filled in."""
+        if built.case.blocks[0].unstated:
+            case = None if self._complete is None else await self._complete(built.case)
+            if case is None:
+                return built, None
+            built = replace(built, case=case, block=case.blocks[0].encoded)
+        return built, await self._examiner.examine_case(built.case)
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
