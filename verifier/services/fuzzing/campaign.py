@@ -218,7 +218,8 @@ class Campaign:
             return
         finding = self.findings.keep(entry, divergence, content_of(draft, built, examined))
         await self._minimise(finding, draft, divergence)
-        self._told_found(finding)
+        if finding in self.findings.all:
+            self._told_found(finding)
 
     async def _minimise_rest(self) -> None:
         """What an earlier run found and had no time to make smaller."""

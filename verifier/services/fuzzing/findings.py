@@ -76,6 +76,7 @@ class Findings:
         self._state = state
         self.counts: Counter[str] = Counter()
         self.known: Counter[str] = Counter()
+        self._tried: Counter[str] = Counter()
         self.all: list[Finding] = list(self._read())
 
     def count(self, entry: Entry) -> None:
@@ -83,8 +84,8 @@ class Findings:
         (self.known if entry.known else self.counts)[entry.differs] += 1
 
     def examples(self, key: str) -> int:
-        """How many blocks are kept of a difference."""
-        return sum(each.key == key for each in self.all)
+        """Of how many blocks with a difference was seen whether they are the same."""
+        return max(self._tried[key], sum(each.key == key for each in self.all))
 
     def unminimised(self) -> list[Finding]:
         """Those that nobody has tried to make smaller."""
@@ -99,17 +100,24 @@ class Findings:
             name, divergence.key, entry.number, divergence.clients, entry.fork, content.fingerprint,
             sizes=(content.size, content.size),
         )  # fmt: skip
+        self._tried[divergence.key] += 1
         self._state.keep(name, ORIGINAL, content.fixture)
         self._write(finding, content.answers)
         self.all.append(finding)
         return finding
 
-    def keep_smaller(self, finding: Finding, content: Content, trials: int) -> None:
-        """It, made smaller."""
+    def keep_smaller(self, finding: Finding, content: Content, trials: int) -> bool:
+        """It, made smaller; or not at all, where as much is left of it as of another of the same difference."""
+        for each in self.all:
+            if each is not finding and each.minimised and _looks_like(each, finding.key, content.fingerprint):
+                self.all.remove(finding)
+                self._state.forget(finding.folder)
+                return False
         finding.fingerprint, finding.minimised, finding.trials = content.fingerprint, True, trials
         finding.sizes = (finding.sizes[0], content.size)
         self._state.keep(finding.folder, SMALLER, content.fixture)
         self._write(finding, content.answers)
+        return True
 
     def note_flaky(self, finding: Finding) -> None:
         """It was not there again: a client does not always say the same."""
@@ -149,6 +157,10 @@ class Findings:
             if finding.number < len(self._state.entries):
                 found.append(finding)
         yield from sorted(found, key=lambda each: (each.number, each.folder))
+
+
+def _looks_like(finding: Finding, key: str, left: str) -> bool:
+    return finding.key == key and finding.fingerprint == left
 
 
 def _members(finding: Finding) -> dict[str, Any]:

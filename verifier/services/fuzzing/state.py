@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, BinaryIO, cast
 
 from verifier.errors import InputError, UsageError
@@ -136,6 +137,10 @@ class State:
         except OSError as error:
             raise StateError(f"{folder}: {error.strerror}") from None
         return folder
+
+    def forget(self, name: str) -> None:
+        """Removes the folder of a finding."""
+        rmtree(self.directory / FINDINGS / name, ignore_errors=True)
 
     def keep(self, name: str, file: str, content: bytes) -> Path:
         """A file of a finding, there complete or not at all. Raises StateError."""
