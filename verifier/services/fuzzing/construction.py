@@ -12,6 +12,7 @@ from verifier.domain.conformance import CaseName, Expected, ReasonClass
 from verifier.errors import ExecutorError
 from verifier.executors.stateful.embedded.building import BlockPlan, build_with_requests
 from verifier.executors.stateful.embedded.executor import EmbeddedExecutor
+from verifier.executors.stateful.embedded.signing import BLOB
 from verifier.executors.stateful.embedded.trail import Trail, trailing_run
 from verifier.executors.stateful.errors import UnbuildableBlockError, UndecodableBlockError
 from verifier.executors.stateful.fake import MemorySink
@@ -115,6 +116,11 @@ class Constructor:
                 )
         features = {*self._trail.taken(), *_described(draft, left, refused)}
         case_block, label = CaseBlock(block), ""
+        # Rules on the block as a whole are not checked where it is built: those on requests, on blobs, on its limit.
+        kinds = {draft.transactions[index].kind for index in left}
+        if (self._trail.broken or BLOB in kinds) and not _is_valid(executor, block):
+            label = "requests" if self._trail.broken else "blobs"
+            case_block = CaseBlock(block, Expected.INVALID, FAULTY)
         if draft.fault is not None:
             changed = with_fault(block, draft.fault)
             valid = _is_valid(executor, changed)

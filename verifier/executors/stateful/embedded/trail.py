@@ -24,10 +24,11 @@ STEPS = (0, 8, 64, 255, 256)  # bits
 
 
 class Trail:
-    """The features that were met since it was cleared, and those that there are in all."""
+    """The features that were met since it was cleared. broken: whether a rule on what the block does was, besides."""
 
     def __init__(self) -> None:
         self.features: set[str] = set()
+        self.broken = False
         self._pairs: set[int] = set()
         self._sizes: set[tuple[int, tuple[int, ...]]] = set()
         self._last = 0
@@ -35,6 +36,7 @@ class Trail:
     def clear(self) -> None:
         """Forgets everything."""
         self.features.clear()
+        self.broken = False
         self._pairs.clear()
         self._sizes.clear()
         self._last = 0
@@ -113,6 +115,12 @@ def trailing_run(trail: Trail) -> type[BlockRun]:
 
     class TrailingRun(BlockRun):
         """Executes as BlockRun does."""
+
+        def compute(self, block: Any) -> Any:
+            """As BlockRun.compute, which goes on where a rule on requests is broken."""
+            computed = super().compute(block)
+            trail.broken = bool(self._machine.broken)
+            return computed
 
         parts = Parts(PARTS.machine, PARTS.state, instructions=trail.instructions, computation=TrailingComputation)
 
