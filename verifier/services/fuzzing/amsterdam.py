@@ -4,9 +4,9 @@ py-evm builds the draft by the rules of the fork before, which tells what may be
 then gets this fork's header, and its roots are what one client computes of it; the others are compared with that.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from verifier.domain.result import Computed, Outcome
 from verifier.executors.stateful.embedded.initial_state import build_genesis
@@ -25,7 +25,7 @@ AMSTERDAM, BEFORE = "amsterdam", "bpo2"
 UNSTATED = ("state_root", "receipts_root", "logs_bloom", "gas_used", "requests_hash", "block_access_list_hash")
 SLOT = 1  # EIP-7843: any number, as no rule binds it to the parent's
 
-Complete = Callable[[Case], Awaitable[Case | None]]
+Complete = Callable[[Case], Coroutine[Any, Any, Case | None]]
 
 
 class Computing(Protocol):
