@@ -16,8 +16,8 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 # Each is a module of this package, and the command in it.
 COMMANDS = (
-    "adapters", "bench", "config", "conformance", "demo", "dispute", "doctor", "ledger", "record", "replay", "sidecar",
-    "trace", "witness",
+    "adapters", "bench", "config", "conformance", "demo", "dispute", "doctor", "fuzz", "ledger", "record", "replay",
+    "sidecar", "trace", "witness",
 )  # fmt: skip
 
 

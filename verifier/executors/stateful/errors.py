@@ -53,4 +53,12 @@ class NoWitnessMethodError(NoWitnessError):
 
 
 class UnbuildableBlockError(ExecutorError):
-    """A block that cannot be built as planned: a transaction in it may not be included, or is none."""
+    """A block that cannot be built as planned: a transaction in it may not be included, or is none.
+
+    transaction: its index, None where it is not the fault of one. reason: why, in one line.
+    """
+
+    def __init__(self, message: str, transaction: int | None = None, reason: str = "") -> None:
+        super().__init__(message)
+        self.transaction = transaction
+        self.reason = reason

@@ -12,18 +12,22 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from verifier.domain.conformance import CaseName, Difference, ExaminedCase, differences
-from verifier.domain.result import Mode
+from verifier.domain.conformance import CaseName, Difference, ExaminedCase, ReasonClass, differences
+from verifier.domain.result import Mode, Outcome
 from verifier.errors import AdapterUnavailableError
+from verifier.executors.stateless.base import ExecutionRequest
 from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool, SupervisedAdapter
 from verifier.services.sources import SCRATCH
+from witness.file import write_witness_file
+from witness.model import BlockWitness
 
 from .batch import Batch, fetch
 from .case import Case, LoadFailure
 from .clients import Client, OpenRecorder, Recording
 from .examination import DEADLINE, WINDOW, ExaminationOptions, examine
 from .journal import to_line
+from .reasons import classes_of_exception
 from .suite import load_cases
 
 log = logging.getLogger(__name__)
@@ -41,7 +45,7 @@ class WorkbenchSettings:
     """What a worker needs to know; it goes to other processes, and other machines.
 
     takes: which tests are wanted. recorders: how many, each with a test at a time. scratch: a directory for witness
-    files, None for a temporary one.
+    files, None for a temporary one. of_exception: the tests' word on an invalid block → classes.
     """
 
     manifests: tuple[Manifest, ...]
@@ -53,6 +57,7 @@ class WorkbenchSettings:
     window: int = WINDOW
     keep: Path | None = None
     scratch: Path | None = None
+    of_exception: Callable[[str], frozenset[ReasonClass]] = classes_of_exception
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,7 @@ class Workbench:
                 settings.mode,
                 settings.deadline,
                 settings.keep,
+                settings.of_exception,
                 room=asyncio.Semaphore(settings.window),
             )
         except BaseException:
@@ -115,6 +121,18 @@ class Workbench:
                 await asyncio.gather(*under_way, return_exceptions=True)
         found = tuple(each for case in examined for each in differences(case))
         return ExaminedBatch(batch, tuple(to_line(case) for case in examined), found)
+
+    async def examine_case(self, case: Case) -> ExaminedCase:
+        """One test that is in no file. Several may be under way."""
+        return await examine(case, self._recording, self._clients, self._options)
+
+    async def compute(self, name: str, content: BlockWitness, pre_state_root: bytes) -> Outcome:
+        """What one client makes of a block. name: its adapter's, which is among those that were started."""
+        client = next(each for each in self._clients if each.name == name)
+        with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
+            path = write_witness_file(content, Path(folder), sync=False)
+            request = ExecutionRequest(path, content.hash, pre_state_root, self._settings.deadline)
+            return (await client.execute(request)).outcome
 
     async def _examine(self, case: Case | LoadFailure) -> ExaminedCase:
         if isinstance(case, LoadFailure):

@@ -68,12 +68,17 @@ def build_block(config: ChainConfig, reader: Reader, parent_hash: bytes, plan: B
 
 
 def build_with_requests(
-    config: ChainConfig, reader: Reader, parent_hash: bytes, plan: BlockPlan, parts: Parts = PARTS
+    config: ChainConfig,
+    reader: Reader,
+    parent_hash: bytes,
+    plan: BlockPlan,
+    parts: Parts = PARTS,
+    run_class: type[BlockRun] = BlockRun,
 ) -> tuple[bytes, tuple[bytes, ...]]:
     """As build_block, with the block's execution requests as the Engine API lists them (EIP-7685).
 
-    parts: what the machine is made of, beside py-evm. Raises UnbuildableBlockError if a transaction may not be
-    included, or is none.
+    parts: what the machine is made of, beside py-evm. run_class: what the block is executed by. Raises
+    UnbuildableBlockError if a transaction may not be included, or is none.
     """
     parent_rlp = reader.get("headers", parent_hash)
     assert parent_rlp is not None, "the parent is in the database"
@@ -90,17 +95,28 @@ def build_with_requests(
     }
     if "parent_beacon_block_root" in _header_names(block_class):
         draft_fields["parent_beacon_block_root"] = plan.parent_beacon_block_root
-    run = BlockRun(config, fork, b"", parent_hash, reader, parts=parts)
+    run = run_class(config, fork, b"", parent_hash, reader, parts=parts)
+    transactions: list[Any] = []
+    try:
+        for encoded in plan.transactions:
+            transactions.append(block_class.get_transaction_builder().decode(encoded))
+    except UNDECODABLE as error:
+        raise _unbuildable(parent.number + 1, error, len(transactions)) from error
     try:
         draft = block_class(
             header=machine.create_header_from_parent(run.parent, **draft_fields),
-            transactions=[block_class.get_transaction_builder().decode(encoded) for encoded in plan.transactions],
+            transactions=transactions,
             uncles=[],
             **_withdrawals(block_class, plan),
         )
         return bytes(rlp.encode(run.compute(draft))), run.requests
     except UNDECODABLE as error:
-        raise UnbuildableBlockError(f"block {parent.number + 1} cannot be built so: {one_line(error)}") from error
+        raise _unbuildable(parent.number + 1, error, run.transaction_under_way) from error
+
+
+def _unbuildable(number: int, error: Exception, transaction: int | None) -> UnbuildableBlockError:
+    reason = one_line(error)
+    return UnbuildableBlockError(f"block {number} cannot be built so: {reason}", transaction, reason)
 
 
 def _header_names(block_class: Any) -> Any:

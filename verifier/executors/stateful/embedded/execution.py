@@ -154,6 +154,13 @@ class BlockRun:
         """The machine as the execution left it, None where there was none."""
         return self._machine
 
+    @property
+    def transaction_under_way(self) -> int | None:
+        """The index of the transaction at which the execution ended before its time; None where it was not in one."""
+        if self._machine is None or self._machine.transaction_under_way is None:
+            return None
+        return len(self._machine.receipts)
+
     def compute(self, block: Any) -> Any:
         """py-evm's block with every field computed that follows from the body. Raises what py-evm raises."""
         chain = self._chain
@@ -203,10 +210,11 @@ class BlockRun:
 
     def _breach_of(self, error: Exception) -> Breach:
         """What the execution ended with."""
-        if self._machine is None or self._machine.transaction_under_way is None:
+        index = self.transaction_under_way
+        if index is None:
             return Breach(one_line(error), rule_of(one_line(error)))
         rule = "block_gas" if isinstance(error, BlockGasError) else "transaction"
-        return Breach(f"transaction {len(self._machine.receipts)}: {one_line(error)}", rule)
+        return Breach(f"transaction {index}: {one_line(error)}", rule)
 
     def _record_transaction(self) -> None:
         """Records the accounts that any client looks at before it refuses the transaction that broke the block."""
