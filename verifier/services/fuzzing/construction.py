@@ -163,7 +163,9 @@ class Constructor:
             parent_beacon_block_root=environment.beacon_root,
         )
         with executor.reading() as reader:
-            return build_with_requests(genesis.config, reader, executor.head().hash, plan, self._parts, self._run_class)[0]
+            return build_with_requests(
+                genesis.config, reader, executor.head().hash, plan, self._parts, self._run_class
+            )[0]
 
 
 def classes_of_word(word: str) -> frozenset[ReasonClass]:
