@@ -27,6 +27,9 @@ CALL_TIMEOUT = 10.0  # seconds for Describe and Health, which involve no executi
 # A request that any adapter answers at once, if it has a place for it: a file that is none.
 NO_WITNESS = pb.ExecuteRequest(content=b"\0", block_hash=bytes(32), pre_state_root=bytes(32), mode=pb.MODE_PROOF)
 LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+# grpc.aio's own words, with INTERNAL, where a call ended while it was still being written to. The status with which it
+# ended is then not known.
+ENDED_WHILE_WRITTEN = "Internal error from Core"
 
 REFUSALS = (
     grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -243,7 +246,7 @@ class AdapterClient:
             reason = f"upload: {_describe(error)}"
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED or time.monotonic() - started >= deadline:
                 raise TimeoutError(reason) from None
-            if error.code() in LOST:
+            if error.code() in LOST or error.details() == ENDED_WHILE_WRITTEN:
                 raise AdapterLostError(reason) from None
             if error.code() in REFUSALS:
                 raise UploadRefusedError(reason) from None

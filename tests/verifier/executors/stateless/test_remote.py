@@ -19,6 +19,7 @@ from verifier.domain.trace import TraceItem
 from verifier.executors.stateless import remote
 from verifier.executors.stateless.address import Address, TlsFiles
 from verifier.executors.stateless.base import ExecutionRequest
+from verifier.executors.stateless.client import ENDED_WHILE_WRITTEN
 from verifier.executors.stateless.pool import AdapterPool
 from verifier.executors.stateless.remote import RemoteAdapter
 from verifier.executors.stateless.remotes import Remote
@@ -148,6 +149,15 @@ def test_one_that_keeps_nothing(request_for_a_block: ExecutionRequest) -> None:
 
 def test_an_upload_that_is_interrupted_is_sent_again(request_for_a_block: ExecutionRequest) -> None:
     with RemoteServer(on_part=once(unavailable)) as server:
+        assert isinstance(ask(server, request_for_a_block).outcome, Computed)
+        assert len(server.uploaded) == 1
+
+
+def test_an_upload_that_ends_while_it_is_written_is_sent_again(request_for_a_block: ExecutionRequest) -> None:
+    def end(_: RemoteServer, context: grpc.ServicerContext) -> None:
+        context.abort(grpc.StatusCode.INTERNAL, ENDED_WHILE_WRITTEN)  # as the client's library tells of it
+
+    with RemoteServer(on_part=once(end)) as server:
         assert isinstance(ask(server, request_for_a_block).outcome, Computed)
         assert len(server.uploaded) == 1
 
