@@ -15,6 +15,15 @@ from eth.vm.forks.spurious_dragon._utils import THREE
 class CollectedFrames:
     """Mixed into py-evm's computations (one a call): the same answers as theirs. Order matters in none of them."""
 
+    @property
+    def is_origin_computation(self) -> bool:
+        """Whether it is the transaction's own call.
+
+        py-evm asks whether its sender is who sent the transaction. Since that account may have code (EIP-7702), calls
+        and creations of its own are none, and paid for their init code twice.
+        """
+        return bool(self.msg.depth == 0)  # type: ignore[attr-defined]  # of the class this is mixed into
+
     def get_gas_refund(self) -> int:
         """Gas to be refunded for this call and those in it; of failed ones only what came with the message."""
         refund, waiting = 0, [self]

@@ -13,7 +13,7 @@ from eth_utils.exceptions import ValidationError
 from witness.chain_config import FORKS
 
 SPURIOUS_DRAGON, SHANGHAI, PRAGUE, OSAKA = map(FORKS.index, ("spurious_dragon", "shanghai", "prague", "osaka"))
-ADDRESS_LENGTH = 20
+ADDRESS_LENGTH, HASH_LENGTH = 20, 32
 GAS_LIMIT_CAP = 1 << 24  # EIP-7825
 BLOB_LIMIT = 6  # blobs a transaction (EIP-7594)
 
@@ -42,7 +42,8 @@ def check_transaction(state: Any, transaction: Any, fork: str) -> None:
     if transaction.gas * price > UINT_256_MAX:
         raise ValidationError("Transaction's gas times its price is above 2^256")
     if kind == BLOB_TX_TYPE:
-        _check_blobs(state, transaction, at)
+        _check_blobs(transaction, at)
+    _check_balance(state, transaction, price)
     # By the code's hash where it says enough, so that a witness without the code's bytes will do.
     if state.get_code_hash(transaction.sender) != EMPTY_SHA3 and not (
         at >= PRAGUE and code_is_delegation_designation(state.get_code(transaction.sender))
@@ -64,13 +65,20 @@ def _check_gas(transaction: Any, at: int) -> None:
         raise ValidationError(f"Transaction has {gas} gas, at most {GAS_LIMIT_CAP} are allowed")
 
 
-def _check_blobs(state: Any, transaction: Any, at: int) -> None:
-    blobs = len(transaction.blob_versioned_hashes)
-    if at >= OSAKA and blobs > BLOB_LIMIT:
-        raise ValidationError(f"Transaction has {blobs} blobs, at most {BLOB_LIMIT} are allowed")
-    # py-evm leaves the value out of the sum.
-    needed = transaction.gas * transaction.max_fee_per_gas + transaction.value
-    needed += blobs * GAS_PER_BLOB * transaction.max_fee_per_blob_gas
+def _check_blobs(transaction: Any, at: int) -> None:
+    hashes = transaction.blob_versioned_hashes
+    if at >= OSAKA and len(hashes) > BLOB_LIMIT:
+        raise ValidationError(f"Transaction has {len(hashes)} blobs, at most {BLOB_LIMIT} are allowed")
+    for each in hashes:  # py-evm looks at the version alone
+        if len(each) != HASH_LENGTH:
+            raise ValidationError(f"A blob's versioned hash has {len(each)} bytes, not {HASH_LENGTH}")
+
+
+def _check_balance(state: Any, transaction: Any, price: int) -> None:
+    """By the highest price that the transaction may pay (EIP-1559), where py-evm takes the one that it does pay."""
+    needed = transaction.gas * price + transaction.value
+    if getattr(transaction, "type_id", None) == BLOB_TX_TYPE:
+        needed += len(transaction.blob_versioned_hashes) * GAS_PER_BLOB * transaction.max_fee_per_blob_gas
     balance = state.get_balance(transaction.sender)
     if balance < needed:
         raise ValidationError(f"Sender has {balance} wei, the transaction may cost {needed}")
