@@ -96,3 +96,11 @@ def test_calls_as_deep_as_allowed(fork: str) -> None:
 def _message(state: Any, code: bytes) -> tuple[Any, Any]:
     message = Message(gas=1 << 62, to=Address(CONTRACT), sender=CALLER, value=0, data=b"", code=code)
     return message, state.get_transaction_context_class()(gas_price=0, origin=CALLER)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_only_the_first_call_is_the_transactions_own(depth: int) -> None:
+    """A sender that has code (EIP-7702) calls and creates further down as itself."""
+    message = SimpleNamespace(depth=depth, sender=CALLER)
+    frame = Collected(SimpleNamespace(execution_context=None), message, False, None, [], [], [])
+    assert frame.is_origin_computation is (depth == 0)

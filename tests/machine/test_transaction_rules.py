@@ -68,6 +68,12 @@ def test_blobs_of_one_transaction(fork: str) -> None:
     allowed("prague", type_id=BLOB, blob_versioned_hashes=hashes)
 
 
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_a_versioned_hash_has_32_bytes(length: int) -> None:
+    refused(f"has {length} bytes, not 32", "cancun", type_id=BLOB, blob_versioned_hashes=(b"\1" * length,))
+    allowed("cancun", type_id=DYNAMIC_FEE, blob_versioned_hashes=(b"\1" * length,))
+
+
 def test_blobs_count_only_for_blob_transactions() -> None:
     allowed("osaka", type_id=DYNAMIC_FEE, blob_versioned_hashes=(b"",) * 7)
 
@@ -134,6 +140,14 @@ def test_balance_covers_value_and_blobs() -> None:
     needed = 100_000 * 100 + 5 + 131_072 * 10
     allowed("osaka", state(balance=needed), type_id=BLOB, value=5)
     refused("may cost", "osaka", state(balance=needed - 1), type_id=BLOB, value=5)
+
+
+@pytest.mark.parametrize("kind", [DYNAMIC_FEE, SET_CODE])
+def test_balance_covers_what_the_transaction_may_cost_at_most(kind: int) -> None:
+    """By max_fee_per_gas, whatever the base fee makes of it (EIP-1559)."""
+    most = 100_000 * 100 + 7
+    allowed("prague", state(balance=most), type_id=kind, value=7)
+    refused("may cost", "prague", state(balance=most - 1), type_id=kind, value=7)
 
 
 def test_sender_with_code() -> None:
