@@ -118,11 +118,12 @@ const collectAt = 400
 // collectFrom is at how many bytes it runs whenever it can: a test may ask for hundreds of megabytes.
 const collectFrom = 1 << 30
 
-// serveRecording answers until standard input ends, which is the supervisor's end as well.
+// serveRecording answers until standard input ends, or nobody reads the answers any more.
 func serveRecording() error {
 	debug.SetGCPercent(collectAt)
 	debug.SetMemoryLimit(collectFrom)
 	lifeline.Watch(nil, func(string) { os.Exit(0) })
+	lifeline.WatchReader(os.Stdout, func(string) { os.Exit(0) })
 	return recording.Serve(os.Stdin, os.Stdout)
 }
 
