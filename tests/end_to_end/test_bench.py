@@ -12,6 +12,10 @@ import pytest
 from tests.end_to_end.running import RunningAdapters
 from verifier.app import bundled_chain
 from verifier.services.backlog import HELD_LIMIT
+from verifier.services.fuzzing.construction import Constructor
+from verifier.services.fuzzing.draft import Draft, TransactionDraft
+from verifier.services.fuzzing.fixture import fixture
+from verifier.services.fuzzing.wallets import CONTRACTS
 from verifier.services.judging import UNDER_WAY
 from verifier.services.recording import RecordOptions, record
 from witness.file import map_witness_file, write_witness_file
@@ -30,6 +34,7 @@ MEASURED = {
 PARTS = ("publish", "adapters", "resources", "orchestration", "throughput", "gates")
 FOUND = {"instruction": "step", "hidden instruction": "step", "receipt": "transaction", "root": "trie"}
 PAYLOADS = 200
+STEP, TESTS = 2, 5  # of a suite
 PADDING = [number.to_bytes(2, "big") * 12_288 for number in range(20)]  # codes of 24 KiB, the most that there can be
 # MiB that the sidecar may take up more after all payloads than after the first tenth: their witnesses have 86 MiB in
 # all, and as they come twice that.
@@ -46,9 +51,10 @@ def block(tmp_path: Path) -> Path:
     return event.path
 
 
-def bench(block: Path, *options: str) -> list[dict[str, Any]]:
+def bench(block: Path | None, *options: str) -> list[dict[str, Any]]:
     """The figures that the command prints."""
-    command = [*VERIFIER, "bench", str(block), "--adapters", ",".join(NAMES), "--json", *options]
+    paths = [] if block is None else [str(block)]
+    command = [*VERIFIER, "bench", *paths, "--adapters", ",".join(NAMES), "--json", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -105,3 +111,41 @@ def test_under_load_everything_is_attested_and_nothing_piles_up(
         assert figure["judging"] <= UNDER_WAY + 1, figure
         assert figure["waiting_held"] <= HELD_LIMIT / (1 << 20), figure
     assert figures[0]["waiting"] <= 1  # each is held until its verdict
+
+
+def test_suites_are_measured_beside_a_clients_own_runner(adapters: RunningAdapters, tmp_path: Path) -> None:
+    if absent := set(NAMES) - set(adapters.names):
+        pytest.skip(f"cannot be started here: {', '.join(absent)}")
+    suite, seen = tmp_path / "suite", tmp_path / "seen"
+    suite.mkdir()
+    (suite / "other.json").write_text('{"no": "test"}')
+    constructor = Constructor()
+    for number in range(TESTS):
+        draft = Draft("prague", transactions=(TransactionDraft(to=CONTRACTS[0], value=number),))
+        (suite / f"{number}.json").write_bytes(fixture(constructor.build(draft, f"test {number}").case, {}))
+    # A runner that tells which files it was given, and fails.
+    own = f"geth=sh -c 'ls \"$1\" >> {seen}; exit 3' own"
+    options = ("--part", "conformance", "--suite", str(suite), "--own-runner", own, "--tests", str(STEP))
+    figures = [each for each in bench(None, *options) if each["kind"] == "suite"]
+    assert [(each["runner"], each["clients"], each["tests"]) for each in figures] == [
+        ("geth", ["geth"], STEP),
+        ("conformance", ["geth"], STEP),
+        ("conformance", ["revm"], STEP),
+        ("conformance", list(NAMES), STEP),
+        ("geth", ["geth"], TESTS),
+        ("conformance", ["geth"], TESTS),
+        ("conformance", list(NAMES), TESTS),
+    ]
+    assert all(each["rate"] == each["tests"] / each["seconds"] for each in figures)
+    assert [each["exit_status"] for each in figures] == [3, 0, 0, 0, 3, 0, 0]
+    assert all(each["peak_memory"] > 0 for each in figures if each["runner"] == "conformance")
+    compared = [each["tests"] for each in figures if each.get("of geth's own", 0) > 0]
+    assert compared == [STEP, TESTS]
+    assert len(seen.read_text().split()) == STEP + TESTS
+
+
+def test_nothing_to_measure() -> None:
+    command = [*VERIFIER, "bench", "--part", "conformance"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 2
+    assert done.stderr == "verifier: nothing to measure: conformance runs need a --suite\n"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +23,7 @@ from verifier.executors.stateless.manifest import Manifest
 from verifier.load.repeated_block import RepeatedBlock, largest_payload
 from verifier.load.run import CLIENTS, PAYLOADS, LoadFigures, load_figures
 from verifier.services.benchmark.adapters import adapter_times
+from verifier.services.benchmark.conformance import RUN, STEPS, suite_times
 from verifier.services.benchmark.localization import localization_times
 from verifier.services.benchmark.measurement import machine_load
 from verifier.services.benchmark.orchestration import orchestration_times
@@ -34,17 +36,65 @@ from witness.file import map_witness_file, write_witness_file
 
 T = TypeVar("T")
 RUNS = 20
-PARTS = ("publish", "adapters", "resources", "orchestration", "throughput", "localization", "gates", "load")
+PARTS = (
+    "publish",
+    "adapters",
+    "resources",
+    "orchestration",
+    "throughput",
+    "localization",
+    "gates",
+    "load",
+    "conformance",
+)
+
+
+def _commands(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Client → command. Raises BadParameter."""
+    commands = {}
+    for value in values:
+        name, _equals, command = value.partition("=")
+        try:
+            commands[name] = tuple(shlex.split(command))
+        except ValueError as error:
+            raise click.BadParameter(f"{value}: {error}") from None
+        if not (name and commands[name]):
+            raise click.BadParameter(f"{value}: not NAME=COMMAND")
+    return commands
 
 
 @click.command()
-@click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="[PATH…]", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--adapters", "names", help="Adapters to measure, separated by commas; default: all.")
 @click.option("--part", "parts", type=click.Choice(PARTS), multiple=True, help="Measure only this; repeatable.")
 @click.option("--runs", type=click.IntRange(min=1), default=RUNS, show_default=True, help="Counted runs a figure.")
 @click.option("--payloads", type=click.IntRange(min=10), default=PAYLOADS, show_default=True, help="Of the load.")
 @click.option(
     "--clients", type=click.IntRange(min=1), default=CLIENTS, show_default=True, help="Validator clients of it."
+)
+@click.option(
+    "--suite",
+    "suites",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    multiple=True,
+    help="Directory of BlockchainTests, for the part conformance; repeatable.",
+)
+@click.option(
+    "--own-runner",
+    "own_runners",
+    metavar="NAME=COMMAND",
+    multiple=True,
+    callback=_commands,
+    help="A client's own runner, which takes a directory of tests behind its other arguments; repeatable.",
+)
+@click.option(
+    "--tests",
+    "steps",
+    type=click.IntRange(min=1),
+    multiple=True,
+    default=STEPS,
+    show_default=True,
+    help="Of the suites, before all of them; repeatable.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a figure.")
 def bench(
@@ -54,9 +104,13 @@ def bench(
     runs: int,
     payloads: int,
     clients: int,
+    suites: tuple[Path, ...],
+    own_runners: dict[str, tuple[str, ...]],
+    steps: tuple[int, ...],
     as_json: bool,
 ) -> int:
-    """Measure adapters, publishing, orchestration, replay throughput and localization on the given blocks.
+    """Measure adapters, publishing, orchestration, replay throughput and localization on the given blocks, and
+    conformance runs on the given suites.
 
     What an adapter takes until it is ready, its memory, and several requests at once are measured on the last block;
     the sidecar under load on the largest that can be a payload.
@@ -67,7 +121,22 @@ def bench(
         for manifest in configured_adapters([name.strip() for name in names.split(",")] if names else ())
         if manifest.unavailable_because() is None
     ]
+    unknown = set(own_runners) - {manifest.name for manifest in manifests}
+    if unknown:
+        raise InputError(f"no adapter to measure beside the own runner of {', '.join(sorted(unknown))}")
     console = standard_output()
+
+    def show(figure: dict[str, object]) -> None:
+        console.print(json.dumps(figure) if as_json else _line(figure), markup=False)
+
+    of_blocks = [part for part in parts or PARTS if part != "conformance"]
+    if suites and (not parts or "conformance" in parts):
+        for figure in _suite_figures(suites, [each.name for each in manifests], own_runners, steps):
+            show(figure)
+        if not (paths and of_blocks):
+            return 0
+    if not of_blocks:
+        raise InputError("nothing to measure: conformance runs need a --suite")
     with scratch_directory() as scratch:
         files = [
             _with_sections(source, scratch)
@@ -76,9 +145,25 @@ def bench(
         ]
         if not files or not manifests:
             raise InputError("nothing to measure: no complete block, or no adapter that can be started")
-        for figure in _figures(manifests, files, runs, parts or PARTS, scratch, (payloads, clients)):
-            console.print(json.dumps(figure) if as_json else _line(figure), markup=False)
+        for figure in _figures(manifests, files, runs, of_blocks, scratch, (payloads, clients)):
+            show(figure)
     return 0
+
+
+def _suite_figures(
+    suites: Sequence[Path], names: Sequence[str], own_runners: dict[str, tuple[str, ...]], steps: Sequence[int]
+) -> Iterator[dict[str, object]]:
+    yield {"kind": "machine", "load": machine_load()}
+    own: dict[tuple[str, int], float] = {}
+    for times in suite_times(suites, names, own_runners, steps):
+        figure = {"kind": "suite", **asdict(times), "rate": times.rate}
+        if times.runner in own_runners:
+            own[times.runner, times.tests] = times.rate
+        for name in times.clients if times.runner == RUN else ():
+            if (name, times.tests) in own:
+                figure[f"of {name}'s own"] = times.rate / own[name, times.tests]
+        yield figure
+    yield {"kind": "machine", "load": machine_load()}
 
 
 def _with_sections(source: Source, scratch: Path) -> Path:

@@ -21,7 +21,7 @@ from verifier.errors import InputError, UsageError
 from verifier.services.conformance.batch import Suite, plan
 from verifier.services.conformance.examination import DEADLINE
 from verifier.services.conformance.journal import Journal, RunIdentity, write_lines, write_results
-from verifier.services.conformance.known import packaged_differences
+from verifier.services.conformance.known import KnownDifferences, packaged_differences
 from verifier.services.conformance.report.facts import RunFacts
 from verifier.services.conformance.report.writing import write_reports
 from verifier.services.conformance.selection import Selection
@@ -121,7 +121,8 @@ def conformance(
     )
     with _interruptible(directory), _opened(directory, identity, resume=resume) as journal:
         resumed, started = journal.tests, datetime.now(UTC)
-        _work(suite, run, journal)
+        known = packaged_differences()
+        _work(suite, run, journal, known)
         write_results(journal, directory / RESULTS, directory / TIMINGS)
         facts = RunFacts(
             suites=paths,
@@ -138,7 +139,6 @@ def conformance(
             recorder=recorder if recorder != default else "",
         )
         console = standard_output()
-        known = packaged_differences()
         summary = write_reports(journal.cases(), facts, known=known, console=console, html=html, junit=junit)
     if json_file is not None:
         write_lines(json_file, directory / RESULTS, summary.document)
@@ -159,7 +159,7 @@ def _check_writable(file: Path | None) -> None:
         raise InputError(f"{file}: cannot be written: {file.parent} is no directory to write to")
 
 
-def _work(suite: Suite, run: ConformanceRun, journal: Journal) -> None:
+def _work(suite: Suite, run: ConformanceRun, journal: Journal, known: KnownDifferences) -> None:
     todo = [batch for batch in suite.batches if batch.number not in journal.done]
     messages = Console(stderr=True, highlight=False, soft_wrap=True)
     total = sum(batch.weight for batch in suite.batches)
@@ -167,7 +167,8 @@ def _work(suite: Suite, run: ConformanceRun, journal: Journal) -> None:
     with ConformanceProgress(messages, total, done, journal.tests) as progress:
         for examined in run(todo):
             journal.add(examined.batch.number, examined.lines)
-            progress.add(examined.batch.weight, len(examined.lines), examined.found)
+            new = [each for each in map(known.explain, examined.found) if not each.known]
+            progress.add(examined.batch.weight, len(examined.lines), new)
             log.info(
                 "batch=%d path=%s tests=%d event=done",
                 examined.batch.number,

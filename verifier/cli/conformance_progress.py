@@ -50,7 +50,7 @@ class ConformanceProgress:
         self._bar.stop()
 
     def add(self, weight: int, tests: int, differences: Sequence[Difference]) -> None:
-        """A batch is done. The first differences are shown at once; the reports have them all, and which are known."""
+        """A batch is done, with what differs in it and is not known. The first are shown at once; reports have all."""
         now = time.monotonic()
         self._done += weight
         self._tests += tests
@@ -66,10 +66,10 @@ class ConformanceProgress:
             self._console.print(f"{text}, {100 * self._done // self._total} %, {self._left(now)}", markup=False)
 
     def text(self, now: float) -> str:
-        """Tests done, how fast, and how many differences."""
+        """Tests done, how fast, and how many differences that are not known."""
         tests = self._tests - self._tests_before
         rate = f"{tests / (now - self._started):.1f}/s, " if tests and now > self._started else ""
-        return f"{self._tests} tests, {rate}{self._differences} differences"
+        return f"{self._tests} tests, {rate}{self._differences} new differences"
 
     def _left(self, now: float) -> str:
         done = self._done - self._before

@@ -67,8 +67,8 @@ def test_progress_in_a_log_is_a_line_now_and_then(clock: list[float]) -> None:
             clock[0] += 10
             progress.add(100, 20, ())
     assert output.getvalue().splitlines() == [
-        "80 tests, 2.0/s, 0 differences, 40 %, 60 s left",
-        "140 tests, 2.0/s, 0 differences, 70 %, 30 s left",
+        "80 tests, 2.0/s, 0 new differences, 40 %, 60 s left",
+        "140 tests, 2.0/s, 0 new differences, 70 %, 30 s left",
     ]
 
 

@@ -1,7 +1,6 @@
 """What an adapter takes besides time alone: until it is ready, memory, and several requests at once."""
 
 import asyncio
-import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,8 @@ from verifier.executors.stateless.manifest import Manifest
 from verifier.executors.stateless.pool import AdapterPool, SupervisedAdapter
 from verifier.services.replay import ReplayOptions, judge
 from witness.file import map_witness_file
+
+from .measurement import memory_of_tree
 
 STARTS = 3  # a start takes seconds; the first request after one cannot be repeated in the same process
 AT_ONCE = 4  # requests under way together
@@ -79,13 +80,10 @@ async def resources(manifest: Manifest, path: Path, runs: int) -> Resources:
 
 def memory_of(adapter: SupervisedAdapter) -> float:
     """MiB that its processes take; pages that several share are divided among them."""
-    total = 0
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(adapter.process.pid)
-        for each in (process, *process.children(recursive=True)):
-            with contextlib.suppress(psutil.Error):
-                total += each.memory_full_info().pss
-    return total / (1 << 20)
+    try:
+        return memory_of_tree(psutil.Process(adapter.process.pid))
+    except psutil.Error:
+        return 0.0
 
 
 async def _ask(executor: StatelessExecutor, path: Path) -> float | None:

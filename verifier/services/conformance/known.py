@@ -6,6 +6,7 @@ test = "*::revertInCreate*"          # of "path::test"; * and ? stand for others
 network = "Cancun"                   # may be left out: of any
 kinds = ["rejects a valid block"]    # as DifferenceKind has them
 ways = ["stateful", "stateless"]     # how the client is asked where it differs
+sometimes = true                     # may be left out: it depends on the machine, and is not missed where it is gone
 why = "…"
 link = "https://…"
 """
@@ -26,7 +27,7 @@ from verifier.errors import InputError
 FILE = "known_differences.toml"
 WAYS = {"stateful": True, "stateless": False}
 REQUIRED = ("client", "test", "kinds", "ways", "why", "link")
-OPTIONAL = ("network",)
+OPTIONAL = ("network", "sometimes")
 NEVER_SAID = Said.ABSTAIN
 T = TypeVar("T")
 
@@ -40,6 +41,7 @@ class KnownDifference:
     """One entry. test: glob over "path::test". network: "" for any. ways: true for stateful, false for stateless.
 
     kinds: what it may be; it depends on the recorder whether a client that goes its own way finds what it needs there.
+    sometimes: whether it may as well not show, such as what takes longer than a block may on a slow machine.
     """
 
     client: str
@@ -49,6 +51,7 @@ class KnownDifference:
     why: str
     link: str
     network: str = ""
+    sometimes: bool = False
 
     @cached_property
     def _pattern(self) -> Pattern[str]:
@@ -100,7 +103,7 @@ class KnownDifferences:
 
         A client that says nothing at all has not been heard: that is a difference of its own.
         """
-        concerned = [entry for entry in self.entries if entry.concerns(case.name)]
+        concerned = [entry for entry in self.entries if not entry.sometimes and entry.concerns(case.name)]
         if not concerned:
             return ()
         seen = differences(case)
@@ -153,13 +156,16 @@ def _entry(value: Any, where: str) -> KnownDifference:
             raise KnownDifferencesError(f"{where}: {key} is missing")
     ways = _members(value, "ways", WAYS, where)
     kinds = _members(value, "kinds", {kind.value: kind for kind in DifferenceKind}, where)
-    texts = {key: value.get(key, "") for key in (*REQUIRED, *OPTIONAL) if key not in ("ways", "kinds")}
+    sometimes = value.get("sometimes", False)
+    if not isinstance(sometimes, bool):
+        raise KnownDifferencesError(f"{where}: sometimes is true or false")
+    texts = {key: value.get(key, "") for key in (*REQUIRED, "network") if key not in ("ways", "kinds")}
     for key, text in texts.items():
         if not isinstance(text, str):
             raise KnownDifferencesError(f"{where}: {key} is no string")
     if not texts["link"].startswith("https://"):
         raise KnownDifferencesError(f"{where}: link is no https address")
-    return KnownDifference(kinds=kinds, ways=ways, **texts)
+    return KnownDifference(kinds=kinds, ways=ways, sometimes=sometimes, **texts)
 
 
 def _members(value: Mapping[str, Any], key: str, meanings: Mapping[str, T], where: str) -> frozenset[T]:

@@ -88,6 +88,13 @@ def test_one_that_shows_up_or_was_not_tried_is_not_gone(examined: ExaminedCase) 
     assert KNOWN.gone_in(examined) == ()
 
 
+def test_one_that_depends_on_the_machine_is_not_missed() -> None:
+    known = parse_differences(ENTRY.replace("ways", "sometimes = true\nways"), "sample")
+    assert known.gone_in(case(VALID)) == ()
+    (difference,) = differences(case(INVALID))
+    assert known.explain(difference).known
+
+
 def test_brackets_are_part_of_a_name() -> None:
     known = parse_differences(ENTRY.replace("*::InitCollision*", "*_d0[a]"), "sample")
     assert known.gone_in(case(VALID))
@@ -112,6 +119,7 @@ def test_the_packaged_file() -> None:
         (('["stateless"]', '["both"]'), "ways"),
         (('["stateless"]', "[[1]]"), "ways"),
         (('"https://example.org/1"', '"elsewhere"'), "link"),
+        (("ways", 'sometimes = "no"\nways'), "sometimes is true or false"),
         (('"geth"', "1"), "client is no string"),
         (("[[difference]]", "[difference]"), "only"),
         (("[[difference]]", "[[differences]]"), "only"),
