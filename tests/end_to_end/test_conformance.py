@@ -1,4 +1,4 @@
-"""A conformance run that is interrupted: a worker killed, the whole run killed. The result stays the same."""
+"""A conformance run on a cluster, or interrupted: a worker killed, the whole run killed. The result stays the same."""
 
 import json
 import shutil
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from distributed import Client
 
 from verifier.domain.conformance import Said, differences
 from verifier.services.conformance.journal import read_cases
@@ -22,6 +23,9 @@ CHAIN = Path(__file__).parents[2] / "fixtures" / "chain"
 TESTS = 60  # each takes a twentieth of a second: enough that a run is caught in its middle
 VERIFIER = (str(Path(sys.executable).with_name("verifier")), "-v", "conformance")
 CLIENTS = ("--adapters", "pyevm", "--recorder", "embedded")
+DASK = {name: (sys.executable, "-m", f"distributed.cli.dask_{name}") for name in ("scheduler", "worker")}
+LOCAL = ("--host", "127.0.0.1", "--no-dashboard")
+START_TIMEOUT = 60.0  # seconds for a scheduler to listen, on busy cores
 END_TIMEOUT = 60.0  # seconds for processes to notice that their parent is gone, on busy cores
 
 
@@ -78,6 +82,32 @@ def wait_batch(process: subprocess.Popen[str]) -> None:
     raise AssertionError("".join(seen))
 
 
+@contextmanager
+def started(name: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """One of Dask's processes, as whoever has a cluster starts it."""
+    process = subprocess.Popen((*DASK[name], *LOCAL, *options), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def cluster(directory: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A scheduler's address, and its two workers, each a process of its own that nobody starts again."""
+    file = str(directory / "scheduler.json")
+    options = ("--scheduler-file", file, "--nthreads", "2", "--no-nanny", "--local-directory", str(directory / "dask"))
+    with (
+        started("scheduler", "--port", "0", "--scheduler-file", file),
+        started("worker", *options) as first,
+        started("worker", *options) as second,
+        Client(scheduler_file=file, timeout=START_TIMEOUT, set_as_default=False) as client,
+    ):
+        client.wait_for_workers(2, timeout=START_TIMEOUT)
+        yield client.scheduler_info()["address"], [first, second]
+
+
 def batches(journal: Path) -> int:
     return sum("batch" in json.loads(line) for line in journal.read_text().splitlines())
 
@@ -116,6 +146,21 @@ def killed_in_the_middle(suite: Path, expected: bytes, directory: Path) -> bool:
         assert_gone(everybody)
     assert (directory / "results.jsonl").read_bytes() == expected
     return True
+
+
+def test_a_cluster_that_loses_a_worker_gives_the_same(suite: Path, expected: bytes, tmp_path: Path) -> None:
+    with cluster(tmp_path) as (address, workers), running(suite, tmp_path, "--dask", address) as process:
+        wait_batch(process)
+        assert batches(tmp_path / "journal.jsonl") < TESTS
+        adapters = [child for each in workers for child in psutil.Process(each.pid).children(recursive=True)]
+        lost = psutil.Process(workers[0].pid).children(recursive=True)
+        workers[0].kill()
+        assert_gone(lost)
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+        assert_gone(adapters)
+        assert workers[1].poll() is None  # the cluster is not ours
+    assert (tmp_path / "results.jsonl").read_bytes() == expected
 
 
 def test_a_run_goes_on_however_it_was_ended(suite: Path, expected: bytes, tmp_path: Path) -> None:
