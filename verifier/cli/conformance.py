@@ -137,6 +137,7 @@ def conformance(
             resumed=resumed,
             kept=str(keep) if keep is not None else "",
             recorder=recorder if recorder != default else "",
+            deadline=deadline if deadline != DEADLINE else None,
         )
         console = standard_output()
         summary = write_reports(journal.cases(), facts, known=known, console=console, html=html, junit=junit)

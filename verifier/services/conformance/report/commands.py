@@ -37,6 +37,8 @@ class Commands:
             words += ["--recorder", shell_word(self.facts.recorder)]
         if self.facts.mode != "proof":
             words += ["--mode", shell_word(self.facts.mode)]
+        if self.facts.deadline is not None:
+            words += ["--deadline", f"{self.facts.deadline:g}"]
         return " ".join(words)
 
     def trace(self, name: CaseName) -> str:

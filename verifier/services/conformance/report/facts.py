@@ -20,7 +20,7 @@ class RunFacts:
 
     started, ended: with their time zone. version: the verifier's. resumed: tests taken over from an interrupted run,
     not run in this time. kept: the directory with the witness files of blocks that differ, "" where none are kept.
-    recorder: as given to the command, "" for its default.
+    recorder: as given to the command, "" for its default; deadline: seconds a block, None for the default.
     """
 
     suites: tuple[str, ...]
@@ -35,6 +35,7 @@ class RunFacts:
     resumed: int = 0
     kept: str = ""
     recorder: str = ""
+    deadline: float | None = None
 
     @property
     def seconds(self) -> float:

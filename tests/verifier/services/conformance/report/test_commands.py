@@ -40,6 +40,11 @@ def test_all_take_part_where_it_is_about_no_adapter() -> None:
         assert words(commands.reproduce(each))[-4:] == ["--recorder", "embedded", "--mode", "prestate"]
 
 
+def test_a_deadline_of_its_own_is_kept() -> None:
+    assert words(Commands(replace(FACTS, deadline=60.0)).reproduce(WRONG))[-2:] == ["--deadline", "60"]
+    assert words(Commands(replace(FACTS, deadline=0.5)).reproduce(WRONG))[-2:] == ["--deadline", "0.5"]
+
+
 def test_a_suite_may_be_the_file() -> None:
     command = Commands(replace(FACTS, suites=("some/add.json",))).reproduce(
         replace(WRONG, name=replace(NAME, path="add.json"))
