@@ -88,6 +88,17 @@ def test_payloads_and_blocks_load() -> None:
         assert "INVALID_BLOCK_HASH" in block.exception
 
 
+def test_a_test_whose_state_is_elsewhere_is_left_out(tmp_path: Path) -> None:
+    shared = {"network": "Prague", "preHash": "0x01", "engineNewPayloads": [], "lastblockhash": "0x02"}
+    path = tmp_path / "test.json"
+    path.write_text(json.dumps({"one": shared}))
+    (failure,) = failures(path)
+    assert failure.left_out
+    assert failure.name == CaseName("test.json", "one", "Prague", "blockchain_test_engine")
+    assert "blockchain_tests_engine_x" in failure.reason
+    assert list(load_cases(path, takes=lambda _: False)) == []
+
+
 def test_what_a_changed_body_breaks_besides() -> None:
     """The block keeps the header of another body: all clients find that, whatever the transaction's own fault is."""
     (case,) = loaded(ethereum_tests() / "BlockchainTests" / "InvalidBlocks" / "bcEIP1559" / "feeCap.json.gz")
