@@ -4,10 +4,11 @@ from typing import Any
 
 from machine import configuration
 from machine.completion import Parameters
+from machine.steps import ObservedComputation
 
 from .machine import BlockExecutor, BlockMachine, BlockState
 from .prestate import PrestateAccountDB
-from .steps import ReportingComputation, ReportingMachine
+from .steps import ReportingMachine
 
 
 class PrestateState(BlockState):
@@ -22,6 +23,6 @@ def machine_class(chosen: Parameters, *, traced: bool = False, prestate: bool = 
         machine=ReportingMachine if traced else BlockMachine,
         state=PrestateState if prestate else BlockState,
         executor=BlockExecutor,
-        computation=ReportingComputation if traced else None,
+        computation=ObservedComputation if traced else None,
     )
     return configuration.machine_class(chosen, parts)

@@ -102,7 +102,7 @@ def cluster(directory: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]
         started("scheduler", "--port", "0", "--scheduler-file", file),
         started("worker", *options) as first,
         started("worker", *options) as second,
-        Client(scheduler_file=file, timeout=START_TIMEOUT, set_as_default=False) as client,
+        Client(scheduler_file=file, timeout=START_TIMEOUT, set_as_default=False) as client,  # type: ignore[no-untyped-call]
     ):
         client.wait_for_workers(2, timeout=START_TIMEOUT)
         yield client.scheduler_info()["address"], [first, second]

@@ -1,18 +1,14 @@
 """What a block's transactions did, told by executing it once more: receipts, and every instruction as it is taken.
 
 Steps are those of geth's structLogs (debug_traceBlockByHash), as far as `verifier.executors.stateful.rpc_tracer` reads
-them. py-evm's loop takes its instructions from the computation's code, so the code is what is replaced.
+them.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from eth.exceptions import Revert
-from eth.vm.code_stream import CodeStream
-from eth.vm.opcode_values import STOP
-
 from machine.configuration import Parts
+from machine.steps import ObservedComputation
 from verifier.domain.opcode import OPCODES
 from verifier.errors import UnknownBlockError
 from witness.chain_config import ChainConfig
@@ -23,7 +19,6 @@ from .execution import BlockRun
 from .machine import RecordingMachine
 from .signing import created_address
 
-WORD = 32  # bytes on the stack
 Step = dict[str, Any]
 
 
@@ -72,63 +67,33 @@ def retell(config: ChainConfig, reader: Reader, block_hash: bytes, parts: Parts)
         raise UnknownBlockError(f"block 0x{block_hash.hex()} is not known, or has no transactions")
     header = decode_block_header(encoded)
     fork = config.fork(header.number, header.timestamp, paris=True)
-    telling = replace(parts, machine=_TellingMachine, computation=_TellingComputation)
+    telling = replace(parts, machine=_TellingMachine, computation=ObservedComputation)
     run = BlockRun(config, fork, encoded, header.parent_hash, reader, sections=False, parts=telling)
     run.execute()
     return run.machine.told if run.machine is not None else ()
 
 
-class _ToldCode(CodeStream):
-    """A code whose instructions are told as they are taken from it; the implicit STOP at its end is none."""
+class _Steps:
+    """The instructions of one transaction."""
 
-    __slots__ = ["_computation", "_steps"]
+    wanted = True
 
-    def __init__(self, code: bytes, computation: Any, steps: list[Step]) -> None:
-        super().__init__(code)
-        self._computation = computation
-        self._steps = steps
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
 
-    def __iter__(self) -> Iterator[int]:
-        computation, code, length = self._computation, self._raw_code_bytes, len(self)
-        meter, stack, depth = computation._gas_meter, computation._stack.values, computation.msg.depth + 1
-        while self.program_counter < length:
-            at = self.program_counter
-            op = code[at]
-            step: Step = {
-                "pc": at,
-                "op": OPCODES.get(op, f"opcode 0x{op:x} not defined"),
-                "gas": meter.gas_remaining,
-                "depth": depth,
-                "stack": [_word(item) for item in stack],
-            }
-            self._steps.append(step)
-            self.program_counter = at + 1
-            computation.latest_step = step
-            yield op
-            computation.latest_step = None
-        yield STOP
+    def step(self, computation: Any, place: int, opcode: int) -> Step:
+        step: Step = {
+            "pc": place,
+            "op": OPCODES.get(opcode, f"opcode 0x{opcode:x} not defined"),
+            "gas": computation._gas_meter.gas_remaining,
+            "depth": computation.msg.depth + 1,
+            "stack": [_word(item) for item in computation._stack.values],
+        }
+        self.steps.append(step)
+        return step
 
-
-class _TellingComputation:
-    """Mixed into the computations."""
-
-    latest_step: Step | None = None  # being executed, for as long as nothing else was told
-
-    def __init__(self, state: Any, message: Any, transaction_context: Any) -> None:
-        super().__init__(state, message, transaction_context)  # type: ignore[call-arg]  # of the class below this one
-        steps = getattr(state, "steps", None)
-        if steps is not None:
-            self.code = _ToldCode(message.code, self, steps)
-
-    def apply_child_computation(self, child_message: Any) -> Any:
-        """py-evm's; the child's instructions are told from here on."""
-        self.latest_step = None
-        return super().apply_child_computation(child_message)  # type: ignore[misc]
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> Any:
-        if error is not None and self.latest_step is not None and not isinstance(error, Revert):
-            self.latest_step["error"] = " ".join(str(error).split()) or type(error).__name__
-        return super().__exit__(kind, error, traceback)  # type: ignore[misc]
+    def fail(self, step: Step, error: BaseException) -> None:
+        step["error"] = " ".join(str(error).split()) or type(error).__name__
 
 
 class _TellingMachine(RecordingMachine):
@@ -139,15 +104,14 @@ class _TellingMachine(RecordingMachine):
     def apply_transaction(self, header: Any, transaction: Any) -> Any:
         """py-evm's; the system calls around the transactions are not told."""
         state: Any = self.state  # type: ignore[attr-defined]  # of the class below this one
-        steps: list[Step] = []
-        state.steps = steps
+        observer = state.observer = _Steps()
         try:
             receipt, computation = super().apply_transaction(header, transaction)
         finally:
-            state.steps = None
+            state.observer = None
         created = b"" if transaction.to else created_address(transaction.sender, transaction.nonce)
         gas_used = receipt.gas_used - header.gas_used
-        told = Told(transaction.hash, created, receipt, gas_used, computation.is_success, steps)
+        told = Told(transaction.hash, created, receipt, gas_used, computation.is_success, observer.steps)
         self.told += (told,)
         return receipt, computation
 
