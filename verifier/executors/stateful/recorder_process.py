@@ -60,7 +60,9 @@ class RecordedBlock:
 
 
 class RecorderProcess:
-    """A recorder that is started when it is needed, and again where it was lost. For one thread. A context.
+    """A recorder that is started when it is needed, and again where it was lost. A context.
+
+    For one thread, but for `interrupt`.
 
     name: the client's. command: starts it. whole_state: up to how many bytes of nodes and codes a witness has all of
     the state before the block; where there is more, just what the client reads.
@@ -83,6 +85,7 @@ class RecorderProcess:
         self._directory = tempfile.TemporaryDirectory(prefix="verifier-recorder-")
         self._log = Path(self._directory.name) / "recorder.log"
         self._buffer = bytearray()
+        self._interrupted = False
 
     def __enter__(self) -> "RecorderProcess":
         return self
@@ -123,6 +126,13 @@ class RecorderProcess:
         with contextlib.suppress(FileNotFoundError):
             self._directory.cleanup()
 
+    def interrupt(self) -> None:
+        """Kills the process; a `record` in another thread notices, and raises ExecutorError. None is started again."""
+        self._interrupted = True
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def _start(self) -> subprocess.Popen[bytes]:
         Path(self._directory.name).mkdir(mode=0o700, exist_ok=True)
         command = contained(self._command, Path(self._directory.name))
@@ -152,6 +162,8 @@ class RecorderProcess:
         _pipe(process.stdout).close()
 
     def _send(self, request: bytes) -> None:
+        if self._interrupted:
+            raise ExecutorError(f"{self._name}'s recorder was interrupted")
         if self._process is None:
             self._process = self._start()
         pipe, rest = _pipe(self._process.stdin).fileno(), memoryview(request)

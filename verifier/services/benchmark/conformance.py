@@ -23,6 +23,8 @@ from .measurement import memory_of_tree
 
 STEPS = (1000, 5000)  # tests; then all of them
 SAMPLE_EVERY = 1.0  # seconds between two looks at the memory: a look takes milliseconds of a core
+# Seconds a block: or the two or three blocks that take a client in Python ten minutes each would be all that is measured.
+DEADLINE = 60
 FINISHED = (0, 1)  # exit statuses of a run that came to its end; 1: with differences
 RUN = "conformance"
 
@@ -130,7 +132,12 @@ def _blockchain_tests(path: Path) -> dict[str, object]:
 def _conformance(names: Sequence[str], sample: Sample) -> SuiteTimes:
     with TemporaryDirectory(prefix="verifier-bench-") as directory:
         run = (sys.executable, "-m", "verifier.cli.main", "conformance", str(sample.directory))
-        figures = _measured(RUN, names, (*run, "--adapters", ",".join(names), "--directory", directory), sample)
+        figures = _measured(
+            RUN,
+            names,
+            (*run, "--adapters", ",".join(names), "--deadline", str(DEADLINE), "--directory", directory),
+            sample,
+        )
         if figures.exit_status not in FINISHED:
             raise MeasuredRunError(f"a run with {', '.join(names)} ended with status {figures.exit_status}")
     return figures

@@ -87,3 +87,6 @@ class Recorder(Protocol):
 
         Raises ExecutorError, UnsupportedForkError (nothing after it is tried).
         """
+
+    def interrupt(self) -> None:
+        """Called from another thread: a `record` under way ends soon, with ExecutorError, and none begins any more."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -34,6 +34,7 @@ class Recording:
 
     def __init__(self, recorders: Sequence[Recorder]) -> None:
         self.name = recorders[0].name
+        self._recorders = tuple(recorders)
         self._threads = ThreadPoolExecutor(len(recorders), thread_name_prefix="recorder")
         self._idle: asyncio.Queue[Recorder] = asyncio.Queue()
         for recorder in recorders:
@@ -45,6 +46,8 @@ class Recording:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for recorder in self._recorders:
+            recorder.interrupt()  # or what is under way would be waited for, which may take minutes
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     async def complete(self, case: Case, directory: Path) -> Case:
@@ -55,21 +58,30 @@ class Recording:
 
     async def record(self, case: Case, directory: Path) -> AsyncGenerator[Recorded, None]:
         """As Recorder.record. The recorder's next case may begin when this one's last block is out."""
-        loop = asyncio.get_running_loop()
         recorder = await self._idle.get()
+        blocks: Iterator[Recorded] = iter(())
+        step: Future[Sequence[Recorded]] | None = None
         try:
             blocks = recorder.record(case, directory)
-            try:
-                while some := await loop.run_in_executor(self._threads, _some, blocks):
-                    for each in some:
-                        yield each
-                    if len(some) < BLOCKS_AT_A_TIME:
-                        return
-            finally:
-                if isinstance(blocks, Generator):  # it may hold something open where it is left early
-                    await loop.run_in_executor(self._threads, blocks.close)
+            while True:
+                step = self._threads.submit(_some, blocks)
+                some = await asyncio.wrap_future(step)
+                for each in some:
+                    yield each
+                if len(some) < BLOCKS_AT_A_TIME:
+                    return
         finally:
-            self._idle.put_nowait(recorder)
+            if step is not None and step.running():
+                # Left in the middle of a block, with all others: the recorder is interrupted, and takes no more.
+                step.add_done_callback(lambda _: _close(blocks))
+            else:
+                await asyncio.get_running_loop().run_in_executor(self._threads, _close, blocks)
+                self._idle.put_nowait(recorder)
+
+
+def _close(blocks: Iterator[Recorded]) -> None:
+    if isinstance(blocks, Generator):  # it may hold something open where it is left early
+        blocks.close()
 
 
 def _some(blocks: Iterator[Recorded]) -> Sequence[Recorded]:

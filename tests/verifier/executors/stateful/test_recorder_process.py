@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ SCRIPTS = {
     "dying": """print("out of luck", file=sys.stderr); sys.exit(3)""",
     "dying within": """say('{"block":' + good + '}\\nfi'); sys.exit(0)""",
     "silent": """sys.stdin.read()""",
+    "half": """print('{"block":' + good + '}\\nfile', end='', flush=True); sys.stdin.read()""",
     "no JSON": """say('no JSON')""",
     "no object": """say('[1]')""",
     "no end": """say('{}')""",
@@ -112,6 +114,20 @@ def test_one_that_nobody_waits_for_is_ended(opened: Open) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert list(process.record(sample_genesis(), BLOCKS))
+
+
+def test_one_that_is_interrupted_ends_in_the_middle(opened: Open) -> None:
+    process = opened("half")  # answers one block of two, so that it is known to be in the middle
+    blocks = process.record(sample_genesis(), BLOCKS * 2)
+    next(blocks)
+    with ThreadPoolExecutor(1) as thread:
+        rest = thread.submit(list, blocks)
+        process.interrupt()
+        with pytest.raises(ExecutorError, match="has ended"):
+            rest.result()
+    assert process.pid is None
+    with pytest.raises(ExecutorError, match="was interrupted"):
+        list(process.record(sample_genesis(), BLOCKS))
 
 
 def test_one_that_cannot_be_started(tmp_path: Path) -> None:

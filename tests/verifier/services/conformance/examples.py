@@ -82,6 +82,9 @@ class FakeRecorder:
             classes = frozenset() if block.expected is Expected.VALID else self.classes
             yield Recorded(index, answer, content, write_witness_file(content, folder, sync=False), classes)
 
+    def interrupt(self) -> None:
+        """Nothing takes long here."""
+
     def _answer(self, said: Said, reason: str = "") -> Answer:
         return Answer(self.name, "geth", said, reason, stateful=True)
 

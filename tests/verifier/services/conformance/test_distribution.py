@@ -1,6 +1,7 @@
 """Batches over workers: in this process, and on a cluster that is there already."""
 
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from distributed import LocalCluster
 
 from tests.verifier.services.conformance.suites import SAMPLE
 from verifier.domain.conformance import Answer, CaseName, DifferenceKind, Said
-from verifier.errors import AdapterUnavailableError
+from verifier.errors import AdapterUnavailableError, ExecutorError
 from verifier.executors.stateless.manifest import Manifest
 from verifier.services.conformance.batch import Batch, plan
 from verifier.services.conformance.case import Case, Recorded, Recorder
@@ -30,6 +31,9 @@ class Credulous:
         assert list(directory.iterdir()) == []
         for index in range(len(case.blocks)):
             yield Recorded(index, Answer(self.name, "geth", Said.VALID, stateful=True))
+
+    def interrupt(self) -> None:
+        """Nothing takes long here."""
 
 
 @contextmanager
@@ -138,6 +142,38 @@ def test_leaving_early_ends_everything(suite: Path, tmp_path: Path) -> None:
     next(examined)
     examined.close()  # type: ignore[attr-defined]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["suite"]
+
+
+class Slow(Credulous):
+    """Takes for ever, unless it is interrupted."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+
+    def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
+        if case.name.path != "chain 00":
+            yield from super().record(case, directory)
+            return
+        self._ended.wait()
+        raise ExecutorError("interrupted")
+
+    def interrupt(self) -> None:
+        """As Recorder.interrupt."""
+        self._ended.set()
+
+
+@contextmanager
+def open_slow() -> Iterator[Recorder]:
+    yield Slow()
+
+
+def test_leaving_does_not_wait_for_a_block(suite: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made = WorkbenchSettings((), open_slow, but_three, scratch=tmp_path, recorders=2)
+    examined = in_process(iter(plan([str(suite)]).batches), made)
+    assert next(examined).batch.path != "chain 00"
+    examined.close()  # type: ignore[attr-defined]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["suite"]
+    assert caplog.messages == []
 
 
 def test_a_scheduler_that_is_not_there_is_told(suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,3 +59,7 @@ class ClientRecorder:
                 publish([block.file], path, sync=False)
                 recorded = replace(recorded, content=decode_witness_file(block.file), path=path)
             yield recorded
+
+    def interrupt(self) -> None:
+        """As Recorder.interrupt."""
+        self._process.interrupt()

@@ -6,7 +6,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Protocol, Self
 
-from verifier.errors import UnknownBlockError
+from verifier.errors import ExecutorError, UnknownBlockError
 from verifier.executors.stateful.base import ImportOutcome, StatefulExecutor, WitnessSink
 from verifier.executors.stateful.errors import UndecodableBlockError
 from verifier.executors.stateful.genesis import Genesis
@@ -67,6 +67,7 @@ class EmbeddedRecorder:
         self._sections = sections
         self._answers = Answers(CLIENT, LINEAGE, of_reason)
         self._open = open_executor
+        self._interrupted = False
 
     def __enter__(self) -> Self:
         return self
@@ -81,9 +82,15 @@ class EmbeddedRecorder:
         executor = self._open(case.genesis, files, sections=self._sections)
         try:
             for files.index, block in enumerate(case.blocks):
+                if self._interrupted:
+                    raise ExecutorError(f"{CLIENT} was interrupted")
                 yield self._recorded(executor, files, block)
         finally:
             executor.close()
+
+    def interrupt(self) -> None:
+        """As Recorder.interrupt; the block under way is executed to its end."""
+        self._interrupted = True
 
     def _recorded(self, executor: ClosableExecutor, files: "_Files", block: CaseBlock) -> Recorded:
         started, index = perf_counter(), files.index
