@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from verifier.services.conformance.loaders.blockchain_test import block_hash, parse_blockchain_test
 from verifier.services.conformance.loaders.blockchain_test_engine import parse_engine_test
-from verifier.services.conformance.loaders.document import octets, parse_json, quantity
+from verifier.services.conformance.loaders.document import octets, parse_fixtures, parse_json, quantity
 from verifier.services.conformance.loaders.errors import FixtureError, NotFixtureError
 from verifier.services.conformance.loaders.fixtures import fixture_files, load_tests
 from verifier.services.conformance.loaders.genesis import hive_config, load_genesis, parse_genesis
@@ -329,6 +329,17 @@ def test_damaged_real_shape_gives_a_test_or_an_error(data: st.DataObject) -> Non
 def test_any_bytes_are_json_or_an_error(data: bytes) -> None:
     with contextlib.suppress(FixtureError):
         parse_json(data)
+    with contextlib.suppress(FixtureError):
+        parse_fixtures(data)
+
+
+def test_documents_that_nest_too_deep_and_numbers_that_are_too_large() -> None:
+    for parse in (parse_json, parse_fixtures):
+        with pytest.raises(FixtureError, match="not JSON"):
+            parse(b"[" * 100_000)
+    with pytest.raises(FixtureError, match="is not a number"):
+        quantity(parse_fixtures(b"58750000000000000000000"), "difficulty")
+    assert quantity(parse_json(b"58750000000000000000000"), "difficulty") == 58_750_000_000_000_000_000_000
 
 
 @given(data=st.binary(max_size=120))

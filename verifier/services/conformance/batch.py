@@ -17,10 +17,12 @@ from .loaders.fixtures import is_fixture_path
 from .suite import case_paths
 from .suite_names import suite_names
 
-# Bytes of a file (compressed fixtures have a twentieth of what they hold) a part: seconds of work, so that a killed
-# worker loses little, and the last worker is not long alone.
+# Bytes a part, of a compressed file, which has a twentieth of what it holds, and of a plain one: seconds of work, so
+# that a killed worker loses little, and the last one is not long alone. They are not many: each reads the whole file.
 PART_LENGTH = 24 * 1024
+PLAIN_PART_LENGTH = 20 * PART_LENGTH
 MOST_PARTS = 64
+COMPRESSED = ".gz"
 CHUNK = 1 << 20  # bytes read at a time
 
 
@@ -57,13 +59,20 @@ def plan(arguments: Sequence[str]) -> Suite:
         for below, source, length, fingerprint in _files(argument):
             name = "/".join(part for part in (suite, below) if part) or _root_name(argument)
             digest.update(f"{name}\0{fingerprint}\0".encode("utf-8", "surrogatepass"))
-            parts = max(1, min(MOST_PARTS, length // PART_LENGTH)) if is_fixture_path(Path(source)) else 1
+            parts = _parts(source, length)
             batches += [
                 Batch(len(batches) + part, name, source, part, parts, max(1, length // parts)) for part in range(parts)
             ]
     if not batches:
         raise InputError(f"{', '.join(arguments)}: nothing to run in it")
     return Suite(tuple(batches), digest.hexdigest())
+
+
+def _parts(source: str, length: int) -> int:
+    if not is_fixture_path(Path(source)):
+        return 1
+    part = PART_LENGTH if source.endswith(COMPRESSED) else PLAIN_PART_LENGTH
+    return max(1, min(MOST_PARTS, length // part))
 
 
 def _root_name(argument: str) -> str:

@@ -19,10 +19,10 @@ from .workbench import ExaminedBatch, WorkbenchSettings, WorkbenchThread
 if TYPE_CHECKING:
     from distributed import Client
 
-# Batches under way in a worker: the next one begins while the last tests of one are still executed.
-AT_ONCE = 2
-# Batches that are submitted for each worker: those, and the next.
-SUBMITTED = 3
+# Batches under way in a worker: most are a handful of tests, and one of them may have a block that takes minutes.
+AT_ONCE = 4
+# Batches that are submitted for each worker: those, and the next two.
+SUBMITTED = 6
 # Bytes of a worker's own process; its adapters have limits of their own.
 MEMORY_LIMIT = 4 << 30
 CONNECT_TIMEOUT = 30  # seconds to reach the scheduler of a cluster, over a network

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from verifier.domain.conformance import CaseName
 from verifier.errors import InputError
-from verifier.services.conformance.batch import PART_LENGTH, Batch, fetch, plan
+from verifier.services.conformance.batch import PART_LENGTH, PLAIN_PART_LENGTH, Batch, fetch, plan
 from verifier.services.conformance.case import LoadFailure
 from verifier.services.conformance.workbench import Part
 
@@ -26,16 +26,19 @@ def write_suite(directory: Path, sizes: dict[str, int]) -> None:
 
 
 def test_files_in_their_order_large_ones_in_parts(tmp_path: Path) -> None:
-    write_suite(tmp_path, {"b/two.json": PART_LENGTH * 3, "a.json": 5, ".hidden.json": 5, "note.txt": 5})
+    large = {"b/two.json.gz": PART_LENGTH * 3, "b/three.json": PLAIN_PART_LENGTH * 2}
+    write_suite(tmp_path, {**large, "a.json": 5, ".hidden.json": 5, "note.txt": 5})
     suite = plan([str(tmp_path)])
     assert [(each.number, each.path, each.part, each.parts) for each in suite.batches] == [
         (0, "a.json", 0, 1),
-        (1, "b/two.json", 0, 3),
-        (2, "b/two.json", 1, 3),
-        (3, "b/two.json", 2, 3),
+        (1, "b/three.json", 0, 2),
+        (2, "b/three.json", 1, 2),
+        (3, "b/two.json.gz", 0, 3),
+        (4, "b/two.json.gz", 1, 3),
+        (5, "b/two.json.gz", 2, 3),
     ]
-    assert [Path(each.source) for each in suite.batches[:2]] == [tmp_path / "a.json", tmp_path / "b/two.json"]
-    assert sum(each.weight for each in suite.batches) == 5 + PART_LENGTH * 3
+    assert [Path(each.source) for each in suite.batches[:2]] == [tmp_path / "a.json", tmp_path / "b/three.json"]
+    assert sum(each.weight for each in suite.batches) == 5 + sum(large.values())
 
 
 def test_a_file_alone_has_its_own_name(tmp_path: Path) -> None:

@@ -2,8 +2,11 @@
 
 import gzip
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from witness.json_document import load_json
 
@@ -14,8 +17,11 @@ GZIP_MAGIC = b"\x1f\x8b"
 QUANTITY_LIMIT = 1 << 256
 
 
-def read_document(path: Path) -> Any:
-    """The JSON in a file, which may be compressed by gzip (told by content). Raises FixtureError."""
+def read_document(path: Path, parse: Callable[[bytes], Any] | None = None) -> Any:
+    """The JSON in a file, which may be compressed by gzip (told by content). Raises FixtureError.
+
+    parse: `parse_json` where numbers may have more than 64 bits, else `parse_fixtures`.
+    """
     try:
         with path.open("rb") as raw:
             compressed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
@@ -32,7 +38,7 @@ def read_document(path: Path) -> Any:
     if len(data) > MAXIMUM_LENGTH:
         raise FixtureError(f"{path}: more than {MAXIMUM_LENGTH} bytes")
     try:
-        return parse_json(data)
+        return (parse or parse_fixtures)(data)
     except FixtureError as error:
         raise FixtureError(f"{path}: {error}") from None
 
@@ -42,6 +48,17 @@ def parse_json(data: bytes) -> Any:
     try:
         return load_json(data)
     except (ValueError, RecursionError) as error:
+        raise FixtureError(f"not JSON: {error}") from None
+
+
+def parse_fixtures(data: bytes) -> Any:
+    """The JSON in `data`, several times as fast. Raises FixtureError.
+
+    A number of more than 64 bits that is not in a string becomes a float, which nothing takes for a number.
+    """
+    try:
+        return orjson.loads(data)
+    except ValueError as error:
         raise FixtureError(f"not JSON: {error}") from None
 
 
