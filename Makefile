@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 REAL_BLOCKS := $(wildcard ../shared/data/mainnet)
+SUITES := $(wildcard ../shared/data/ethereum_tests ../shared/data/eest)
+EVM := $(wildcard tests/peers/geth-node/bin/evm)
 GETH := $(wildcard tests/peers/geth-node/bin/geth)
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto verifier/rpc/v1/executor.proto
 # Runs a command only where its toolchain is; in CI everything has to be there.
@@ -56,7 +58,7 @@ lint: .venv/.installed check-generated
 
 # Medians of 20 runs on real blocks. Takes long and needs an otherwise idle machine.
 bench: setup
-	$(BIN)/verifier bench $(REAL_BLOCKS)
+	$(BIN)/verifier bench $(REAL_BLOCKS) $(addprefix --suite ,$(SUITES)) $(if $(EVM),--own-runner "geth=$(EVM) blocktest")
 
 proto: .venv/.installed
 	$(PROTOC) --python_out=. --pyi_out=. --grpc_python_out=.

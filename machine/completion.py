@@ -68,6 +68,17 @@ class CompletedMachine:
         self.receipts += (result[0],)
         return result
 
+    @classmethod
+    def finalize_gas_used(cls, transaction: Any, computation: Any) -> int:
+        """The gas that a transaction is billed.
+
+        A refund is at most a fifth of what execution took (EIP-3529). py-evm takes a fifth of what is billed, which may
+        be more, for its calldata (EIP-7623).
+        """
+        used = transaction.gas - computation.get_gas_remaining()
+        refund = cls.calculate_net_gas_refund(used, computation.get_gas_refund())  # type: ignore[attr-defined]
+        return int(used - refund + computation.data_floor_gas)
+
     def block_preprocessing(self, block: Any) -> None:
         """The system calls before the transactions (EIP-4788, EIP-2935); what is absent or fails changes nothing."""
         if self.parameters.has("cancun"):

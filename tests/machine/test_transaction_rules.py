@@ -8,7 +8,7 @@ from eth.constants import EMPTY_SHA3
 from eth_utils.exceptions import ValidationError
 
 from machine.transaction_rules import check_transaction
-from tests.machine.running import CHAIN_ID
+from tests.machine.running import CHAIN_ID, machine
 
 SENDER, RECIPIENT = b"\x5e" * 20, b"\xaa" * 20
 CAP = 16_777_216
@@ -156,3 +156,22 @@ def test_sender_with_code() -> None:
     allowed("osaka", state(code=delegation))
     refused("is a contract", "cancun", state(code=delegation))
     refused("is a contract", "osaka", state(code=delegation + b"\0"))
+
+
+@pytest.mark.parametrize(
+    ("used", "refund", "floor", "billed"),
+    [
+        (55_304, 12_500, 44_260, 44_260),  # a block that was made at random: raised to the floor, and no unit less
+        (55_304, 12_500, 21_000, 55_304 - 11_060),
+        (55_304, 4_800, 21_000, 55_304 - 4_800),
+        (55_304, 0, 60_000, 60_000),
+    ],
+)
+def test_a_refund_is_bounded_by_what_execution_took(used: int, refund: int, floor: int, billed: int) -> None:
+    bounded = min(refund, used // 5)
+    computation = SimpleNamespace(
+        get_gas_remaining=lambda: 100_000 - used,
+        get_gas_refund=lambda: refund,
+        data_floor_gas=max(0, floor - (used - bounded)),  # as py-evm has it
+    )
+    assert machine("prague").finalize_gas_used(SimpleNamespace(gas=100_000), computation) == billed

@@ -171,6 +171,8 @@ class _Examination:
                 path = write_witness_file(content, folder, sync=False)
             answers = await self._ask(content, header, path, block)
         except (WitnessError, OSError) as error:
+            if block.expected is Expected.INVALID and _header(block.encoded) is None:
+                return self._examined(recorded, own)  # nobody can be asked about what is no header
             refusal = Answer(VERIFIER, "", Said.ABSTAIN, f"refused: {error}")
             return self._examined(recorded, (*own, refusal))
         examined = self._examined(recorded, (*own, *answers), header, path.stat().st_size)

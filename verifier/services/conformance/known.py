@@ -6,6 +6,7 @@ test = "*::revertInCreate*"          # of "path::test"; * and ? stand for others
 network = "Cancun"                   # may be left out: of any
 kinds = ["rejects a valid block"]    # as DifferenceKind has them
 ways = ["stateful", "stateless"]     # how the client is asked where it differs
+says = "crashed: "                   # may be left out: a part of the client's words
 sometimes = true                     # may be left out: it depends on the machine, and is not missed where it is gone
 why = "…"
 link = "https://…"
@@ -27,7 +28,7 @@ from verifier.errors import InputError
 FILE = "known_differences.toml"
 WAYS = {"stateful": True, "stateless": False}
 REQUIRED = ("client", "test", "kinds", "ways", "why", "link")
-OPTIONAL = ("network", "sometimes")
+OPTIONAL = ("network", "says", "sometimes")
 NEVER_SAID = Said.ABSTAIN
 T = TypeVar("T")
 
@@ -41,7 +42,8 @@ class KnownDifference:
     """One entry. test: glob over "path::test". network: "" for any. ways: true for stateful, false for stateless.
 
     kinds: what it may be; it depends on the recorder whether a client that goes its own way finds what it needs there.
-    sometimes: whether it may as well not show, such as what takes longer than a block may on a slow machine.
+    says: a part of the difference's text. sometimes: whether it may as well not show, such as what takes longer than a
+    block may on a slow machine.
     """
 
     client: str
@@ -51,6 +53,7 @@ class KnownDifference:
     why: str
     link: str
     network: str = ""
+    says: str = ""
     sometimes: bool = False
 
     @cached_property
@@ -68,6 +71,7 @@ class KnownDifference:
             difference.client == self.client
             and difference.kind in self.kinds
             and difference.stateful in self.ways
+            and self.says in difference.text
             and self.concerns(difference.name)
         )
 
@@ -159,7 +163,7 @@ def _entry(value: Any, where: str) -> KnownDifference:
     sometimes = value.get("sometimes", False)
     if not isinstance(sometimes, bool):
         raise KnownDifferencesError(f"{where}: sometimes is true or false")
-    texts = {key: value.get(key, "") for key in (*REQUIRED, "network") if key not in ("ways", "kinds")}
+    texts = {key: value.get(key, "") for key in (*REQUIRED, "network", "says") if key not in ("ways", "kinds")}
     for key, text in texts.items():
         if not isinstance(text, str):
             raise KnownDifferencesError(f"{where}: {key} is no string")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from verifier.domain.conformance import (
     Answer,
+    CaseName,
     Difference,
     DifferenceKind,
     ExaminedBlock,
@@ -65,10 +66,7 @@ def compare(examined: ExaminedCase, label: str, known: KnownDifferences) -> Dive
     if not differing:
         return None if rule == expected else Divergence(label, rule, ((BUILDER, expected),))
     outcomes = tuple(sorted({(_name(answer), outcome) for answer, outcome in differing}))
-    reasons = [
-        known.explain(Difference(examined.name, 0, answer.client, _kind(rule, outcome), outcome, answer.stateful)).known
-        for answer, outcome in differing
-    ]
+    reasons = [known.explain(_difference(examined.name, rule, outcome, answer)).known for answer, outcome in differing]
     return Divergence(label, rule, outcomes, "; ".join(dict.fromkeys(reasons)) if all(reasons) else "")
 
 
@@ -97,6 +95,11 @@ def _rule(said: list[tuple[str, str]], expected: str) -> str:
     if not lineages:
         return expected
     return max(sorted(lineages), key=lambda outcome: (len(lineages[outcome]), outcome == expected))
+
+
+def _difference(name: CaseName, rule: str, outcome: str, answer: Answer) -> Difference:
+    text = f"{outcome}: {answer.reason}" if answer.reason else outcome
+    return Difference(name, 0, answer.client, _kind(rule, outcome), text, answer.stateful)
 
 
 def _name(answer: Answer) -> str:

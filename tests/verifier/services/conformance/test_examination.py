@@ -1,7 +1,7 @@
 """One test examined: who is asked what, and how what is said becomes answers."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from verifier.domain.result import Abstention, AbstentionReason, BrokenRule, Mod
 from verifier.errors import ExecutorError
 from verifier.executors.stateful.errors import UnsupportedForkError
 from verifier.executors.stateless.base import ExecutionRequest
-from verifier.services.conformance.case import Case, CaseBlock
+from verifier.services.conformance.case import Case, CaseBlock, Recorded
 from verifier.services.conformance.clients import Client, Recording
 from verifier.services.conformance.examination import ExaminationOptions, examine
 from witness.file import map_witness_file
@@ -145,6 +145,25 @@ def test_what_nobody_can_be_asked_about_has_the_recorders_answer_alone(tmp_path:
     (found,) = examined([case([CaseBlock(b"\xc0", Expected.INVALID, "any")])], [geth], tmp_path)
     assert [(each.client, each.said) for each in found.blocks[0].answers] == [("recorder", Said.INVALID)]
     assert found.blocks[0].hash == b""
+    assert fake.requests == []
+
+
+class Undecoded(FakeRecorder):
+    """Makes witnesses of blocks that it cannot decode."""
+
+    def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
+        for index, block in enumerate(case.blocks):
+            content = BlockWitness(1337, 1, b"\x01" * 32, block.encoded, witness(b"\xc0"), CONFIG)
+            yield Recorded(index, self._answer(Said.INVALID, "block_encoding"), content)
+
+
+@pytest.mark.parametrize(
+    ("expected", "who"), [(Expected.INVALID, ["recorder"]), (Expected.VALID, ["recorder", "verifier"])]
+)
+def test_what_is_no_header_is_refused_as_expected(tmp_path: Path, expected: Expected, who: list[str]) -> None:
+    geth, fake = client("geth")
+    (found,) = examined([case([CaseBlock(b"\xc0", expected, "any")])], [geth], tmp_path, Undecoded())
+    assert [each.client for each in found.blocks[0].answers] == who
     assert fake.requests == []
 
 

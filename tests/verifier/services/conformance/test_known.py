@@ -95,6 +95,13 @@ def test_one_that_depends_on_the_machine_is_not_missed() -> None:
     assert known.explain(difference).known
 
 
+def test_one_may_be_known_by_the_client_s_words() -> None:
+    known = parse_differences(ENTRY.replace("ways", 'says = "state_root"\nways'), "sample")
+    for reason, expected in (("differs: state_root", True), ("differs: gas_used", False)):
+        (difference,) = differences(case(replace(INVALID, reason=reason)))
+        assert bool(known.explain(difference).known) is expected
+
+
 def test_brackets_are_part_of_a_name() -> None:
     known = parse_differences(ENTRY.replace("*::InitCollision*", "*_d0[a]"), "sample")
     assert known.gone_in(case(VALID))
@@ -121,6 +128,7 @@ def test_the_packaged_file() -> None:
         (('"https://example.org/1"', '"elsewhere"'), "link"),
         (("ways", 'sometimes = "no"\nways'), "sometimes is true or false"),
         (('"geth"', "1"), "client is no string"),
+        (("ways", "says = 1\nways"), "says is no string"),
         (("[[difference]]", "[difference]"), "only"),
         (("[[difference]]", "[[differences]]"), "only"),
         (("[[difference]]", "difference = [1]\n[x]"), "only"),

@@ -1,5 +1,7 @@
 """Who differs from most others, and in what."""
 
+from dataclasses import replace
+
 from verifier.domain.conformance import Answer, CaseName, ExaminedBlock, ExaminedCase, Expected, Said
 from verifier.services.conformance.known import KnownDifferences, parse_differences
 from verifier.services.fuzzing.comparison import compare
@@ -107,3 +109,27 @@ def test_a_known_difference_is_known_and_another_of_the_same_block_is_not() -> N
     )
     assert also is not None
     assert also.known == ""
+
+
+def test_a_difference_may_be_known_by_the_client_s_words() -> None:
+    known = parse_differences(
+        """
+        [[difference]]
+        client = "ethereumjs"
+        test = "generated::*"
+        kinds = ["cannot tell"]
+        ways = ["stateless"]
+        says = "crashed: Error: a"
+        why = "a mistake"
+        link = "https://example.org"
+        """,
+        "file",
+    )
+    for words, expected in (("crashed: Error: a", True), ("crashed: Error: b", False)):
+        good = examined({"geth": VALID, "revm": VALID})
+        crashed = Answer("ethereumjs", "ethereumjs", Said.ABSTAIN, words)
+        (block,) = good.blocks
+        found = compare(replace(good, blocks=(replace(block, answers=(*block.answers, crashed)),)), "", known)
+        assert found is not None
+        assert bool(found.known) is expected
+        assert found.key == "block: most: valid; ethereumjs: cannot tell: crashed"
