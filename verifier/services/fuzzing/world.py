@@ -1,5 +1,6 @@
 """The chain that a generated block stands on: a genesis block that is its parent, of the fork's own rules."""
 
+from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 
@@ -12,7 +13,7 @@ from witness.header import keccak256
 
 from .draft import Draft, Environment
 from .values import DEPOSIT_CONTRACT, at_least
-from .wallets import wallets
+from .wallets import DELEGATION, wallets
 
 GENESIS_TIME = 1_000  # seconds
 EMPTY_TRIE_ROOT = keccak256(b"\x80")
@@ -37,20 +38,21 @@ def standing_accounts(fork: str) -> dict[bytes, GenesisAccount]:
     if at_least(fork, "amsterdam"):
         codes |= AMSTERDAM_CONTRACTS
     accounts = {address: GenesisAccount(nonce=1, code=code) for address, code in codes.items()}
-    delegates = at_least(fork, "prague")
-    for wallet in wallets():
-        account = wallet.account
-        if account.code and not delegates:
-            account = GenesisAccount(account.balance, account.nonce)
-        accounts[wallet.address] = account
-    return accounts
+    return accounts | {wallet.address: wallet.account for wallet in wallets()}
 
 
 def genesis_of(draft: Draft) -> Genesis:
-    """The genesis block of a draft. No account in it is empty (EIP-7523)."""
+    """The genesis block of a draft. No account in it is empty (EIP-7523), or delegates before it can (EIP-7702)."""
     accounts = standing_accounts(draft.fork) | dict(draft.accounts)
+    if not at_least(draft.fork, "prague"):
+        accounts = {address: _undelegated(account) for address, account in accounts.items()}
     accounts = {address: accounts[address] for address in sorted(accounts) if not _is_empty(accounts[address])}
     return Genesis(chain_config(draft.fork), header_fields(draft.fork, draft.environment), accounts)
+
+
+def _undelegated(account: GenesisAccount) -> GenesisAccount:
+    """Without a delegation: a draft of a later fork may have been moved to this one."""
+    return replace(account, code=b"") if account.code.startswith(DELEGATION) else account
 
 
 def _is_empty(account: GenesisAccount) -> bool:

@@ -9,11 +9,12 @@ import pytest
 from tests.verifier.services.fuzzing.examples import FORKS
 from verifier.domain.conformance import Expected
 from verifier.errors import ExecutorError
+from verifier.executors.stateful.genesis import GenesisAccount
 from verifier.services.fuzzing.construction import Built, Constructor
 from verifier.services.fuzzing.draft import Draft, Environment
 from verifier.services.fuzzing.generation import Generator, Origin
 from verifier.services.fuzzing.material import bundled_material
-from verifier.services.fuzzing.wallets import wallets
+from verifier.services.fuzzing.wallets import CONTRACTS, DELEGATION, wallets
 from verifier.services.fuzzing.world import genesis_of
 from witness.header import decode_block_header, keccak256
 from witness.rlp_item import list_items
@@ -118,3 +119,12 @@ def test_what_py_evm_cannot_build_is_an_error_of_its_own(built: list[Built]) -> 
     with pytest.raises(ExecutorError):
         constructor.build(Draft(draft.fork, environment=Environment(withdrawals=amount)), "no block")
     assert constructor.build(draft, "0").block == built[0].block
+
+
+def test_nothing_delegates_before_it_can() -> None:
+    """A draft may be moved to an earlier fork; no chain has such an account there, and clients differ about it."""
+    delegating = {CONTRACTS[0]: GenesisAccount(nonce=1, code=DELEGATION + CONTRACTS[1])}
+    for fork, expected in (("cancun", 0), ("prague", 2)):  # that one, and the wallet that always does
+        accounts = genesis_of(Draft(fork, accounts=delegating)).accounts
+        assert sum(each.code.startswith(DELEGATION) for each in accounts.values()) == expected
+        assert all(each.nonce or each.balance or each.code for each in accounts.values())
