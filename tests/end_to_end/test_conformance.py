@@ -1,6 +1,7 @@
 """A conformance run on a cluster, or interrupted: a worker killed, the whole run killed. The result stays the same."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -60,10 +62,10 @@ def expected(suite: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @contextmanager
-def running(suite: Path, directory: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+def running(suite: Path, directory: Path, *options: str, **how: Any) -> Iterator[subprocess.Popen[str]]:
     """The command, at work; it is ended where the test did not."""
     command = (*VERIFIER, str(suite), *CLIENTS, "--directory", str(directory), *options)
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
     try:
         yield process
     finally:
@@ -132,7 +134,7 @@ def killed_in_the_middle(suite: Path, expected: bytes, directory: Path) -> bool:
     with running(suite, directory, "--workers", "2") as process:
         wait_batch(process)
         children = psutil.Process(process.pid).children()
-        workers = [each for each in children if "spawn_main" in " ".join(each.cmdline()) and each.children()]
+        workers = [each for each in children if is_worker(each) and each.children()]
         if not workers or batches(directory / "journal.jsonl") == TESTS:
             return False
         adapters = workers[0].children(recursive=True)
@@ -146,6 +148,27 @@ def killed_in_the_middle(suite: Path, expected: bytes, directory: Path) -> bool:
         assert_gone(everybody)
     assert (directory / "results.jsonl").read_bytes() == expected
     return True
+
+
+def test_an_interrupt_while_workers_start_is_one_line(suite: Path, tmp_path: Path) -> None:
+    """Ctrl-C on a terminal reaches all processes of the run at once."""
+    with running(suite, tmp_path, "--workers", "2", start_new_session=True) as process:
+        here = psutil.Process(process.pid)
+        while not (workers := [each for each in here.children(recursive=True) if is_worker(each)]):
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate()
+        assert process.returncode == 130
+        assert "Traceback" not in errors
+        assert "go on with --resume" in errors
+        assert_gone(workers)
+
+
+def is_worker(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def test_a_cluster_that_loses_a_worker_gives_the_same(suite: Path, expected: bytes, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """What runs in a Dask worker: its workbench, started with the first batch and ended with the run or the worker."""
 
 import os
-import signal
 import threading
 
 from distributed import Worker, WorkerPlugin, get_worker
@@ -39,16 +38,6 @@ class BenchPlugin(WorkerPlugin):
             if self._bench is None:
                 self._bench = WorkbenchThread(self._settings).__enter__()
             return self._bench
-
-
-class PatientPlugin(WorkerPlugin):
-    """For workers of our own: Ctrl-C on the terminal reaches them too, and it is the run that ends them, in order."""
-
-    name = "verifier-patient"
-
-    def setup(self, worker: Worker) -> None:  # noqa: ARG002
-        """Dask calls it in the main thread of the worker's process."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def examine_batch(plugin: str, batch: Batch) -> ExaminedBatch:

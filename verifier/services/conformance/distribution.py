@@ -5,10 +5,12 @@ loses nothing: its batches are done again by another, with the same result.
 """
 
 import logging
+import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import VerifierError
@@ -54,30 +56,43 @@ def on_cluster(
     # Imported here: it takes a second, and most commands do not need it.
     from distributed import Client, LocalCluster
 
-    from .dask_worker import PatientPlugin
-
     logging.getLogger("distributed").setLevel(logging.WARNING)
     with ExitStack() as exits:
         if address is None:
-            cluster = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=AT_ONCE,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address=None,
-                memory_limit=MEMORY_LIMIT,
-                # Others on this machine reach loopback too, and whoever reaches a worker runs code in it.
-                security=True,
-            )
-            exits.enter_context(cluster)
+            with _interrupts_held():
+                cluster = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=AT_ONCE,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    memory_limit=MEMORY_LIMIT,
+                    # Others on this machine reach loopback too, and whoever reaches a worker runs code in it.
+                    security=True,
+                )
+                exits.enter_context(cluster)
             client = exits.enter_context(Client(cluster, set_as_default=False))
-            client.register_plugin(PatientPlugin())
         else:
             try:
                 client = exits.enter_context(Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False))
             except (OSError, ValueError) as error:
                 raise ClusterError(f"{address}: no scheduler: {error}") from None
         yield from _spread(client, batches, settings)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C on the terminal waits, and never reaches the processes that are started now: the run ends them, in order.
+
+    Which signals are held is inherited, by Dask's thread that starts workers, also later ones, and by them.
+    """
+    # Once it runs; else it is started by Dask's thread, and lets go of the signals there (cpython's ensure_running).
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _spread(client: "Client", batches: Iterable[Batch], settings: WorkbenchSettings) -> Iterator[ExaminedBatch]:
@@ -113,4 +128,5 @@ def _spread(client: "Client", batches: Iterable[Batch], settings: WorkbenchSetti
             under_way.update(submit(1))
     finally:
         client.cancel(list(submitted))
-        client.unregister_worker_plugin(plugin.name)
+        with suppress(KeyError):  # interrupted before it was registered
+            client.unregister_worker_plugin(plugin.name)
