@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +17,7 @@ from verifier.errors import InputError, VerifierError
 from verifier.services.conformance.loaders.document import read_document
 from verifier.services.conformance.loaders.errors import FixtureError
 from verifier.services.conformance.loaders.fixtures import fixture_files
+from verifier.services.conformance.suite import BLOCKCHAIN, kind_of
 
 from .measurement import memory_of_tree
 
@@ -101,7 +101,7 @@ def samples(suites: Sequence[Path], steps: Sequence[int], scratch: Path) -> Iter
             found.append((total, plain))
     if not found:
         raise InputError("no BlockchainTests in what was given for a suite")
-    for before, step in pairwise((0, *(each for each in sorted(steps) if each < total), total)):
+    for step in sorted({*(each for each in steps if each < total), total}):
         directory = scratch / f"{step}"
         directory.mkdir()
         taken = 0
@@ -110,8 +110,7 @@ def samples(suites: Sequence[Path], steps: Sequence[int], scratch: Path) -> Iter
                 break
             (directory / plain.name).hardlink_to(plain)
             taken = tests_so_far
-        if taken > before:
-            yield Sample(directory, taken)
+        yield Sample(directory, taken)
 
 
 def _blockchain_tests(path: Path) -> dict[str, object]:
@@ -122,11 +121,7 @@ def _blockchain_tests(path: Path) -> dict[str, object]:
         return {}
     if not isinstance(document, dict):
         return {}
-    return {
-        name: test
-        for name, test in document.items()
-        if isinstance(test, dict) and {"network", "blocks", "genesisBlockHeader"} <= test.keys()
-    }
+    return {name: test for name, test in document.items() if kind_of(test) == BLOCKCHAIN}
 
 
 def _conformance(names: Sequence[str], sample: Sample) -> SuiteTimes:

@@ -59,8 +59,15 @@ class Recording:
     async def record(self, case: Case, directory: Path) -> AsyncGenerator[Recorded, None]:
         """As Recorder.record. The recorder's next case may begin when this one's last block is out."""
         recorder = await self._idle.get()
+        loop = asyncio.get_running_loop()
         blocks: Iterator[Recorded] = iter(())
-        step: Future[Sequence[Recorded]] | None = None
+        step: Future[Sequence[Recorded]] = Future()
+        step.set_result(())
+
+        def leave(_: object) -> None:
+            _close(blocks)
+            loop.call_soon_threadsafe(self._idle.put_nowait, recorder)
+
         try:
             blocks = recorder.record(case, directory)
             while True:
@@ -71,12 +78,7 @@ class Recording:
                 if len(some) < BLOCKS_AT_A_TIME:
                     return
         finally:
-            if step is not None and step.running():
-                # Left in the middle of a block, with all others: the recorder is interrupted, and takes no more.
-                step.add_done_callback(lambda _: _close(blocks))
-            else:
-                await asyncio.get_running_loop().run_in_executor(self._threads, _close, blocks)
-                self._idle.put_nowait(recorder)
+            step.add_done_callback(leave)  # at once, or when the block ends in whose middle this is left
 
 
 def _close(blocks: Iterator[Recorded]) -> None:

@@ -98,7 +98,7 @@ def _load_document(source: Path, path: str, takes: Takes) -> Iterator[Case | Loa
     document = read_document(source)
     if not isinstance(document, dict):
         raise NotFixtureError("no tests in it")
-    kinds = {name: kind for name, value in document.items() if (kind := _kind(value))}
+    kinds = {name: kind for name, value in document.items() if (kind := kind_of(value))}
     if kinds:
         while document:  # each test is let go of when its cases are made
             name, value = next(iter(document.items()))
@@ -115,7 +115,8 @@ def _may_be_witness(document: dict[str, Any]) -> bool:
     return any(key in document for key in ("block", "witness", "state", "result", "data"))
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """Which kind of test a member of a fixture file is, "" for none; by its keys alone."""
     if not isinstance(value, dict):
         return ""
     if "network" in value:

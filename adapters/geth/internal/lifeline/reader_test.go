@@ -42,8 +42,20 @@ func TestFileHasNoReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = file.Close() }()
-	lifeline.WatchReader(file, func(reason string) { t.Errorf("ended: %s", reason) })
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = writer.Close() }()
+	reasons := make(chan string, 2)
+	lifeline.WatchReader(file, func(string) { reasons <- "the file's" })
 	if _, err := file.WriteString("an answer"); err != nil {
 		t.Fatal(err)
+	}
+	// A pipe's end, which comes later, is the first to be told.
+	lifeline.WatchReader(writer, func(string) { reasons <- "the pipe's" })
+	_ = reader.Close()
+	if first := <-reasons; first != "the pipe's" {
+		t.Fatalf("%s end was told", first)
 	}
 }

@@ -1,6 +1,7 @@
 """One test examined: who is asked what, and how what is said becomes answers."""
 
 import asyncio
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -314,3 +315,32 @@ def test_cancelling_leaves_nothing_behind(tmp_path: Path) -> None:
 
     asyncio.run(scenario())
     assert list(tmp_path.iterdir()) == []
+
+
+class Waiting(FakeRecorder):
+    """Is in the middle of a block until it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.under_way, self.go_on = threading.Event(), threading.Event()
+
+    def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
+        self.under_way.set()
+        self.go_on.wait()
+        yield from super().record(case, directory)
+
+
+def test_a_recorder_that_is_left_in_the_middle_serves_the_next_test(tmp_path: Path) -> None:
+    recorder = Waiting()
+
+    async def scenario() -> ExaminedCase:
+        with Recording([recorder]) as recording:
+            left = asyncio.create_task(examine(case(chain(1)), recording, [], ExaminationOptions(tmp_path)))
+            await asyncio.to_thread(recorder.under_way.wait)
+            left.cancel()
+            await asyncio.gather(left, return_exceptions=True)
+            recorder.go_on.set()
+            return await examine(case(chain(2)), recording, [], ExaminationOptions(tmp_path))
+
+    found = asyncio.run(asyncio.wait_for(scenario(), 30))
+    assert [block.answers[0].said for block in found.blocks] == [Said.VALID, Said.VALID]

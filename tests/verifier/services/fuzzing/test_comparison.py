@@ -87,19 +87,24 @@ def test_what_could_not_be_run_is_a_difference() -> None:
     )
 
 
-def test_a_known_difference_is_known_and_another_of_the_same_block_is_not() -> None:
-    known = parse_differences(
-        """
+def known_of(client: str, test: str, kind: str, says: str = "") -> KnownDifferences:
+    return parse_differences(
+        f"""
         [[difference]]
-        client = "ethrex"
-        test = "*::*-header-gas-limit-above-2p63m1*"
-        kinds = ["accepts an invalid block"]
+        client = "{client}"
+        test = "{test}"
+        kinds = ["{kind}"]
         ways = ["stateless"]
+        says = "{says}"
         why = "no such check"
         link = "https://example.org"
         """,
         "file",
     )
+
+
+def test_a_known_difference_is_known_and_another_of_the_same_block_is_not() -> None:
+    known = known_of("ethrex", "*::*-header-gas-limit-above-2p63m1*", "accepts an invalid block")
     says: dict[str, tuple[str, tuple[str, ...]]] = {"geth": RULE, "revm": RULE, "ethrex": VALID}
     found = compare(examined(says, Expected.INVALID, FAULTY), "header", known)
     assert found is not None
@@ -112,19 +117,7 @@ def test_a_known_difference_is_known_and_another_of_the_same_block_is_not() -> N
 
 
 def test_a_difference_may_be_known_by_the_client_s_words() -> None:
-    known = parse_differences(
-        """
-        [[difference]]
-        client = "ethereumjs"
-        test = "generated::*"
-        kinds = ["cannot tell"]
-        ways = ["stateless"]
-        says = "crashed: Error: a"
-        why = "a mistake"
-        link = "https://example.org"
-        """,
-        "file",
-    )
+    known = known_of("ethereumjs", "generated::*", "cannot tell", says="crashed: Error: a")
     for words, expected in (("crashed: Error: a", True), ("crashed: Error: b", False)):
         good = examined({"geth": VALID, "revm": VALID})
         crashed = Answer("ethereumjs", "ethereumjs", Said.ABSTAIN, words)

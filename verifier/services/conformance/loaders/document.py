@@ -17,32 +17,6 @@ GZIP_MAGIC = b"\x1f\x8b"
 QUANTITY_LIMIT = 1 << 256
 
 
-def read_document(path: Path, parse: Callable[[bytes], Any] | None = None) -> Any:
-    """The JSON in a file, which may be compressed by gzip (told by content). Raises FixtureError.
-
-    parse: `parse_json` where numbers may have more than 64 bits, else `parse_fixtures`.
-    """
-    try:
-        with path.open("rb") as raw:
-            compressed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-            raw.seek(0)
-            if compressed:
-                with gzip.open(raw) as file:
-                    data = file.read(MAXIMUM_LENGTH + 1)
-            else:
-                data = raw.read(MAXIMUM_LENGTH + 1)
-    except (EOFError, zlib.error) as error:
-        raise FixtureError(f"{path}: {error}") from None
-    except OSError as error:
-        raise FixtureError(f"{path}: {error.strerror or error}") from None
-    if len(data) > MAXIMUM_LENGTH:
-        raise FixtureError(f"{path}: more than {MAXIMUM_LENGTH} bytes")
-    try:
-        return (parse or parse_fixtures)(data)
-    except FixtureError as error:
-        raise FixtureError(f"{path}: {error}") from None
-
-
 def parse_json(data: bytes) -> Any:
     """The JSON in `data`. Raises FixtureError."""
     try:
@@ -60,6 +34,32 @@ def parse_fixtures(data: bytes) -> Any:
         return orjson.loads(data)
     except ValueError as error:
         raise FixtureError(f"not JSON: {error}") from None
+
+
+def read_document(path: Path, parse: Callable[[bytes], Any] = parse_fixtures) -> Any:
+    """The JSON in a file, which may be compressed by gzip (told by content). Raises FixtureError.
+
+    parse: `parse_json` where numbers may have more than 64 bits.
+    """
+    try:
+        with path.open("rb") as raw:
+            compressed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+            raw.seek(0)
+            if compressed:
+                with gzip.open(raw) as file:
+                    data = file.read(MAXIMUM_LENGTH + 1)
+            else:
+                data = raw.read(MAXIMUM_LENGTH + 1)
+    except (EOFError, zlib.error) as error:
+        raise FixtureError(f"{path}: {error}") from None
+    except OSError as error:
+        raise FixtureError(f"{path}: {error.strerror or error}") from None
+    if len(data) > MAXIMUM_LENGTH:
+        raise FixtureError(f"{path}: more than {MAXIMUM_LENGTH} bytes")
+    try:
+        return parse(data)
+    except FixtureError as error:
+        raise FixtureError(f"{path}: {error}") from None
 
 
 def mapping(value: Any, name: str) -> dict[str, Any]:
