@@ -119,6 +119,7 @@ void test('each node and code left out is named, or was not needed', async () =>
 
 const CHANGES: readonly (readonly [string, number, Uint8Array])[] = [
   ['RULE_NUMBER', 8, Buffer.from([1, 0x2d])],
+  ['RULE_NUMBER', 8, new Uint8Array()], // 0
   ['RULE_TIMESTAMP', 11, Buffer.from([1])],
   ['RULE_GAS_LIMIT', 9, Buffer.from('03938700', 'hex')],
   ['RULE_GAS_LIMIT', 9, Buffer.from('8000000000000000', 'hex')],
@@ -141,6 +142,20 @@ for (const [rule, place, value] of CHANGES) {
     assert.equal(reasonOf(await execute(request)), rule)
   })
 }
+
+void test('the number 0 breaks a rule only on a parent that is there', async () => {
+  const made = await makeBlock({ code: STORE })
+  const ask = async (headers: Uint8Array[]): Promise<(string | undefined)[]> => {
+    const request = changed({ ...made, content: { ...made.content, headers } }, (block) => {
+      const header = block[0] as NestedUint8Array
+      header[8] = new Uint8Array()
+    })
+    return [reasonOf(await execute(request)), reasonOf(await execute({ ...request, parent_header_optional: true }))]
+  }
+  assert.deepEqual(await ask([...made.content.headers]), ['RULE_NUMBER', 'RULE_NUMBER'])
+  assert.deepEqual(await ask([]), ['REFUSED', 'REFUSED'])
+  assert.deepEqual(await ask([Buffer.from([0xc0])]), ['WITNESS_INSUFFICIENT', 'WITNESS_INSUFFICIENT'])
+})
 
 void test('whatever byte of the block is changed, there is an answer, and never a crash', async () => {
   const made = await makeBlock({ code: STORE })

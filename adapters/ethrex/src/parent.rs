@@ -25,6 +25,9 @@ pub fn parent(
     };
     let parent = BlockHeader::decode(&file.bytes()[place.clone()])
         .map_err(|error| refuse(format!("the parent's header cannot be decoded: {error}")))?;
+    if parent.number == u64::MAX {
+        return Err(refuse("the parent's number is the last of 64 bits: the client's check would take 0 for the next"));
+    }
     // The client would hash what it encodes again; the hash of the very bytes is what the block names.
     let _ = parent.hash.set(H256(ancestry.parent_hash.0));
     Ok((parent, Vec::new()))

@@ -2,7 +2,7 @@
 
 mod support;
 
-use adapter_host::rpc::Rule;
+use adapter_host::rpc::{AbstentionReason, Rule};
 use adapter_host::testing::scene::Scene as _;
 use ethrex_common::types::{BlockHeader, EIP4844Transaction, PrivilegedL2Transaction, Transaction, Withdrawal};
 use ethrex_common::{Address, H256, U256};
@@ -37,6 +37,8 @@ fn header_rules_against_the_parent() {
         scene.parent.number -= 1;
         *scene = scene.clone().bound();
     });
+    let detail = breaks(Rule::Number, |scene| scene.header.number = 0);
+    assert!(detail.ends_with("0, the parent's is 999"), "{detail}");
     breaks(Rule::GasLimit, |scene| scene.header.gas_limit += GAS_LIMIT / 1024);
     breaks(Rule::GasLimit, |scene| {
         scene.parent.gas_limit = 5000;
@@ -46,6 +48,13 @@ fn header_rules_against_the_parent() {
     let detail = breaks(Rule::BaseFee, |scene| scene.header.base_fee_per_gas = Some(BASE_FEE + 1));
     assert!(detail.contains('8') && detail.contains("15000000"), "{detail}");
     breaks(Rule::ExcessBlobGas, |scene| scene.header.excess_blob_gas = Some(1));
+}
+
+#[test]
+fn number_0_does_not_follow_the_last_number_of_64_bits() {
+    let mut scene = scene();
+    (scene.parent.number, scene.header.number) = (u64::MAX, 0);
+    scene.bound().abstention(AbstentionReason::Refused);
 }
 
 #[test]

@@ -58,6 +58,8 @@ fn header_rules_against_the_parent() {
         scene.parent.number -= 1;
         *scene = scene.clone().bound();
     });
+    let detail = breaks(Rule::Number, |scene| scene.header.number = 0);
+    assert!(detail.ends_with("0, the parent's is 999"), "{detail}");
     breaks(Rule::GasLimit, |scene| scene.header.gas_limit += GAS_LIMIT / 1024);
     breaks(Rule::GasLimit, |scene| scene.header.gas_limit -= GAS_LIMIT / 1024);
     let detail = breaks(Rule::BaseFee, |scene| scene.header.base_fee_per_gas = Some(BASE_FEE + 1));

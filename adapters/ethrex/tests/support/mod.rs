@@ -351,6 +351,11 @@ impl scene::Scene for Scene {
         self
     }
 
+    fn with_number(mut self, number: u64) -> Self {
+        self.header.number = number;
+        self
+    }
+
     fn parent_hash(&self) -> Hash {
         Hash(self.header.parent_hash.0)
     }

@@ -75,6 +75,9 @@ pub trait Scene: Clone + DerefMut<Target = Parts> {
     /// With extra data in an ancestor's header, or in the block's own (None).
     fn with_extra_data(self, ancestor: Option<usize>, data: &[u8]) -> Self;
 
+    /// With another number in the block's header.
+    fn with_number(self, number: u64) -> Self;
+
     fn parent_hash(&self) -> Hash;
     fn block_bytes(&self) -> Vec<u8>;
     fn question(&self) -> Question;

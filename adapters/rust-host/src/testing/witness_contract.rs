@@ -32,6 +32,7 @@ macro_rules! witness_contract {
             headers_that_do_not_chain_are_refused
             without_the_parent_the_rules_that_need_it_are_left_unchecked
             where_the_parent_may_be_absent_but_is_there_it_is_checked
+            number_0_breaks_a_rule_only_on_a_parent_that_is_there
             a_state_root_that_is_not_the_trusted_one_is_refused
             the_witness_of_another_block_is_refused
             the_requests_chain_config_counts_and_not_the_files
@@ -235,6 +236,19 @@ pub fn where_the_parent_may_be_absent_but_is_there_it_is_checked<S: Scene>() {
     scene.parent_header_optional = true;
     assert!(scene.computed().unchecked_rules.is_empty());
     scene.trusting(Hash([1; 32])).abstention(AbstentionReason::Refused);
+}
+
+pub fn number_0_breaks_a_rule_only_on_a_parent_that_is_there<S: Scene>() {
+    let mut scene = S::transfer().with_number(0);
+    for optional in [false, true] {
+        scene.parent_header_optional = optional;
+        scene.headers = None;
+        assert_eq!(scene.broken_rule().rule(), Rule::Number);
+        scene.headers = Some(vec![]);
+        assert!(scene.abstention(AbstentionReason::Refused).detail.contains("genesis"));
+        scene.headers = Some(vec![vec![0xc0]]);
+        assert_eq!(scene.missing().hash, scene.parent_hash().0[..]);
+    }
 }
 
 // ---- the bond between request, file and block -----------------------------------------------------------------------
