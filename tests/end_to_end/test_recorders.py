@@ -47,7 +47,7 @@ def chosen(folder: Path, stride: int) -> Iterator[Case]:
 def record(recorder: AnyRecorder, case: Case, directory: Path) -> list[Recorded]:
     directory.mkdir()
     try:
-        return list(recorder.record(case, directory))
+        return [each for each in recorder.record(case, directory) if isinstance(each, Recorded)]
     except UnsupportedForkError:
         return []
 

@@ -39,13 +39,23 @@ HASH_LENGTH = 32
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedWitness:
+    """The witness file of a block whose answer follows, where it does not depend on what the block does."""
+
+    index: int
+    number: int
+    hash: bytes
+    file: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedBlock:
     """What a client with full state says of one block. reason: its own words.
 
     rules: that the block breaks, in the contract's words, or "parent" or "block_hash"; the client goes on after the
     first. fields: of the header, where their values are not the computed ones. number, hash: as read from the block,
     zero where nothing can be read. ms: the client's own time. file: its witness file's bytes; b"" where nobody can be
-    asked about it.
+    asked about it, or where it came before.
     """
 
     index: int
@@ -98,7 +108,9 @@ class RecorderProcess:
         """The process's id, while there is one."""
         return None if self._process is None else self._process.pid
 
-    def record(self, genesis: Genesis, blocks: Sequence[tuple[bytes, bytes | None]]) -> Iterator[RecordedBlock]:
+    def record(
+        self, genesis: Genesis, blocks: Sequence[tuple[bytes, bytes | None]]
+    ) -> Iterator[RecordedWitness | RecordedBlock]:
         """Imports the blocks (RLP, and the hash that is stated or None) on `genesis`, one after the other.
 
         Raises UnsupportedForkError, ExecutorError; what comes after such a block is not tried.
@@ -108,12 +120,14 @@ class RecorderProcess:
             self._send(encode_request(genesis, blocks, self._whole_state))
             while True:
                 answer = self._line()
-                if "block" not in answer:
+                if "witness" in answer:
+                    yield decode_witness(answer["witness"], self._bytes)
+                elif "block" in answer:
+                    yield decode_block(answer["block"], self._bytes)
+                else:
                     finished = True
                     _raise_failure(self._name, answer)
                     return
-                block = decode_block(answer["block"], self._bytes)
-                yield block
         except (KeyError, TypeError, ValueError) as error:
             raise ExecutorError(f"{self._name}'s recorder answers what is no answer: {error!r}") from None
         finally:
@@ -239,14 +253,26 @@ def encode_request(genesis: Genesis, blocks: Sequence[tuple[bytes, bytes | None]
     return json.dumps(document, separators=(",", ":")).encode() + b"\n"
 
 
+def decode_witness(answer: Any, read: Callable[[int], bytes]) -> RecordedWitness:
+    """A witness ahead of its block's answer. read: as for decode_block. Raises KeyError, TypeError, ValueError."""
+    if not isinstance(answer, dict):
+        raise TypeError(f"{str(answer)[:80]} is no witness")
+    return RecordedWitness(
+        index=_integer(answer["index"]),
+        number=_integer(answer["number"]),
+        hash=_hash(answer["hash"]),
+        file=read(_integer(answer["length"])),
+    )
+
+
 def decode_block(answer: Any, read: Callable[[int], bytes]) -> RecordedBlock:
     """A block's answer. read: reads so many bytes behind its line. Raises KeyError, TypeError, ValueError."""
     if not isinstance(answer, dict):
         raise TypeError(f"{str(answer)[:80]} is no block")
-    block = RecordedBlock(
+    return RecordedBlock(
         index=_integer(answer["index"]),
         number=_integer(answer["number"]),
-        hash=bytes.fromhex(str(answer["hash"]).removeprefix("0x")),
+        hash=_hash(answer["hash"]),
         accepted=answer["accepted"] is True,
         rules=tuple(str(rule) for rule in answer.get("rules") or ()),
         fields=tuple(str(field) for field in answer.get("fields") or ()),
@@ -254,9 +280,6 @@ def decode_block(answer: Any, read: Callable[[int], bytes]) -> RecordedBlock:
         file=read(_integer(answer["length"])),
         ms=_integer(answer["us"]) / 1000,
     )
-    if len(block.hash) != HASH_LENGTH:
-        raise ValueError(f"a hash of {len(block.hash)} bytes")
-    return block
 
 
 def _raise_failure(name: str, answer: dict[str, Any]) -> None:
@@ -266,6 +289,13 @@ def _raise_failure(name: str, answer: dict[str, Any]) -> None:
     if failure["kind"] == "unsupported_fork":
         raise UnsupportedForkError(str(failure["reason"]))
     raise ExecutorError(f"{name}'s recorder cannot record: {failure['reason']}")
+
+
+def _hash(value: Any) -> bytes:
+    decoded = bytes.fromhex(str(value).removeprefix("0x"))
+    if len(decoded) != HASH_LENGTH:
+        raise ValueError(f"a hash of {len(decoded)} bytes")
+    return decoded
 
 
 def _integer(value: Any) -> int:

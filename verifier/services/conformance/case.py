@@ -59,6 +59,15 @@ class LoadFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """The witness of a block that the recorder has not judged yet, where it does not depend on what the block does."""
+
+    index: int
+    content: BlockWitness
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """One block after the recorder had it. answer: its own, stateful. path: of the witness file.
 
@@ -80,8 +89,10 @@ class Recorder(Protocol):
     def name(self) -> str:
         """The client's that does it."""
 
-    def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
+    def record(self, case: Case, directory: Path) -> Iterator[Prepared | Recorded]:
         """Each block in its order; witness files are written below `directory`, which is the case's own.
+
+        A Prepared may come right before the Recorded of its block, which has the same witness: clients need not wait.
 
         Each block has a file of its own: two may have the same header, with other bodies.
 

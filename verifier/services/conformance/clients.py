@@ -1,11 +1,11 @@
 """Who takes part in a run: recorders, in threads of their own, and the adapters, each with so many blocks at once."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -14,12 +14,11 @@ from verifier.domain.result import Result
 from verifier.executors.stateless.base import ExecutionRequest, StatelessExecutor
 from verifier.executors.stateless.pool import SupervisedAdapter
 
-from .case import Case, Recorded, Recorder
+from .case import Case, Prepared, Recorded, Recorder
 from .completion import complete
 
-# Blocks that the recorder makes at a time: few enough that a chain of any length stays out of memory, and enough that
-# changing threads costs nothing beside them.
-BLOCKS_AT_A_TIME = 8
+# What the recorder makes before anybody takes it: few enough that a chain of any length stays out of memory.
+BLOCKS_AHEAD = 8
 
 
 class OpenRecorder(Protocol):
@@ -56,38 +55,58 @@ class Recording:
             return case
         return await asyncio.get_running_loop().run_in_executor(self._threads, complete, case, directory)
 
-    async def record(self, case: Case, directory: Path) -> AsyncGenerator[Recorded, None]:
+    async def record(self, case: Case, directory: Path) -> AsyncGenerator[Prepared | Recorded, None]:
         """As Recorder.record. The recorder's next case may begin when this one's last block is out."""
         recorder = await self._idle.get()
-        loop = asyncio.get_running_loop()
-        blocks: Iterator[Recorded] = iter(())
-        step: Future[Sequence[Recorded]] = Future()
-        step.set_result(())
+        handover = _Handover(asyncio.get_running_loop())
+        step: Future[None] = Future()
+        step.set_result(None)
 
         def leave(_: object) -> None:
-            _close(blocks)
-            loop.call_soon_threadsafe(self._idle.put_nowait, recorder)
+            handover.loop.call_soon_threadsafe(self._idle.put_nowait, recorder)
 
         try:
-            blocks = recorder.record(case, directory)
-            while True:
-                step = self._threads.submit(_some, blocks)
-                some = await asyncio.wrap_future(step)
-                for each in some:
-                    yield each
-                if len(some) < BLOCKS_AT_A_TIME:
-                    return
+            step = self._threads.submit(handover.fill, recorder.record(case, directory))
+            async for each in handover.items():
+                yield each
+            await asyncio.wrap_future(step)
         finally:
+            handover.leave()
             step.add_done_callback(leave)  # at once, or when the block ends in whose middle this is left
 
 
-def _close(blocks: Iterator[Recorded]) -> None:
-    if isinstance(blocks, Generator):  # it may hold something open where it is left early
-        blocks.close()
+class _Handover:
+    """What a recorder makes in a thread, for the event loop: each at once, and no more than some ahead."""
 
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._made: asyncio.Queue[Prepared | Recorded | None] = asyncio.Queue()
+        self._room = threading.Semaphore(BLOCKS_AHEAD)
+        self._left = False
 
-def _some(blocks: Iterator[Recorded]) -> Sequence[Recorded]:
-    return tuple(islice(blocks, BLOCKS_AT_A_TIME))
+    def fill(self, blocks: Iterator[Prepared | Recorded]) -> None:
+        """In the thread. Raises what the recorder raises, after all before it is out."""
+        try:
+            for each in blocks:
+                self._room.acquire()
+                if self._left:
+                    return
+                self.loop.call_soon_threadsafe(self._made.put_nowait, each)
+        finally:
+            if isinstance(blocks, Generator):  # it may hold something open where it is left early
+                blocks.close()
+            self.loop.call_soon_threadsafe(self._made.put_nowait, None)
+
+    async def items(self) -> AsyncGenerator[Prepared | Recorded, None]:
+        """In the event loop, until the recorder has ended."""
+        while (each := await self._made.get()) is not None:
+            self._room.release()
+            yield each
+
+    def leave(self) -> None:
+        """Nobody takes any more."""
+        self._left = True
+        self._room.release()
 
 
 @dataclass

@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 
 from verifier.domain.conformance import (
@@ -23,25 +22,18 @@ from verifier.domain.conformance import (
     Said,
     differences,
 )
-from verifier.domain.post_state import cast_votes
-from verifier.domain.quorum import QuorumPolicy, quorum_policy
-from verifier.domain.result import BrokenRule, Mode, Result
-from verifier.domain.vote import Vote, VoteKind, cast_vote, withhold
+from verifier.domain.result import Mode
 from verifier.errors import ExecutorError
 from verifier.executors.stateful.errors import UnsupportedForkError
 from verifier.executors.stateful.genesis import STATE_ROOT_INDEX, Genesis
-from verifier.executors.stateless.base import ExecutionRequest
-from verifier.services.ballot import contradiction
-from verifier.services.trust import establish_trust
-from witness.chain_config import ChainConfig, parse_chain_config
 from witness.errors import WitnessError
 from witness.file import check_binding, map_witness_file, write_witness_file
 from witness.header import decode_block_header, keccak256
 from witness.model import BlockWitness, Header
-from witness.prestate import decode_poststate
 from witness.rlp_encoding import encode_item
 
-from .case import Case, CaseBlock, Recorded
+from .asking import Question, ask, fork_of
+from .case import Case, CaseBlock, Prepared, Recorded
 from .clients import Client, Recording
 from .kept_witnesses import keep
 from .reasons import classes_of_exception, classes_of_reason
@@ -54,7 +46,6 @@ DEADLINE = 600.0
 WINDOW = 16
 VERIFIER = "verifier"
 COMPLETION = "completion"  # folder of a test's directory
-SAID = {VoteKind.VALID: Said.VALID, VoteKind.INVALID: Said.INVALID, VoteKind.ABSTAIN: Said.ABSTAIN}
 
 
 @dataclass(frozen=True)
@@ -82,6 +73,15 @@ async def examine(
     return await _Examination(case, recorder, clients, options).run()
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What clients said of one block. path: of its witness file."""
+
+    header: Header
+    path: Path
+    answers: tuple[Answer, ...]
+
+
 class _Examination:
     def __init__(self, case: Case, recorder: Recording, clients: Sequence[Client], options: ExaminationOptions) -> None:
         self._case = case
@@ -90,6 +90,7 @@ class _Examination:
         self._options = options
         self._roots = dict(_genesis_root(case.genesis)) if case.genesis is not None else {}
         self._skipped: dict[str, str] = {}
+        self._asked: dict[int, asyncio.Task[_Asked]] = {}  # about each block, perhaps before the recorder has judged it
 
     async def run(self) -> ExaminedCase:
         started = time.monotonic()
@@ -99,9 +100,10 @@ class _Examination:
             failure = await self._start_blocks(directory, under_way)
             blocks = await asyncio.gather(*under_way)
         finally:
-            for task in under_way:
+            begun = [*under_way, *self._asked.values()]
+            for task in begun:
                 task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
+            await asyncio.gather(*begun, return_exceptions=True)
             shutil.rmtree(directory, ignore_errors=True)
         skipped = {name: self._skipped[name] for name in sorted(self._skipped)}
         examined = ExaminedCase(self._case.name, tuple(blocks), skipped, failure, time.monotonic() - started)
@@ -109,19 +111,29 @@ class _Examination:
 
     async def _start_blocks(self, directory: Path, under_way: list[asyncio.Task[ExaminedBlock]]) -> str:
         """Why not all blocks could be recorded, or ""."""
-        room = self._options.room
         try:
             async with aclosing(self._recorded(directory)) as recorded:
                 async for each in recorded:
-                    await room.acquire()
-                    task = asyncio.create_task(self._block(each, directory))
-                    task.add_done_callback(lambda _: room.release())
-                    under_way.append(task)
+                    if each.index not in self._asked and self._can_be_asked(each):
+                        self._asked[each.index] = await self._start_asking(each, directory)
+                    if isinstance(each, Recorded):
+                        under_way.append(asyncio.create_task(self._block(each)))
         except UnsupportedForkError as error:
             self._skip_all(str(error))
         except (ExecutorError, WitnessError, OSError) as error:
             return f"{type(error).__name__}: {error}"
         return ""
+
+    def _can_be_asked(self, recorded: Prepared | Recorded) -> bool:
+        given = recorded.content is not None or recorded.path is not None
+        return given and not self._case.blocks[recorded.index].misfit
+
+    async def _start_asking(self, recorded: Prepared | Recorded, directory: Path) -> "asyncio.Task[_Asked]":
+        room = self._options.room
+        await room.acquire()
+        task = asyncio.create_task(self._ask(recorded, directory))
+        task.add_done_callback(lambda _: room.release())
+        return task
 
     def _skip_all(self, reason: str) -> None:
         self._skipped[self._recorder.name] = reason
@@ -137,12 +149,13 @@ class _Examination:
             return examined
         return replace(examined, failure=f"the fixture ends with 0x{last.hex()}, which was not accepted")
 
-    async def _recorded(self, directory: Path) -> AsyncGenerator[Recorded, None]:
+    async def _recorded(self, directory: Path) -> AsyncGenerator[Prepared | Recorded, None]:
         """The blocks with what they need, recorded or as they were given."""
         if self._case.genesis is not None:
             self._case = await self._recorder.complete(self._case, directory / COMPLETION)
             async for each in self._recorder.record(self._case, directory):
-                self._note_root(each)
+                if isinstance(each, Recorded):
+                    self._note_root(each)
                 yield each
             return
         for index, block in enumerate(self._case.blocks):
@@ -153,32 +166,38 @@ class _Examination:
             header = decode_block_header(self._case.blocks[recorded.index].encoded)
             self._roots[header.hash] = header.state_root
 
-    async def _block(self, recorded: Recorded, directory: Path) -> ExaminedBlock:
+    async def _ask(self, recorded: Prepared | Recorded, directory: Path) -> "_Asked":
+        """Asks every client that knows the fork. Raises WitnessError, OSError."""
+        content, path = recorded.content, recorded.path
+        if content is None:
+            assert path is not None, "it can be asked about"
+            content = map_witness_file(path)
+        header = check_binding(content)
+        if path is None:
+            folder = Path(tempfile.mkdtemp(dir=directory))  # two blocks of a test may be the same
+            path = write_witness_file(content, folder, sync=False)
+        answers = await self._answers(content, header, path, self._case.blocks[recorded.index])
+        return _Asked(header, path, answers)
+
+    async def _block(self, recorded: Recorded) -> ExaminedBlock:
         block = self._case.blocks[recorded.index]
         if block.misfit:
             return self._examined(recorded, _misfit_answers(block))
         own = (recorded.answer,) if recorded.answer.client else ()
-        path = recorded.path
+        asking = self._asked.get(recorded.index)
+        if asking is None:
+            return self._examined(recorded, own)
         try:
-            content = recorded.content
-            if content is None:
-                if path is None:
-                    return self._examined(recorded, own)
-                content = map_witness_file(path)
-            header = check_binding(content)
-            if path is None:
-                folder = Path(tempfile.mkdtemp(dir=directory))  # two blocks of a test may be the same
-                path = write_witness_file(content, folder, sync=False)
-            answers = await self._ask(content, header, path, block)
+            asked = await asking
+            examined = self._examined(recorded, (*own, *asked.answers), asked.header, asked.path.stat().st_size)
         except (WitnessError, OSError) as error:
             if block.expected is Expected.INVALID and _header(block.encoded) is None:
                 return self._examined(recorded, own)  # nobody can be asked about what is no header
             refusal = Answer(VERIFIER, "", Said.ABSTAIN, f"refused: {error}")
             return self._examined(recorded, (*own, refusal))
-        examined = self._examined(recorded, (*own, *answers), header, path.stat().st_size)
         if self._options.keep is not None and differences(ExaminedCase(self._case.name, (examined,))):
-            keep(path, self._options.keep, self._case.name, recorded.index)
-        path.unlink(missing_ok=True)
+            keep(asked.path, self._options.keep, self._case.name, recorded.index)
+        asked.path.unlink(missing_ok=True)
         return examined
 
     def _examined(
@@ -210,63 +229,19 @@ class _Examination:
         besides = recorded.classes - {ReasonClass.RESULT} if recorded.classes & said else frozenset()
         return said | block.besides | besides
 
-    async def _ask(self, content: BlockWitness, header: Header, path: Path, block: CaseBlock) -> Sequence[Answer]:
-        fork = _chain_config(bytes(content.chain_config)).fork_at(header)
+    async def _answers(self, content: BlockWitness, header: Header, path: Path, block: CaseBlock) -> tuple[Answer, ...]:
+        fork = fork_of(content, header)
         asked = [client for client in self._clients if self._knows(client, fork)]
-        if not asked:
-            return ()
-        trust = establish_trust(content, header, block.pre_state_root or self._roots.get(header.parent_hash))
-        mode = self._options.mode
-        withheld = trust.withheld or contradiction(header, content, trust.pre_state_root, mode)
-        request = ExecutionRequest(
-            witness=path,
-            block_hash=header.hash,
-            pre_state_root=trust.pre_state_root,
-            deadline=self._options.deadline,
-            parent_header_optional=trust.parent_header_optional,
-            ancestor_hashes=trust.ancestor_hashes,
-            mode=mode,
-        )
-        results = await asyncio.gather(*(client.execute(request) for client in asked))
-        votes = _votes(header, content, results, mode)
-        if withheld:
-            votes = [withhold(vote, withheld) for vote in votes]
-        return [self._answer(vote, result) for vote, result in zip(votes, results, strict=True)]
+        root = block.pre_state_root or self._roots.get(header.parent_hash)
+        options = self._options
+        question = Question(content, header, path, root, options.deadline, options.mode)
+        return await ask(question, asked, options.of_reason)
 
     def _knows(self, client: Client, fork: str) -> bool:
         if fork in client.forks:
             return True
         self._skipped.setdefault(client.name, f"does not know {fork}")
         return False
-
-    def _answer(self, vote: Vote, result: Result) -> Answer:
-        fields = tuple(each.field for each in vote.differences)
-        classes: frozenset[ReasonClass] = frozenset()
-        if vote.kind is VoteKind.INVALID:
-            outcome = result.outcome
-            said = outcome.rule if isinstance(outcome, BrokenRule) else fields
-            classes = self._options.of_reason(vote.adapter, said)
-        reason = "" if vote.kind is VoteKind.VALID else vote.reason or ""
-        ms = result.elapsed_ms if result.adapter_ms is None else result.adapter_ms
-        return Answer(vote.adapter, vote.lineage, SAID[vote.kind], reason, classes, fields, ms)
-
-
-def _votes(header: Header, content: BlockWitness, results: Sequence[Result], mode: Mode) -> Sequence[Vote]:
-    if mode is Mode.PROOF:
-        return [cast_vote(header, result) for result in results]
-    recorded = None if content.poststate is None else decode_poststate(content.poststate)
-    policy = _policy(tuple((result.adapter, result.lineage) for result in results))
-    return cast_votes(header, results, policy, recorded)
-
-
-@lru_cache
-def _policy(lineages: tuple[tuple[str, str], ...]) -> QuorumPolicy:
-    return quorum_policy(dict(lineages))
-
-
-@lru_cache
-def _chain_config(encoded: bytes) -> ChainConfig:
-    return parse_chain_config(encoded)
 
 
 def _genesis_root(genesis: Genesis) -> Mapping[bytes, bytes]:

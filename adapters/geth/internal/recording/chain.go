@@ -28,6 +28,7 @@ type Chain struct {
 	// of it: clients differ in what they look at before an instruction fails.
 	WholeState int
 
+	isLarge  bool // a block's parent had a larger state
 	config   *chainconfig.Config
 	document []byte // the chain config's JSON
 	store    *store

@@ -89,6 +89,45 @@ func TestAncestors(t *testing.T) {
 	}
 }
 
+// TestAhead has the witness before the block is judged where all of the state fits, with every ancestor, and never where
+// one byte more is needed.
+func TestAhead(t *testing.T) {
+	made := witnesstest.Generate(t, witnesstest.Cancun(), witnesstest.Alloc(), 4, witnesstest.Busy(t, witnesstest.Cancun()))
+	pendingWith := func(wholeState int) *recording.Pending {
+		chain := open(t, made)
+		for number := 1; number < 4; number++ {
+			imported(t, chain, encoded(t, made.Blocks[number]))
+		}
+		chain.WholeState = wholeState
+		pending, _, err := chain.Open(encoded(t, made.Blocks[4]), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pending
+	}
+	pending := pendingWith(1 << 20)
+	if pending.Witness == nil || len(pending.Witness.Headers) != 4 {
+		t.Fatalf("%+v", pending.Witness)
+	}
+	length := 0
+	for _, list := range [][][]byte{pending.Witness.State, pending.Witness.Codes, pending.Witness.Headers} {
+		for _, one := range list {
+			length += len(one)
+		}
+	}
+	if pendingWith(length).Witness != nil || pendingWith(length+1).Witness == nil {
+		t.Errorf("all is %d bytes, which decides", length)
+	}
+	outcome, err := pending.Judge()
+	if err != nil || !outcome.Accepted || outcome.Witness != pending.Witness {
+		t.Fatalf("%+v, %v", outcome, err)
+	}
+	computed := executed(t, outcome, made.Blocks[3].Root()).GetComputed()
+	if computed == nil || common.Hash(computed.StateRoot) != made.Blocks[4].Root() {
+		t.Errorf("on its witness: %v", computed)
+	}
+}
+
 // TestRefused imports blocks that geth refuses: each is answered with its rule, has a witness on which the adapter says
 // the same, and leaves the chain as it was.
 func TestRefused(t *testing.T) {

@@ -33,26 +33,27 @@ func (work *judging) complete() error {
 			return err
 		}
 	}
+	return nil
+}
+
+// commit makes the update of the state, of a block that was executed to its end.
+func (work *judging) commit() error {
 	if !work.executed {
 		return nil
 	}
 	noted := work.chain.store.pause()
-	header := work.block.Header()
-	_, err = work.state.Commit(work.rules(), header.Number.Uint64())
-	work.chain.store.resume(noted)
-	if err != nil {
-		return err
-	}
-	return work.clearFirst()
+	defer work.chain.store.resume(noted)
+	_, err := work.state.Commit(work.rules(), work.block.NumberU64())
+	return err
 }
 
 // clearFirst reads the siblings that are needed where what the block clears is taken out of the tries before anything
 // is put in. geth puts in first; of all orders clearing first reads most.
 func (work *judging) clearFirst() error {
-	update := work.database.update
-	if update == nil {
+	if work.database == nil || work.database.update == nil {
 		return nil
 	}
+	update := work.database.update
 	var (
 		root     = work.view.parent.Root
 		accounts *trie.Trie

@@ -55,8 +55,15 @@ func answersOf(t *testing.T, requests ...any) (answers []recording.Answer, files
 			t.Fatalf("%q: %v", line, err)
 		}
 		answers = append(answers, answer)
-		if answer.Block != nil && answer.Block.Length > 0 {
-			file := make([]byte, answer.Block.Length)
+		length := 0
+		switch {
+		case answer.Witness != nil:
+			length = answer.Witness.Length
+		case answer.Block != nil:
+			length = answer.Block.Length
+		}
+		if length > 0 {
+			file := make([]byte, length)
 			if _, err := io.ReadFull(reader, file); err != nil {
 				t.Fatal(err)
 			}
@@ -84,6 +91,28 @@ func TestServe(t *testing.T) {
 		}
 		if !bytes.Equal(files[index], files[index+2]) {
 			t.Errorf("the second request made another file of block %d", index+1)
+		}
+	}
+}
+
+// TestServeAhead has the witnesses of blocks on a small state before their answers, and just one of each block.
+func TestServeAhead(t *testing.T) {
+	made := witnesstest.Generate(t, witnesstest.Prague(), witnesstest.Alloc(), 2, witnesstest.Busy(t, witnesstest.Prague()))
+	request := requestOf(t, made)
+	request["whole_state"] = 1 << 17
+	answers, files := answersOf(t, request)
+	if len(answers) != 5 || len(files) != 2 || !answers[4].Done {
+		t.Fatalf("%+v, %d files", answers, len(files))
+	}
+	for index, file := range files {
+		witness, block := answers[2*index].Witness, answers[2*index+1].Block
+		if witness == nil || block == nil || !block.Accepted || block.Length != 0 || witness.Hash != block.Hash ||
+			witness.Index != index || block.Index != index || witness.Number != block.Number {
+			t.Fatalf("block %d: %+v, then %+v", index+1, witness, block)
+		}
+		content, err := witnessfile.Parse(file)
+		if err != nil || content.BlockHash != made.Blocks[index+1].Hash() || len(content.Headers) != index+1 {
+			t.Errorf("file %d: %v", index, err)
 		}
 	}
 }

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 
 from verifier.errors import ExecutorError
 from verifier.executors.stateful.errors import UnsupportedForkError
-from verifier.executors.stateful.recorder_process import RecordedBlock, RecorderProcess, decode_block, encode_request
+from verifier.executors.stateful.recorder_process import (
+    RecordedBlock,
+    RecordedWitness,
+    RecorderProcess,
+    decode_block,
+    decode_witness,
+    encode_request,
+)
 from witness.rlp_encoding import encode_item
 
 from .chains import sample_blocks, sample_genesis
@@ -23,6 +30,9 @@ from .chains import sample_blocks, sample_genesis
 GOOD = '{"index":0,"hash":"0x' + "11" * 32 + '","number":1,"accepted":true,"length":4,"us":1500}'
 SCRIPTS = {
     "good": """say('{"block":' + good + '}\\nfile{"done":true}')""",
+    "ahead": """say('{"witness":' + good + '}\\nfile{"block":' + good.replace('4', '0') + '}\\n{"done":true}')""",
+    "no witness": """say('{"witness":[]}')""",
+    "large witness": """say('{"witness":' + good.replace('4', '1073741825') + '}')""",
     "unsupported": """say('{"failure":{"kind":"unsupported_fork","reason":"no such fork"}}')""",
     "failing": """say('{"failure":{"kind":"failed","reason":"no room"}}')""",
     "dying": """print("out of luck", file=sys.stderr); sys.exit(3)""",
@@ -69,6 +79,12 @@ def test_an_answer_is_read_and_the_process_stays(opened: Open) -> None:
     assert process.pid == pid
 
 
+def test_a_witness_may_come_before_the_answer(opened: Open) -> None:
+    witness, block = opened("ahead").record(sample_genesis(), BLOCKS)
+    assert witness == RecordedWitness(0, 1, b"\x11" * 32, b"file")
+    assert block == RecordedBlock(0, 1, b"\x11" * 32, True, (), (), "", b"", 1.5)
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -79,6 +95,8 @@ def test_an_answer_is_read_and_the_process_stays(opened: Open) -> None:
         ("no object", "no answer"),
         ("no end", "no answer"),
         ("no block", "no answer"),
+        ("no witness", "no answer"),
+        ("large witness", "no answer"),
         ("deep", "no answer"),
         ("endless", "no answer"),
         ("large", "no answer"),
@@ -162,6 +180,17 @@ JSON = st.recursive(
     max_leaves=6,
 )
 KEYS = ("index", "hash", "number", "accepted", "rules", "fields", "reason", "length", "us")
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), JSON) | JSON)
+def test_any_answer_is_a_witness_or_one_of_three_errors(changes: Any) -> None:
+    answer = {**json.loads(GOOD), **changes} if isinstance(changes, dict) else changes
+    try:
+        witness = decode_witness(answer, lambda _: b"file")
+    except (KeyError, TypeError, ValueError):
+        return
+    assert len(witness.hash) == 32
+    assert 0 <= witness.number < 1 << 64
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), JSON) | JSON)

@@ -11,7 +11,7 @@ from verifier.domain.conformance import Answer, CaseName, Expected, ReasonClass,
 from verifier.domain.result import BrokenRule, Outcome
 from verifier.executors.stateful.genesis import Genesis
 from verifier.executors.stateless.base import ExecutionRequest, FakeExecutor
-from verifier.services.conformance.case import Case, CaseBlock, Recorded
+from verifier.services.conformance.case import Case, CaseBlock, Prepared, Recorded
 from verifier.services.conformance.clients import Client
 from witness.chain_config import parse_chain_config
 from witness.errors import WitnessError
@@ -47,15 +47,17 @@ def case(blocks: Sequence[CaseBlock], test: str = "test", last: bytes | None = N
 class FakeRecorder:
     """Believes every header whose parent it knows, and the fixture about the rest. raises: at which index, what.
 
-    classes: of all rules that it finds broken in each invalid block.
+    classes: of all rules that it finds broken in each invalid block. ahead: whether each witness comes before what it
+    says of the block.
     """
 
     name: str = "recorder"
     raises: tuple[int, Exception] | None = None
     classes: frozenset[ReasonClass] = frozenset()
+    ahead: bool = False
     begun: list[str] = field(default_factory=list)
 
-    def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
+    def record(self, case: Case, directory: Path) -> Iterator[Prepared | Recorded]:
         """As Recorder.record."""
         self.begun.append(case.name.test)
         known = {keccak256(GENESIS_RLP): GENESIS_RLP}
@@ -72,15 +74,18 @@ class FakeRecorder:
                 yield Recorded(index, self._answer(Said.INVALID, "its parent is not known"))
                 continue
             content = BlockWitness(1337, header.number, header.hash, block.encoded, witness(parent), CONFIG)
+            folder = directory / str(index)
+            folder.mkdir()
+            path = write_witness_file(content, folder, sync=False)
+            if self.ahead:
+                yield Prepared(index, content, path)
             if block.expected is Expected.VALID:
                 known[header.hash] = rlp.encode(rlp.decode(block.encoded)[0])
                 answer = self._answer(Said.VALID)
             else:
                 answer = self._answer(Said.INVALID, block.exception)
-            folder = directory / str(index)
-            folder.mkdir()
             classes = frozenset() if block.expected is Expected.VALID else self.classes
-            yield Recorded(index, answer, content, write_witness_file(content, folder, sync=False), classes)
+            yield Recorded(index, answer, content, path, classes)
 
     def interrupt(self) -> None:
         """Nothing takes long here."""

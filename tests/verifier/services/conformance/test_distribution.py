@@ -14,7 +14,7 @@ from verifier.domain.conformance import Answer, CaseName, DifferenceKind, Said
 from verifier.errors import AdapterUnavailableError, ExecutorError
 from verifier.executors.stateless.manifest import Manifest
 from verifier.services.conformance.batch import Batch, plan
-from verifier.services.conformance.case import Case, Recorded, Recorder
+from verifier.services.conformance.case import Case, Prepared, Recorded, Recorder
 from verifier.services.conformance.distribution import AT_ONCE, SUBMITTED, ClusterError, in_process, on_cluster
 from verifier.services.conformance.journal import from_line
 from verifier.services.conformance.workbench import ExaminedBatch, WorkbenchSettings
@@ -27,7 +27,7 @@ class Credulous:
 
     name = "credulous"
 
-    def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
+    def record(self, case: Case, directory: Path) -> Iterator[Prepared | Recorded]:
         assert list(directory.iterdir()) == []
         for index in range(len(case.blocks)):
             yield Recorded(index, Answer(self.name, "geth", Said.VALID, stateful=True))
@@ -118,7 +118,7 @@ def test_on_a_cluster(suite: Path, tmp_path: Path) -> None:
 class Faulty(Credulous):
     """Fails in a way that nobody has foreseen."""
 
-    def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
+    def record(self, case: Case, directory: Path) -> Iterator[Prepared | Recorded]:
         if case.name.path == "chain 05":
             raise ZeroDivisionError("by zero")
         return super().record(case, directory)
@@ -150,7 +150,7 @@ class Slow(Credulous):
     def __init__(self) -> None:
         self._ended = threading.Event()
 
-    def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
+    def record(self, case: Case, directory: Path) -> Iterator[Prepared | Recorded]:
         if case.name.path != "chain 00":
             yield from super().record(case, directory)
             return

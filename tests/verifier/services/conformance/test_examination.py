@@ -35,7 +35,7 @@ from verifier.domain.result import Abstention, AbstentionReason, BrokenRule, Mod
 from verifier.errors import ExecutorError
 from verifier.executors.stateful.errors import UnsupportedForkError
 from verifier.executors.stateless.base import ExecutionRequest
-from verifier.services.conformance.case import Case, CaseBlock, Recorded
+from verifier.services.conformance.case import Case, CaseBlock, Prepared, Recorded
 from verifier.services.conformance.clients import Client, Recording
 from verifier.services.conformance.examination import ExaminationOptions, examine
 from witness.file import map_witness_file
@@ -152,7 +152,7 @@ def test_what_nobody_can_be_asked_about_has_the_recorders_answer_alone(tmp_path:
 class Undecoded(FakeRecorder):
     """Makes witnesses of blocks that it cannot decode."""
 
-    def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
+    def record(self, case: Case, directory: Path) -> Iterator[Prepared | Recorded]:
         for index, block in enumerate(case.blocks):
             content = BlockWitness(1337, 1, b"\x01" * 32, block.encoded, witness(b"\xc0"), CONFIG)
             yield Recorded(index, self._answer(Said.INVALID, "block_encoding"), content)
@@ -246,7 +246,8 @@ def test_values_that_are_given_are_compared_by_what_changed(tmp_path: Path) -> N
     assert [each.said for each in found.blocks[0].answers if not each.stateful] == [Said.VALID] * 2
 
 
-def test_many_tests_at_once_keep_within_the_window(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ahead", [False, True])
+def test_many_tests_at_once_keep_within_the_window(tmp_path: Path, ahead: bool) -> None:
     window, under_way, most = 3, 0, 0
     _, fake = client("geth")
 
@@ -265,7 +266,7 @@ def test_many_tests_at_once_keep_within_the_window(tmp_path: Path) -> None:
 
     slow = Client(Slow(), frozenset({"paris"}), places=100)  # type: ignore[arg-type]
     cases = [case(chain(20, salt=bytes([number])), f"test {number}") for number in range(5)]
-    recorder = FakeRecorder()
+    recorder = FakeRecorder(ahead=ahead)
 
     async def scenario() -> list[ExaminedCase]:
         with Recording([recorder]) as thread:
@@ -276,6 +277,69 @@ def test_many_tests_at_once_keep_within_the_window(tmp_path: Path) -> None:
     assert [each.name.test for each in found] == recorder.begun == [f"test {number}" for number in range(5)]
     assert all(len(each.blocks) == 20 and not differences(each) for each in found)
     assert 1 < most <= window
+
+
+class Judging(FakeRecorder):
+    """Says nothing of a block before somebody else was asked about it."""
+
+    def __init__(self, fails: bool = False) -> None:
+        super().__init__(ahead=True)
+        self.asked, self.fails = threading.Event(), fails
+
+    def record(self, case: Case, directory: Path) -> Iterator[Prepared | Recorded]:
+        for each in super().record(case, directory):
+            if isinstance(each, Recorded):
+                assert self.asked.wait(10), "nobody is asked"
+                self.asked.clear()
+                if self.fails:
+                    raise ExecutorError("no room")
+            yield each
+
+
+def test_clients_are_asked_while_the_recorder_judges(tmp_path: Path) -> None:
+    recorder = Judging()
+
+    def noted(request: ExecutionRequest) -> Outcome:
+        recorder.asked.set()
+        return honest(request)
+
+    geth, _ = client("geth", noted)
+    (found,) = examined([case(chain(3))], [geth], tmp_path, recorder)
+    assert [[each.said for each in block.answers] for block in found.blocks] == [[Said.VALID, Said.VALID]] * 3
+    assert not differences(found)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_asked_early_is_dropped_where_the_recorder_fails(tmp_path: Path) -> None:
+    recorder = Judging(fails=True)
+
+    def noted(request: ExecutionRequest) -> Outcome:
+        recorder.asked.set()
+        return honest(request)
+
+    geth, _ = client("geth", noted)
+    (found,) = examined([case(chain(2))], [geth], tmp_path, recorder)
+    assert (found.blocks, found.failure) == ((), "ExecutorError: no room")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_early_or_late_the_results_are_the_same(tmp_path: Path) -> None:
+    (misfit,) = chain(1, salt=b"misfit")
+    blocks = (
+        *chain(3, invalid={1: "wrong"}),
+        replace(misfit, misfit="its payload has another hash"),
+        CaseBlock(b"\xc0"),
+    )
+    made = []
+    for ahead in (False, True):
+        geth, _ = client("geth")
+        revm, _ = client("revm", wrong_root)
+        (found,) = examined([case(blocks)], [geth, revm], tmp_path, FakeRecorder(ahead=ahead))
+        made.append(
+            [replace(block, answers=tuple(replace(each, ms=0.0) for each in block.answers)) for block in found.blocks]
+        )
+    assert made[0] == made[1]
+    assert [len(block.answers) for block in made[1]] == [3, 3, 3, 1, 1]
 
 
 def test_blocks_with_the_same_header_are_told_apart(tmp_path: Path) -> None:
@@ -324,7 +388,7 @@ class Waiting(FakeRecorder):
         super().__init__()
         self.under_way, self.go_on = threading.Event(), threading.Event()
 
-    def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
+    def record(self, case: Case, directory: Path) -> Iterator[Prepared | Recorded]:
         self.under_way.set()
         self.go_on.wait()
         yield from super().record(case, directory)

@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from verifier.errors import AdapterUnavailableError
-from verifier.executors.stateful.recorder_process import RecorderProcess
+from verifier.executors.stateful.recorder_process import RecordedBlock, RecordedWitness, RecorderProcess
 from verifier.executors.stateless.manifest import Manifest
 from witness.file import decode_witness_file, file_name, publish
+from witness.model import BlockWitness
 
-from ..case import Case, Recorded
+from ..case import Case, Prepared, Recorded
 from .answers import Answers, OfReason, no_classes, place
 
 
@@ -45,21 +46,34 @@ class ClientRecorder:
         """Ends the process."""
         self._process.close()
 
-    def record(self, case: Case, directory: Path) -> Iterator[Recorded]:
+    def record(self, case: Case, directory: Path) -> Iterator[Prepared | Recorded]:
         """As Recorder.record."""
         assert case.genesis is not None, "all its witnesses are given"
         blocks = [(block.encoded, block.stated_hash) for block in case.blocks]
+        ahead: Prepared | None = None
         for block in self._process.record(case.genesis, blocks):
+            if isinstance(block, RecordedWitness):
+                ahead = Prepared(block.index, *_written(block, directory))
+                yield ahead
+                continue
             if block.accepted:
                 recorded = self._answers.accepted(block.index, block.ms)
             else:
                 recorded = self._answers.refused(block.index, block.rules, block.fields, block.reason, block.ms)
-            if block.file:
-                path = place(directory, block.index) / file_name(block.number, block.hash)
-                publish([block.file], path, sync=False)
-                recorded = replace(recorded, content=decode_witness_file(block.file), path=path)
+            if ahead is not None and ahead.index == block.index:
+                recorded = replace(recorded, content=ahead.content, path=ahead.path)
+            elif block.file:
+                content, path = _written(block, directory)
+                recorded = replace(recorded, content=content, path=path)
             yield recorded
 
     def interrupt(self) -> None:
         """As Recorder.interrupt."""
         self._process.interrupt()
+
+
+def _written(block: RecordedWitness | RecordedBlock, directory: Path) -> tuple[BlockWitness, Path]:
+    """What is in the block's witness file, and where it was written."""
+    path = place(directory, block.index) / file_name(block.number, block.hash)
+    publish([block.file], path, sync=False)
+    return decode_witness_file(block.file), path
