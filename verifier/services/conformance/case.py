@@ -20,6 +20,7 @@ class CaseBlock:
     as expected where the fixture expects INVALID or REFUSED.
     witness: given with the block; None where it has to be recorded. pre_state_root: 32 bytes, trusted with it.
     unstated: fields of the header that the fixture does not say, and that `completion` has to compute first.
+    uncertain: those of them that could not be computed for sure: other values are not held against anybody.
     """
 
     encoded: bytes
@@ -31,6 +32,7 @@ class CaseBlock:
     witness: BlockWitness | None = None
     pre_state_root: bytes = b""
     unstated: tuple[str, ...] = ()
+    uncertain: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

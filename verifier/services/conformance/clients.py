@@ -1,6 +1,7 @@
 """Who takes part in a run: recorders, in threads of their own, and the adapters, each with so many blocks at once."""
 
 import asyncio
+import shutil
 import threading
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -56,21 +57,28 @@ class Recording:
         return await asyncio.get_running_loop().run_in_executor(self._threads, complete, case, directory)
 
     async def record(self, case: Case, directory: Path) -> AsyncGenerator[Prepared | Recorded, None]:
-        """As Recorder.record. The recorder's next case may begin when this one's last block is out."""
+        """As Recorder.record. The recorder's next case may begin when this one's last block is out.
+
+        Who leaves early has no more use for the directory: it is removed once the recorder has let go of it.
+        """
         recorder = await self._idle.get()
         handover = _Handover(asyncio.get_running_loop())
         step: Future[None] = Future()
         step.set_result(None)
 
         def leave(_: object) -> None:
+            if is_cut_off:
+                shutil.rmtree(directory, ignore_errors=True)  # it has gone on writing there
             handover.loop.call_soon_threadsafe(self._idle.put_nowait, recorder)
 
+        is_cut_off = False
         try:
             step = self._threads.submit(handover.fill, recorder.record(case, directory))
             async for each in handover.items():
                 yield each
             await asyncio.wrap_future(step)
         finally:
+            is_cut_off = not step.done()
             handover.leave()
             step.add_done_callback(leave)  # at once, or when the block ends in whose middle this is left
 

@@ -8,7 +8,7 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -214,7 +214,7 @@ class _Examination:
             classes=self._classes(block, recorded),
             gas_used=header.gas_used if header is not None else 0,
             witness_bytes=witness_bytes,
-            answers=answers,
+            answers=tuple(_as_far_as_stated(answer, block.uncertain) for answer in answers),
         )
 
     def _classes(self, block: CaseBlock, recorded: Recorded) -> frozenset[ReasonClass]:
@@ -250,6 +250,14 @@ def _genesis_root(genesis: Genesis) -> Mapping[bytes, bytes]:
     if root is None:
         return {}
     return {keccak256(encode_item([each or b"" for each in genesis.header_fields])): root}
+
+
+def _as_far_as_stated(answer: Answer, uncertain: Collection[str]) -> Answer:
+    """The answer, which is VALID where it differs from nothing that the fixture states."""
+    if not uncertain or not answer.fields or not set(answer.fields) <= set(uncertain):
+        return answer
+    reason = f"as far as the fixture says; not known is {', '.join(answer.fields)}"
+    return replace(answer, said=Said.VALID, reason=reason, classes=frozenset(), fields=())
 
 
 def _misfit_answers(block: CaseBlock) -> tuple[Answer, ...]:

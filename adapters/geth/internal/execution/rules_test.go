@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/consensus/ethash"
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -322,5 +323,36 @@ func TestUncles(t *testing.T) {
 			}).WithBody(types.Body{Uncles: list})
 			expectRule(t, chain.CaseOf(t, block, 7, 4), rpcv1.Rule_RULE_UNCLES)
 		})
+	}
+}
+
+// TestUnclesOfTheFuture accepts an uncle whatever this machine's clock says, and checks the rest of it all the same.
+func TestUnclesOfTheFuture(t *testing.T) {
+	chain := witnesstest.Generate(t, witnesstest.London(), witnesstest.Alloc(), 8, func(int, *core.BlockGen) {})
+	executed := func(change func(uncle *types.Header)) *rpcv1.ExecuteResponse {
+		parent := chain.Blocks[5].Header()
+		uncle := chain.Blocks[6].Header()
+		uncle.Time = 1 << 40
+		uncle.Difficulty = ethash.CalcDifficulty(chain.Config, uncle.Time, parent)
+		change(uncle)
+		list := []*types.Header{uncle}
+		block := witnesstest.Changed(chain.Blocks[8], func(header *types.Header) {
+			header.UncleHash = types.CalcUncleHash(list)
+		}).WithBody(types.Body{Uncles: list})
+		one := chain.CaseOf(t, block, 7, 4)
+		return execute(t, requestOf(one, witnesstest.Encode(one.Witness)))
+	}
+	if response := executed(func(*types.Header) {}); response.GetComputed() == nil {
+		t.Errorf("an uncle of the future: %v", response)
+	}
+	for name, change := range map[string]func(*types.Header){
+		"difficulty": func(uncle *types.Header) { uncle.Difficulty.Add(uncle.Difficulty, common.Big1) },
+		"gas limit":  func(uncle *types.Header) { uncle.GasLimit *= 2 },
+		"base fee":   func(uncle *types.Header) { uncle.BaseFee.Add(uncle.BaseFee, common.Big1) },
+		"extra data": func(uncle *types.Header) { uncle.Extra = make([]byte, 33) },
+	} {
+		if rule := executed(change).GetBrokenRule().GetRule(); rule != rpcv1.Rule_RULE_UNCLES {
+			t.Errorf("%s: %v", name, rule)
+		}
 	}
 }

@@ -342,6 +342,29 @@ def test_early_or_late_the_results_are_the_same(tmp_path: Path) -> None:
     assert [len(block.answers) for block in made[1]] == [3, 3, 3, 1, 1]
 
 
+def test_what_the_fixture_does_not_say_is_held_against_nobody(tmp_path: Path) -> None:
+    def other_gas(request: ExecutionRequest) -> Outcome:
+        return replace(computed_for(header_of(request)), gas_used=1)
+
+    def other_gas_and_root(request: ExecutionRequest) -> Outcome:
+        return replace(computed_for(header_of(request)), gas_used=1, state_root=b"\x66" * 32)
+
+    clients = [client("geth")[0], client("revm", other_gas)[0], client("ethrex", other_gas_and_root)[0]]
+    (block,) = chain(1)
+    for uncertain, said in (
+        ((), [Said.VALID, Said.INVALID, Said.INVALID]),
+        (("gas_used", "receipts_root"), [Said.VALID, Said.VALID, Said.INVALID]),
+    ):
+        (found,) = examined([case([replace(block, uncertain=uncertain)])], clients, tmp_path)
+        _, *answers = found.blocks[0].answers
+        assert [each.said for each in answers] == said
+        assert {each.client for each in differences(found)} == {
+            each.client for each in answers if each.said is Said.INVALID
+        }
+    assert answers[1].reason == "as far as the fixture says; not known is gas_used"
+    assert answers[2].fields == ("gas_used", "state_root") or answers[2].fields == ("state_root", "gas_used")
+
+
 def test_blocks_with_the_same_header_are_told_apart(tmp_path: Path) -> None:
     def careful(request: ExecutionRequest) -> Outcome:
         block = map_witness_file(request.witness).block
