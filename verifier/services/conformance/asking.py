@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from verifier.domain.conformance import Answer, ReasonClass, Said
+from verifier.domain.conformance import Answer, Expected, ReasonClass, Said
 from verifier.domain.post_state import cast_votes
 from verifier.domain.quorum import QuorumPolicy, quorum_policy
 from verifier.domain.result import BrokenRule, Mode, Result
@@ -27,7 +27,7 @@ SAID = {VoteKind.VALID: Said.VALID, VoteKind.INVALID: Said.INVALID, VoteKind.ABS
 class Question:
     """One block, in the witness file at `path`. root: of the state before it, as it was recorded; None: not known.
 
-    deadline: seconds.
+    deadline: seconds. expected: who accepts an invalid block is quoted with the rules that it left unchecked.
     """
 
     content: BlockWitness
@@ -36,6 +36,7 @@ class Question:
     root: bytes | None
     deadline: float
     mode: Mode
+    expected: Expected
 
 
 def fork_of(content: BlockWitness, header: Header) -> str:
@@ -74,7 +75,8 @@ async def ask(
         if vote.kind is VoteKind.INVALID:
             outcome = result.outcome
             classes = of_reason(vote.adapter, outcome.rule if isinstance(outcome, BrokenRule) else fields)
-        reason = "" if vote.kind is VoteKind.VALID else vote.reason or ""
+        is_quoted = vote.kind is not VoteKind.VALID or question.expected is Expected.INVALID
+        reason = (vote.reason or "") if is_quoted else ""
         ms = result.elapsed_ms if result.adapter_ms is None else result.adapter_ms
         answers.append(Answer(vote.adapter, vote.lineage, SAID[vote.kind], reason, classes, fields, ms))
     return tuple(answers)

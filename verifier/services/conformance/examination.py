@@ -234,7 +234,7 @@ class _Examination:
         asked = [client for client in self._clients if self._knows(client, fork)]
         root = block.pre_state_root or self._roots.get(header.parent_hash)
         options = self._options
-        question = Question(content, header, path, root, options.deadline, options.mode)
+        question = Question(content, header, path, root, options.deadline, options.mode, block.expected)
         return await ask(question, asked, options.of_reason)
 
     def _knows(self, client: Client, fork: str) -> bool:
