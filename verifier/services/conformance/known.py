@@ -105,20 +105,17 @@ class KnownDifferences:
     def gone_in(self, case: ExaminedCase) -> tuple[Disappeared, ...]:
         """Every known difference that a client, asked about its test, did not show.
 
-        A client that says nothing at all has not been heard: that is a difference of its own. Nobody has another reason
-        than the fixture where that gives none, or one in words that are not known.
+        A client that says nothing at all has not been heard: that is a difference of its own.
         """
         concerned = [entry for entry in self.entries if not entry.sometimes and entry.concerns(case.name)]
         if not concerned:
             return ()
         seen = differences(case)
-        has_reasons = any(block.classes for block in case.blocks)
         return tuple(
             Disappeared(case.name, entry.client, stateful, entry)
             for entry in concerned
             for stateful in sorted(entry.ways, reverse=True)
             if _was_heard(case, entry, stateful=stateful)
-            and (has_reasons or entry.kinds != {DifferenceKind.OTHER_REASON})
             and not any(entry.explains(each) and each.stateful is stateful for each in seen)
         )
 

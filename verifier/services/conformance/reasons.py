@@ -96,8 +96,39 @@ TRANSACTION_WORDS = _table(
         (RESULT,): "LOG_MISMATCH",
     }
 )
+# As retesteth called them, in suites from before 2024. Its words for a header are those for an uncle's header too. Who
+# cannot see what is wrong with an uncle (where its parent is, its proof of work) finds that the block's state root is
+# the one without it; the same goes for a block that claims a proof of stake, and has the miner's reward in its root.
+LEGACY_WORDS = _table(
+    {
+        (HEADER, UNCLES, RESULT): """
+            InvalidNumber InvalidGasLimit InvalidGasLimit2 InvalidTimestamp InvalidTimestampOlderParent
+            InvalidDifficulty InvalidBlockNonce InvalidGasUsed ExtraDataTooBig 3675PoSBlockRejected
+        """,
+        (HEADER, UNCLES, BLOCK_GAS, RESULT): "TooMuchGasUsed",
+        (HEADER, UNCLES, ENCODING, RESULT): """
+            ExtraDataIncorrectDAO 3675PreParis1559BlockRejected 3675PoWBlockRejected
+            1559BlockImportImpossible_BaseFeeWrong 1559BlockImportImpossible_HeaderIsLegacy LegacyBlockImportImpossible
+            LegacyBlockImportImpossible2
+        """,
+        (UNCLES, RESULT): """
+            InvalidUncleParentHash UncleInChain UncleIsAncestor UncleIsBrother UncleParentIsNotAncestor UncleTooOld
+        """,
+        (UNCLES, BODY): "InvalidUnclesHash PostParisUncleHashIsNotEmpty",
+        (BODY,): "InvalidTransactionsRoot",
+        (PARENT,): "UnknownParent",
+        (RESULT,): "InvalidStateRoot InvalidReceiptsStateRoot InvalidLogBloom",
+        (TRANSACTION,): """
+            TR_IntrinsicGas TR_NoFunds TR_NoFundsOrGas TR_NonceTooLow TR_FeeCapLessThanBlocks SenderNotEOAorNoCASH
+        """,
+        (TRANSACTION, ENCODING): "TR_TypeNotSupported",
+        (TRANSACTION, BLOCK_GAS): "TR_GasLimitReached TR_FeeCapLessThanBlocksORGasLimitReached",
+        (ENCODING, HEADER, TRANSACTION): "RLP_ExpectedAsList INPUT_UNMARSHAL_ERROR",
+    }
+)
 WORDS = {f"BlockException.{word}": classes for word, classes in BLOCK_WORDS.items()}
 WORDS |= {f"TransactionException.{word}": classes for word, classes in TRANSACTION_WORDS.items()}
+WORDS |= LEGACY_WORDS
 # Of a payload that is refused as such (execution-apis, `engine/common.md`): before anybody looks at the block.
 ERROR_CODE = re.compile(r"Engine API error -\d+")
 
@@ -162,6 +193,8 @@ def classes_of_reason(client: str, said: str | Sequence[str]) -> Classes:
 CLIENT_RULES: dict[str, dict[str, Classes]] = {
     # From Paris on its blocks have no place for uncles: one that has some cannot be decoded.
     "pyevm": {"block_encoding": frozenset({ENCODING, UNCLES})},
+    # It checks uncles, and their headers, where it decodes a block.
+    "ethereumjs": {"block_encoding": frozenset({ENCODING, UNCLES})},
     # Prices and amounts are of 128 bits: a transaction with larger ones, which nobody can pay, cannot be decoded.
     "revm": {"block_encoding": frozenset({ENCODING, TRANSACTION})},
 }

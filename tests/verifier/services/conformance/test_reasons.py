@@ -39,6 +39,8 @@ def test_every_rule_of_the_contract_has_its_classes() -> None:
         ),
         ("BlockException.INVALID_STATE_ROOT|BlockException.NO_SUCH", {ReasonClass.RESULT}),
         ("Engine API error -32602", {ReasonClass.OTHER}),
+        ("TR_NoFunds", {ReasonClass.TRANSACTION}),
+        ("UncleIsAncestor", {ReasonClass.UNCLES, ReasonClass.RESULT}),
         ("BlockException.NO_SUCH", set()),
         ("INVALID_STATE_ROOT", set()),
         ("", set()),
