@@ -116,3 +116,8 @@ class Result:
     elapsed_ms: float = 0.0
     adapter_ms: float | None = None
     missing_unnoticed: bool = False
+
+    @property
+    def has_timed_out(self) -> bool:
+        """Whether it did not answer within its deadline."""
+        return isinstance(self.outcome, Abstention) and self.outcome.reason is AbstentionReason.TIMEOUT

@@ -67,7 +67,7 @@ class SupervisedAdapter:
             try:
                 result = await self.client.execute(replace(request, deadline=remaining))
                 self.expected_ms = result.elapsed_ms
-                if _is_timeout(result):
+                if result.has_timed_out:
                     self._check_later()
                 return result
             except AdapterLostError as error:
@@ -109,7 +109,7 @@ class SupervisedAdapter:
                 self.client.trace(replace(request, deadline=remaining), first, count)
             ) as stream:
                 async for each in stream:
-                    finished = isinstance(each, Result) and not _is_timeout(each)
+                    finished = isinstance(each, Result) and not each.has_timed_out
                     yield each
         except AdapterLostError as error:
             finished = True
@@ -141,10 +141,6 @@ class SupervisedAdapter:
     def _abstain(self, detail: str, started: float) -> Result:
         elapsed_ms = (time.monotonic() - started) * 1000
         return Result(self.name, self.lineage, Abstention(AbstentionReason.CRASHED, detail), elapsed_ms)
-
-
-def _is_timeout(result: Result) -> bool:
-    return isinstance(result.outcome, Abstention) and result.outcome.reason is AbstentionReason.TIMEOUT
 
 
 class UnavailableAdapter:

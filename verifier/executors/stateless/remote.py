@@ -127,7 +127,7 @@ class RemoteAdapter:
                 result = await self._execute(request, started)
         except TimeoutError:
             result = self._abstain(AbstentionReason.TIMEOUT, f"no answer within {request.deadline:.1f} s", started)
-        if _is_timeout(result):
+        if result.has_timed_out:
             self._doubt(self._connection)
         else:
             self.expected_ms = result.elapsed_ms
@@ -154,7 +154,7 @@ class RemoteAdapter:
                     async with contextlib.aclosing(connection.client.trace(left, first, count, uploaded)) as stream:
                         async for each in stream:
                             begun = True
-                            if isinstance(each, Result) and _is_timeout(each):
+                            if isinstance(each, Result) and each.has_timed_out:
                                 self._doubt(connection)
                             yield each
                 return
@@ -327,10 +327,6 @@ class _Attempts:
         if isinstance(error, UploadRefusedError):
             return AbstentionReason.REFUSED, str(error)
         return AbstentionReason.CRASHED, str(error)
-
-
-def _is_timeout(result: Result) -> bool:
-    return isinstance(result.outcome, Abstention) and result.outcome.reason is AbstentionReason.TIMEOUT
 
 
 def _remaining(request: ExecutionRequest, started: float) -> float:
