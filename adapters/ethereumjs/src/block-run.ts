@@ -28,6 +28,7 @@ const SENTENCES: readonly (readonly [RegExp, Rule])[] = [
   [/^sender doesn't have enough funds/u, 'RULE_TRANSACTION'],
   [/^the tx doesn't have the correct nonce/u, 'RULE_TRANSACTION'],
   [/^Invalid Signature/u, 'RULE_TRANSACTION'],
+  [/^This transaction is not signed/u, 'RULE_TRANSACTION'], // r or s is 0, which it takes for absent
   [/^blob transactions are only valid/u, 'RULE_TRANSACTION'],
   [/^Cannot run transaction: EIP/u, 'RULE_TRANSACTION'],
 ]

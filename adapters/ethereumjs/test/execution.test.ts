@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
+import { MerklePatriciaTrie } from '@ethereumjs/mpt'
 import { RLP, type NestedUint8Array } from '@ethereumjs/rlp'
 import fc from 'fast-check'
 
@@ -142,6 +143,23 @@ for (const [rule, place, value] of CHANGES) {
     assert.equal(reasonOf(await execute(request)), rule)
   })
 }
+
+void test('a signature of zeros breaks a rule of transactions', async () => {
+  const made = await makeBlock({ code: STORE })
+  const decoded = RLP.decode(made.content.block) as NestedUint8Array
+  const [transaction] = decoded[1] as NestedUint8Array[]
+  for (const place of [6, 7, 8]) {
+    const unsigned = (transaction as NestedUint8Array).with(place, new Uint8Array())
+    const trie = new MerklePatriciaTrie()
+    await trie.put(RLP.encode(0), RLP.encode(unsigned))
+    const request = changed(made, (block) => {
+      block[1] = [unsigned]
+      const header = block[0] as NestedUint8Array
+      header[4] = trie.root()
+    })
+    assert.equal(reasonOf(await execute(request)), 'RULE_TRANSACTION', `field ${place}`)
+  }
+})
 
 void test('the number 0 breaks a rule only on a parent that is there', async () => {
   const made = await makeBlock({ code: STORE })
