@@ -46,10 +46,11 @@ def test_every_lineage_attests_every_block(fork: str, tmp_path: Path) -> None:
                 network.beacon.add(slot, bytes.fromhex(block.hash[2:]))
                 status, body = await network.attestation_data(slot)
                 assert status == 200, body
-            votes = Counter((vote["adapter"], vote["vote"]) for vote in network.events("vote"))
-            assert votes == {(name, "VALID"): BLOCKS for name in (EXECUTOR, *LIVE[fork])}
-            assert not [each for each in network.events("verdict") if each.get("disagreement")]
-            assert not [each for each in network.events("alarm") if each["alarm"] != "anchored"]
+        # The sidecar has ended: a log is written behind what it tells, on a busy machine by some lines.
+        votes = Counter((vote["adapter"], vote["vote"]) for vote in network.events("vote"))
+        assert votes == {(name, "VALID"): BLOCKS for name in (EXECUTOR, *LIVE[fork])}
+        assert not [each for each in network.events("verdict") if each.get("disagreement")]
+        assert not [each for each in network.events("alarm") if each["alarm"] != "anchored"]
 
     started = time.monotonic()
     asyncio.run(scenario())
