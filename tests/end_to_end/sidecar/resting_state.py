@@ -87,15 +87,31 @@ class Progress:
         self._connection = sqlite3.connect(
             f"{ledger.as_uri()}?mode=ro", uri=True, timeout=10.0, check_same_thread=False
         )
+        self._stage, self._disputed = 0, False
 
     def stage(self) -> int:
-        """An index of STAGES."""
-        step, conclusion = self._connection.execute(PROGRESS).fetchone()
-        return STAGES.index(step) if step else CONCLUDED if conclusion else 0
+        """An index of STAGES; the last one that was seen while the process is stopped in the middle of a lock."""
+        row = self._read(PROGRESS)
+        if row is not None:
+            step, conclusion = row
+            self._stage = STAGES.index(step) if step else CONCLUDED if conclusion else 0
+        return self._stage
 
     def disputed(self) -> bool:
-        """Whether there is a dispute, concluded or not."""
-        return bool(self._connection.execute("SELECT count(*) FROM disputes").fetchone()[0])
+        """Whether there is a dispute, concluded or not; as far as is known."""
+        row = self._read("SELECT count(*) FROM disputes")
+        if row is not None:
+            self._disputed = bool(row[0])
+        return self._disputed
+
+    def _read(self, query: str) -> tuple[Any, ...] | None:
+        try:
+            row: tuple[Any, ...] = self._connection.execute(query).fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_PROTOCOL:
+                raise
+            return None  # who holds the lock was stopped, and will go on
+        return row
 
     def close(self) -> None:
         """Lets go of the file."""
