@@ -180,7 +180,8 @@ class Client:
         if not result.has_timed_out:
             return result
         others = self._under_way | self._overdue
-        self._overdue.add(span)
+        # What ended before this began cannot have kept any that is still to time out: all have the same deadline.
+        self._overdue = {each for each in self._overdue if each.end > span.start} | {span}
         if not any(span.overlap(each) > request.deadline / 2 for each in others):
             return result
         return await self._execute_alone(request)
